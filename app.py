@@ -1,0 +1,42 @@
+"""Headway's whole program on one page."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from core import access, metrics, problems
+from core.cache import Cache
+from core.settings import Settings, read
+from core.site import Site
+from core.store import Store
+from panels import Board
+from routes import auth, dashboard, health, jobs, metrics_text, panels_api, queue_api, uploads
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application. The store's address is `settings.redis_url`; it need not answer yet."""
+    settings = settings or read(os.environ)
+    app = Flask(__name__)
+    assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
+    store = Store(settings.redis_url, settings.partitions)
+    site = Site(settings, store, Cache(app, store))
+    app.extensions["headway"] = site
+    app.extensions["headway.board"] = Board(site, app.jinja_env)
+
+    problems.install(app)
+    access.install(app, site)
+    metrics.install(app, site)
+    for blueprint in (
+        auth.bp,
+        dashboard.bp,
+        health.bp,
+        jobs.bp,
+        metrics_text.bp,
+        panels_api.bp,
+        queue_api.bp,
+        uploads.bp,
+    ):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,20 @@
+"""What a service needs to do its work: handed in, never imported, so that a test passes its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.cache import Cache
+from core.settings import Settings
+from core.store import Store
+
+
+@dataclass(frozen=True)
+class Site:
+    settings: Settings
+    store: Store
+    cache: Cache
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch, UTC."""
