@@ -1,0 +1,171 @@
+"""What may be said about a job, whichever way it comes in: the fields, their types, their limits.
+
+`check(Type, fields)` turns a decoded JSON object into one of the types here, or raises `FieldError`, which names the
+field and what it should be.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Status = Literal["queued", "processing", "completed", "failed"]
+STATUSES: tuple[Status, ...] = ("queued", "processing", "completed", "failed")
+FINAL = ("completed", "failed")
+DEFAULT_AGENT = "default"
+
+MOST_METADATA = 16 * 1024
+"""Bytes of a job's metadata or result as JSON."""
+
+
+def _text(most: int, *, least: int = 0, pattern: str | None = None, says: str = "") -> Meta:
+    words = says or f"text of at most {most:,} characters"
+    return Meta(min_length=least, max_length=most, pattern=pattern, description=words)
+
+
+# `\Z`, not `$`, which would let a newline at the end pass.
+Agent = Annotated[
+    str,
+    _text(128, least=1, pattern=r"\A(?! )[^\x00-\x1f\x7f/]*(?<! )\Z",
+          says="1 to 128 characters, no slash, no control character, no space at an end"),
+]  # fmt: skip
+JobId = Annotated[
+    str,
+    _text(128, least=1, pattern=r"\A(?!(?:\d+|batch|active)\Z)[A-Za-z0-9._:\-]+\Z",
+          says="1 to 128 of letters, digits and ._:- but not all digits, not batch, not active"),
+]  # fmt: skip
+Stage = Annotated[str, _text(100, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", says="1 to 100 characters on one line")]
+Title = Annotated[str, _text(500)]
+Message = Annotated[str, _text(4_000)]
+ErrorText = Annotated[str, _text(16_000)]
+Progress = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
+Attempt = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1,000,000")]
+Seq = Annotated[int, Meta(ge=0, le=2**53, description="a whole number from 0 to 2^53")]
+Number = Annotated[int, Meta(ge=1, le=2**53, description="a job's number, from 1 to 2^53")]
+Time = Annotated[datetime, Meta(tz=True, description="a time with its zone, such as 2026-11-21T10:00:00Z")]
+Metadata = Annotated[dict[str, Any], Meta(description="a JSON object")]
+
+
+class FieldError(ValueError):
+    """A field is not what it should be. `field` is its path, `fault` says what it should be."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
+
+
+class _Order(Struct, frozen=True, forbid_unknown_fields=True):
+    attempt: Attempt | UnsetType = UNSET
+    seq: Seq | UnsetType = UNSET
+    timestamp: Time | None | UnsetType = UNSET
+
+
+class NewJob(_Order, frozen=True, forbid_unknown_fields=True):
+    """What creates a job. Without an `id` it gets a UUID."""
+
+    title: Title | None = None
+    id: JobId | None = None
+    message: Message | None = None
+    agent: Agent = DEFAULT_AGENT
+    metadata: Metadata | None = None
+
+
+class Update(_Order, frozen=True, forbid_unknown_fields=True):
+    """What changes a job. `stage` is another name for `current_step`."""
+
+    status: Status | UnsetType = UNSET
+    current_step: Stage | None = None
+    stage: Stage | None = None
+    progress: Progress | UnsetType = UNSET
+    message: Message | None = None
+    error: ErrorText | None = None
+    result: Any = None
+    title: Title | None = None
+    metadata: Metadata | None = None
+
+
+class Line(Update, frozen=True, forbid_unknown_fields=True):
+    """A line of a batch: with `queue_id`, or an `id` that exists, an update; any other creates a job."""
+
+    queue_id: Number | UnsetType = UNSET
+    id: JobId | None = None
+    agent: Agent = DEFAULT_AGENT
+
+
+class PastStage(Struct, frozen=True):
+    name: Stage
+    started_at: Time
+    finished_at: Time | None = None
+
+
+class HistoryRow(Struct, frozen=True):
+    """A job as a file of job history tells it. Unknown fields are left out by the reader of the file."""
+
+    status: Status
+    id: JobId
+    agent: Agent = DEFAULT_AGENT
+    title: Title | None = None
+    stage: Stage | None = None
+    progress: Progress | None = None
+    message: Message | None = None
+    error: ErrorText | None = None
+    result: Any = None
+    metadata: Metadata | None = None
+    attempt: Attempt = 1
+    created_at: Time | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    stages: Annotated[list[PastStage], Meta(max_length=100)] | None = None
+
+
+T = TypeVar("T")
+
+
+def check(kind: type[T], fields: Any) -> T:
+    """`fields` as `kind`. Raises FieldError."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as fault:
+        raise _in_words(str(fault), kind) from fault
+
+
+def _in_words(text: str, kind: type[Any]) -> FieldError:
+    what, _, path = text.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    if unknown := re.search(r"unknown field `(.*)`", what):
+        known = ", ".join(sorted(info.name for info in msgspec.structs.fields(kind)))
+        return FieldError(unknown[1], f"is no field here; the fields are {known}")
+    if missing := re.search(r"missing required field `(.*)`", what):
+        return FieldError(missing[1], "is missing")
+    if not field:
+        return FieldError("the body", "should be a JSON object")
+    if field == "status":
+        return FieldError(field, f"should be one of {', '.join(STATUSES)}")
+    says = _descriptions(kind).get(field)
+    return FieldError(field, f"should be {says}" if says else what[:1].lower() + what[1:].replace("`", ""))
+
+
+@cache
+def _descriptions(kind: type[Any]) -> dict[str, str]:
+    """What each field of a type should be, in words, where its type says so."""
+    found = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for part in (hint, *get_args(hint)):
+            for meta in getattr(part, "__metadata__", ()):
+                if isinstance(meta, Meta) and meta.description:
+                    found[name] = meta.description
+    return found
+
+
+def as_json(value: Any, field: str) -> str:
+    """`value` as JSON text for the store. Raises FieldError past MOST_METADATA bytes."""
+    data = msgspec.json.encode(value)
+    if len(data) > MOST_METADATA:
+        raise FieldError(field, f"is {len(data)} bytes as JSON; {MOST_METADATA} is the most")
+    return data.decode()
