@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from app import create_app
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
+from tests.serving import Server
 
 TOKEN = "an-admin-token-for-tests"
 
@@ -125,3 +126,21 @@ def client(app: Flask) -> FlaskClient:
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
     return client
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[..., Server]]:
+    """Starts a real Headway a call: `server(env={…}, workers=2)`; `start=False` leaves the start to the test.
+
+    With an embedded store in a folder of its own unless `env` names a REDIS_URL.
+    """
+    servers: list[Server] = []
+
+    def begin(env: dict[str, str] | None = None, workers: int = 1, *, start: bool = True) -> Server:
+        one = Server(free_port(), TOKEN, dict(env or {}), workers)
+        servers.append(one)
+        return one.start() if start else one
+
+    yield begin
+    for one in servers:
+        one.close()
