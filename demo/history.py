@@ -1,0 +1,60 @@
+"""A file of earlier jobs, as another system would hand it over, with a few rows that can't be taken."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import time
+
+from demo.reporting import Refused, Site, now, say
+
+ROWS = 240
+DAY_S = 86_400
+FIELDS = ("id", "agent", "title", "status", "progress", "stage", "error", "created_at", "started_at", "finished_at")
+BAD_ROWS = (
+    ("", "legacy", "A row without an id", "completed", "100", "write", "", "", "", ""),
+    ("legacy-half", "legacy", "A status that nobody knows", "half done", "50", "read", "", "", "", ""),
+    ("legacy-much", "legacy", "More than everything", "completed", "140", "write", "", "", "", ""),
+    ("legacy-when", "legacy", "A day that never was", "completed", "100", "write", "", "2026-02-31T10:00:00Z", "", ""),
+)
+
+
+def as_csv(chance: random.Random, until: float) -> bytes:
+    """`ROWS` good rows of the week before `until` (seconds since the epoch), and `BAD_ROWS` among them."""
+    rows = [_row(number, chance, until - 7 * DAY_S + number * 7 * DAY_S / ROWS) for number in range(ROWS)]
+    for number, row in enumerate(BAD_ROWS, 1):
+        rows.insert(number * ROWS // 5, row)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([FIELDS, *rows])
+    return text.getvalue().encode()
+
+
+def _row(number: int, chance: random.Random, created: float) -> tuple[str, ...]:
+    started = created + chance.uniform(0.1, 30)
+    finished = min(started + chance.lognormvariate(2.5, 1.1), created + 7 * DAY_S / ROWS)
+    failed = chance.random() < 0.06
+    return (
+        f"legacy-{int(created)}-{number}",
+        "legacy",
+        f"Nightly export {number + 1}",
+        "failed" if failed else "completed",
+        str(chance.randrange(10, 95)) if failed else "100",
+        "send" if failed else "write",
+        "The receiver closed the connection" if failed else "",
+        now(created),
+        now(started),
+        now(finished),
+    )
+
+
+def upload(site: Site, chance: random.Random) -> None:
+    """Send the file once; a site that does not take it is worth a line, not the end."""
+    try:
+        site.call("POST", "/dashboard/uploads?name=legacy-exports.csv", as_csv(chance, time.time()), "text/csv")
+    except Refused as refused:
+        if refused.status in (401, 403):
+            raise
+        say(f"The site did not take the history file: {refused}")
+    else:
+        say(f"Uploaded {ROWS} earlier jobs.")
