@@ -40,7 +40,24 @@ TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durat
 MINUTE = Key("minute:", "hash", "apply", "25 h: what happened in a minute since the epoch")
 EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so")
 
+# What the processes of one site know together: figures, who lives, who leads.
+METRICS = Key("metrics", "hash", "flush", "for ever: by how much each series grew, and under `epoch` since which emptying")
+METRICS_BASE = Key("metrics-base", "hash", "flush", "for ever: what each series had reached when the epoch began")
+METRICS_FAMILIES = Key("metrics-families", "hash", "flush", "for ever: type, help and merging of each metric")
+METRICS_SEQ = Key("metrics-seq:", "string", "flush", "a day: the last flush of a process that was counted")
+PROCESSES = Key("processes", "zset", "flush", "processes by their last heartbeat, in ms")
+PROCESS = Key("process:", "hash", "flush", "15 s: what a process is, and its gauges")
+LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value of its lock")
+DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON")
+SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
+CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
+
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")
+
+# Access: who is signed in no longer, and how often somebody tried.
+REVOKED = Key("revoked:", "string", "core.endings", "as long as its session would have: a session signed out, by its id")
+SESSIONS_ENDED = Key("sessions-ended", "string", "core.endings", "for ever: sessions begun up to then (s) are over")
+LIMIT = Key("limit", "string", "core.limits", "1 to 5 min: attempts of an address, requests of a token")
 
 
 def partition_of(agent: str, partitions: int) -> int:
