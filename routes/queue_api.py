@@ -1,5 +1,221 @@
+"""Dialect Q: jobs as JSON, to report them and to read them."""
+
 from __future__ import annotations
 
-from flask import Blueprint
+import json
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-bp = Blueprint("queue_api", __name__)
+import msgspec
+from flask import Blueprint, Response, request, url_for
+
+from core import access
+from core.problems import Problem
+from core.store import StoreError, explain
+from routes import body, site
+from services import job_rules, jobs_service
+from services.job_model import Attempt, DamagedJob, Job, StageSpan
+from services.job_rules import DEFAULT_AGENT, STATUSES, FieldError, NewJob, Status, Update
+from services.jobs_service import BatchReport, JobRef
+
+bp = Blueprint("queue_api", __name__, url_prefix="/api/v1/queue")
+
+MOST_BATCH_LINES = 10_000
+MOST_BATCH_BYTES = 8 * 1024 * 1024
+MOST_ITEMS = 500
+
+T = TypeVar("T")
+
+
+@bp.post("")
+@access.scope("ingest")
+def create() -> Response:
+    """201 and the item; 200 and the item as it stands, `applied` false, where its id exists."""
+    new = _checked(NewJob, body.json_object())
+    try:
+        outcome = jobs_service.create(site(), new)
+    except FieldError as fault:
+        raise _unprocessable(fault) from fault
+    status = 201 if outcome.kind == "created" else 200
+    return _written(outcome, status)
+
+
+@bp.put("/<ref>")
+@access.scope("ingest")
+def update(ref: str) -> Response:
+    """200 and the item; `applied` is false where the update was late, repeated, or came after the end."""
+    new = _checked(Update, body.json_object())
+    try:
+        outcome = jobs_service.update(site(), _ref(ref), new)
+    except FieldError as fault:
+        raise _unprocessable(fault) from fault
+    if outcome.kind == "missing":
+        raise _unknown(ref)
+    return _written(outcome, 200)
+
+
+@bp.get("/<ref>")
+@access.scope("read")
+def show(ref: str) -> Response:
+    job = jobs_service.get(site(), _ref(ref))
+    if job is None:
+        raise _unknown(ref)
+    return _answer(item(job))
+
+
+@bp.get("")
+@access.scope("read")
+def index() -> Response:
+    """`{items, next_cursor, total}`, newest first."""
+    page = jobs_service.page(
+        site(),
+        status=_status(request.args.get("status")),
+        agent=request.args.get("agent"),
+        limit=_whole("limit", request.args.get("limit"), 50, MOST_ITEMS),
+        before=_whole("cursor", request.args.get("cursor"), None, 2**53),
+    )
+    cursor = None if page.next_cursor is None else str(page.next_cursor)
+    return _answer({"items": [item(job) for job in page.items], "next_cursor": cursor, "total": page.total})
+
+
+@bp.post("/batch")
+@access.scope("ingest")
+def batch() -> Response:
+    """`{accepted, rejected: [{line, detail}]}`. Past a limit, or with the store away, a problem says how far it came."""
+    lines, report = body.Lines(MOST_BATCH_BYTES, MOST_BATCH_LINES), BatchReport()
+    try:
+        jobs_service.batch(site(), lines, report)
+    except StoreError as error:
+        raise Problem(
+            503,
+            "Store unavailable",
+            f"Not all was stored, because {explain(error)}. Send the batch again: lines with an id count once.",
+            retry_after=2,
+            **_told(report),
+        ) from error
+    if lines.stopped:
+        raise Problem(413, "Batch too large", f"{lines.stopped} What was read is stored.", **_told(report))
+    return _answer(_told(report))
+
+
+def item(job: Job | DamagedJob) -> dict[str, Any]:
+    """A job as dialect Q shows it."""
+    if isinstance(job, DamagedJob):
+        return {"queue_id": job.number, "damaged": True, "detail": "The job's record in the store can't be read."}
+    return {
+        "queue_id": job.number,
+        "id": job.id,
+        "agent": job.agent,
+        "title": job.title,
+        "status": job.status,
+        "current_step": job.stage,
+        "progress": _number(job.progress),
+        "message": job.message,
+        "error": job.error,
+        "failedStage": job.failed_stage,
+        "result": _raw(job.result),
+        "metadata": _raw(job.metadata),
+        "attempt": job.attempt,
+        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "stages": _stages(job.stages),
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+        "updated_at": _time(job.updated_at),
+        "clock_skew_seconds": job.skew_seconds,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.attempt,
+        "status": attempt.status,
+        "error": attempt.error,
+        "failedStage": attempt.failed_stage,
+        "progress": _number(attempt.progress),
+        "started_at": _time(attempt.started_at),
+        "finished_at": _time(attempt.finished_at),
+        "stages": _stages(attempt.stages),
+    }
+
+
+def _stages(stages: tuple[StageSpan, ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": span.name, "started_at": _time(span.started_at), "finished_at": _time(span.finished_at)}
+        for span in stages
+    ]
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
+
+
+def _raw(text: str | None) -> Any:
+    """JSON text as the value that it holds; text that somebody else wrote into the record is shown as text."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _written(outcome: jobs_service.Outcome, status: int) -> Response:
+    if outcome.job is None or isinstance(outcome.job, DamagedJob):
+        raise Problem(409, "Damaged job", f"This is not stored: {jobs_service.DAMAGED}.")
+    answer = _answer({**item(outcome.job), "applied": outcome.kind != "kept"}, status)
+    if status == 201:
+        answer.headers["Location"] = url_for("queue_api.show", ref=str(outcome.job.number))
+    return answer
+
+
+def _answer(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, mimetype="application/json")
+
+
+def _told(report: BatchReport) -> dict[str, Any]:
+    rejected = [{"line": one.line, "detail": one.detail} for one in report.rejected]
+    return {"accepted": report.accepted, "rejected": rejected}
+
+
+def _checked(kind: type[T], fields: Any) -> T:
+    try:
+        return job_rules.check(kind, fields)
+    except FieldError as fault:
+        raise _unprocessable(fault) from fault
+
+
+def _unprocessable(fault: FieldError) -> Problem:
+    return Problem(422, "Unprocessable field", f"{fault}.", field=fault.field)
+
+
+def _ref(text: str) -> JobRef:
+    if text.isascii() and text.isdigit():
+        return JobRef(number=_whole("the job's number", text, 0, 2**53))
+    return JobRef(agent=request.args.get("agent", DEFAULT_AGENT), id=text)
+
+
+def _unknown(ref: str) -> Problem:
+    where = "" if ref.isdigit() else f" of agent {request.args.get('agent', DEFAULT_AGENT)!r} (name another by ?agent=)"
+    return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. It may have been retired.")
+
+
+def _status(text: str | None) -> Status | None:
+    for status in STATUSES:
+        if text == status:
+            return status
+    if text:
+        raise Problem(422, "Unknown status", f"status should be one of {', '.join(STATUSES)}.", field="status")
+    return None
+
+
+def _whole(name: str, text: str | None, default: Any, most: int) -> Any:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise Problem(422, "Unprocessable field", f"{name} should be a whole number from 1 to {most}.", field=name)
+    return int(text)

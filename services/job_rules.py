@@ -7,6 +7,7 @@ field and what it should be.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -63,7 +64,7 @@ class FieldError(ValueError):
 class _Order(Struct, frozen=True, forbid_unknown_fields=True):
     attempt: Attempt | UnsetType = UNSET
     seq: Seq | UnsetType = UNSET
-    timestamp: Time | None | UnsetType = UNSET
+    timestamp: Time | UnsetType | None = UNSET
 
 
 class NewJob(_Order, frozen=True, forbid_unknown_fields=True):
@@ -147,12 +148,12 @@ def _in_words(text: str, kind: type[Any]) -> FieldError:
         return FieldError("the body", "should be a JSON object")
     if field == "status":
         return FieldError(field, f"should be one of {', '.join(STATUSES)}")
-    says = _descriptions(kind).get(field)
+    says = _descriptions(kind).get(field)  # type: ignore[arg-type]
     return FieldError(field, f"should be {says}" if says else what[:1].lower() + what[1:].replace("`", ""))
 
 
 @cache
-def _descriptions(kind: type[Any]) -> dict[str, str]:
+def _descriptions(kind: Hashable) -> dict[str, str]:
     """What each field of a type should be, in words, where its type says so."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():

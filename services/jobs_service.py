@@ -1,0 +1,370 @@
+"""Jobs: what is said of them comes in here, and is read here again.
+
+Every write is the script `apply` in the store, whole or not at all; every count comes from an index. What the store
+raises passes through.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from core import keys
+from core.site import Site
+from services import job_json, job_rules
+from services.job_model import DamagedJob, Job, from_blob, from_hash, to_ms
+from services.job_rules import STATUSES, FieldError, HistoryRow, Line, NewJob, Status, Update
+
+CHUNK = 500
+"""Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
+MOST_LINE = 64 * 1024
+"""Bytes of a line of a batch."""
+DAY_MS = 86_400_000
+DAMAGED = "the job's record in the store is damaged: create it anew with an id"
+
+Kind = Literal["created", "applied", "kept", "missing", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A job by its number, or by its agent and id."""
+
+    number: int | None = None
+    agent: str = job_rules.DEFAULT_AGENT
+    id: str = ""
+
+    def partition(self, site: Site) -> int:
+        if self.number is not None:
+            return self.number % site.store.partitions
+        return site.store.partition_of(self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an update, and the job as it stands now. `kept`: it was late, repeated, or after the end."""
+
+    kind: Kind
+    job: Job | DamagedJob | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    line: int
+    detail: str
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What became of a batch so far; it grows as the batch is taken."""
+
+    accepted: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Newest first. A cursor is None where there is no further page on that side."""
+
+    items: tuple[Job | DamagedJob, ...]
+    next_cursor: int | None
+    previous_cursor: int | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCounts:
+    agent: str
+    last_seen_ms: int
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+
+
+class _Change(Struct, omit_defaults=True):
+    """An update as the script takes it; `core/scripts/apply.lua` says what the letters mean."""
+
+    o: str
+    n: int | None = None
+    a: str | None = None
+    i: str | None = None
+    t: int | UnsetType = UNSET
+    q: int | UnsetType = UNSET
+    w: int | None = None
+    s: str | UnsetType = UNSET
+    g: str | None = None
+    p: float | UnsetType = UNSET
+    m: str | None = None
+    e: str | None = None
+    r: str | None = None
+    d: str | None = None
+    l: str | None = None  # noqa: E741
+    ca: int | None = None
+    sa: int | None = None
+    fa: int | None = None
+    st: str | None = None
+
+
+class _Call(Struct):
+    p: int
+    P: int
+    keep: int
+    want: bool
+    u: list[_Change]
+
+
+def create(site: Site, new: NewJob) -> Outcome:
+    """Create a job; one whose id exists stays as it is (`kept`). Raises FieldError, redis.RedisError."""
+    change = _Change(
+        "create",
+        a=new.agent,
+        # Named here, not in the store: a call that is repeated after a lost answer finds its own job.
+        i=new.id or str(uuid.uuid4()),
+        t=new.attempt,
+        q=new.seq,
+        w=_ms(new.timestamp),
+        l=new.title,
+        m=new.message,
+        d=None if new.metadata is None else job_rules.as_json(new.metadata, "metadata"),
+    )
+    outcome = _one(site, site.store.partition_of(new.agent), change)
+    own = isinstance(outcome.job, Job) and new.id is None
+    return Outcome("created", outcome.job) if own else outcome
+
+
+def update(site: Site, ref: JobRef, new: Update) -> Outcome:
+    """Change a job, in the order that the update names or in that of arrival. Raises FieldError, redis.RedisError."""
+    change = _change("update", new)
+    _aim(change, ref)
+    return _one(site, ref.partition(site), change)
+
+
+def batch(site: Site, lines: Iterable[tuple[int, bytes]], report: BatchReport) -> None:
+    """Take numbered NDJSON lines, CHUNK at a time, and say in `report` what became of them.
+
+    Good lines count even where others are bad. Raises redis.RedisError; `report` then tells of the chunks before.
+    """
+    chunk: list[tuple[int, int, _Change]] = []
+    for number, line in lines:
+        try:
+            chunk.append((number, *_line(site, line)))
+        except ValueError as fault:
+            report.rejected.append(Rejected(number, str(fault)))
+        if len(chunk) == CHUNK:
+            _take(site, chunk, report)
+            chunk = []
+    _take(site, chunk, report)
+    report.rejected.sort(key=lambda one: one.line)
+
+
+def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
+    """Take rows of job history; for each `applied`, `unchanged`, or why it was not taken.
+
+    No live counter moves for them; the lists and counts by status do. Raises redis.RedisError.
+    """
+    answers = [""] * len(rows)
+    chunk = []
+    for place, row in enumerate(rows):
+        try:
+            chunk.append((place, site.store.partition_of(row.agent), _import(row)))
+        except FieldError as fault:
+            answers[place] = str(fault)
+    words = {"created": "applied", "applied": "applied", "kept": "unchanged"}
+    for place, kind in _run_chunk(site, chunk):
+        answers[place] = words.get(kind, DAMAGED)
+    return answers
+
+
+def get(site: Site, ref: JobRef) -> Job | DamagedJob | None:
+    """The job, None where there is none. Raises redis.RedisError."""
+    partition, number = ref.partition(site), ref.number
+    redis = site.store.redis
+    if number is None:
+        found = redis.hget(keys.IDS.at(partition, ref.agent), ref.id)
+        if found is None:
+            return None
+        number = int(str(found))
+    key = keys.JOB.at(partition, number)
+    with redis.pipeline(transaction=False) as pipeline:
+        pipeline.hgetall(key)
+        for status in STATUSES:
+            pipeline.zscore(keys.STATUS.at(partition, status), str(number))
+        fields, *scores = pipeline.execute(raise_on_error=False)
+    if isinstance(fields, dict) and fields:
+        return from_hash(number, fields)
+    return DamagedJob(number) if any(isinstance(score, float) for score in scores) else None
+
+
+def page(
+    site: Site,
+    *,
+    status: Status | None = None,
+    agent: str | None = None,
+    limit: int = 50,
+    before: int | None = None,
+    after: int | None = None,
+) -> JobPage:
+    """One page of jobs, newest first: the newest, those before a number, or those just after one.
+
+    Costs the same wherever the page lies. Raises redis.RedisError.
+    """
+    partitions = range(site.store.partitions) if agent is None else (site.store.partition_of(agent),)
+    call = {
+        "statuses": [status] if status else list(STATUSES),
+        **({"agent": agent} if agent is not None else {}),
+        **({"above": after} if after is not None else {"below": before} if before is not None else {}),
+        "limit": limit + 1,
+    }
+    found, total = list[tuple[int, bytes | None]](), 0
+    for partition in partitions:
+        count, *flat = site.store.scripts.run("page", partition, call)
+        total += count
+        found += zip((int(number) for number in flat[::2]), flat[1::2], strict=True)
+    found.sort(key=lambda one: one[0], reverse=after is None)
+    more, found = len(found) > limit, found[:limit]
+    if after is not None:
+        found.reverse()
+    jobs = tuple(from_blob(number, blob) for number, blob in found)
+    older = more if after is None else bool(jobs)
+    newer = more if after is not None else before is not None
+    return JobPage(
+        jobs,
+        next_cursor=jobs[-1].number if jobs and older else None,
+        previous_cursor=jobs[0].number if jobs and newer else None,
+        total=total,
+    )
+
+
+def counts(site: Site) -> dict[Status, int]:
+    """How many jobs there are of each status, from the indexes. Raises redis.RedisError."""
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for status in STATUSES:
+            for partition in range(site.store.partitions):
+                pipeline.zcard(keys.STATUS.at(partition, status))
+        cards = pipeline.execute()
+    width = site.store.partitions
+    return {status: sum(cards[at * width : (at + 1) * width]) for at, status in enumerate(STATUSES)}
+
+
+def agents(site: Site, limit: int = 50) -> tuple[AgentCounts, ...]:
+    """The agents that were last seen, latest first, with their jobs by status. Raises redis.RedisError."""
+    seen = list[tuple[int, str]]()
+    for partition in range(site.store.partitions):
+        found: Any = site.store.redis.zrange(keys.AGENTS.at(partition), 0, limit - 1, desc=True, withscores=True)
+        seen += [(int(at), name) for name, at in found]
+    seen = sorted(seen, reverse=True)[:limit]
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for _, name in seen:
+            for status in STATUSES:
+                pipeline.zcard(keys.AGENT_STATUS.at(site.store.partition_of(name), status, name))
+        cards = pipeline.execute()
+    return tuple(AgentCounts(name, at, *cards[4 * i : 4 * i + 4]) for i, (at, name) in enumerate(seen))
+
+
+def _one(site: Site, partition: int, change: _Change) -> Outcome:
+    ((kind, number, blob),) = _run(site, partition, [change], want=True)
+    job = from_blob(int(number), blob) if number and kind not in ("missing", "damaged") else None
+    if kind == "damaged":
+        job = DamagedJob(int(number))
+    return Outcome(kind, job)
+
+
+def _run(site: Site, partition: int, changes: list[_Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
+    call = _Call(partition, site.store.partitions, site.settings.keep_days * DAY_MS, want, changes)
+    answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
+    return [(kind.decode(), number, blob) for kind, number, blob in answers]
+
+
+def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, _Change]]) -> list[tuple[int, str]]:
+    """Run (place, partition, change) in order, a call a partition and CHUNK; (place, kind) of each."""
+    by_partition: dict[int, list[tuple[int, _Change]]] = {}
+    for place, partition, change in chunk:
+        by_partition.setdefault(partition, []).append((place, change))
+    done = list[tuple[int, str]]()
+    for partition, placed in by_partition.items():
+        for start in range(0, len(placed), CHUNK):
+            part = placed[start : start + CHUNK]
+            answers = _run(site, partition, [change for _, change in part], want=False)
+            done += [(place, kind) for (place, _), (kind, _, _) in zip(part, answers, strict=True)]
+    return done
+
+
+def _take(site: Site, chunk: list[tuple[int, int, _Change]], report: BatchReport) -> None:
+    for line, kind in _run_chunk(site, chunk):
+        if kind == "missing":
+            report.rejected.append(Rejected(line, "queue_id: no job has this number"))
+        elif kind == "damaged":
+            report.rejected.append(Rejected(line, f"queue_id: {DAMAGED}"))
+        else:
+            report.accepted += 1
+
+
+def _line(site: Site, data: bytes) -> tuple[int, _Change]:
+    if len(data) > MOST_LINE:
+        raise FieldError("the line", f"is {len(data):,} bytes; {MOST_LINE:,} is the most")
+    line = job_rules.check(Line, job_json.decode(data))
+    change = _change("put", line)
+    if isinstance(line.queue_id, int):
+        change.o = "update"
+        _aim(change, ref := JobRef(number=line.queue_id))
+    else:
+        _aim(change, ref := JobRef(agent=line.agent, id=line.id or str(uuid.uuid4())))
+    return ref.partition(site), change
+
+
+def _aim(change: _Change, ref: JobRef) -> None:
+    if ref.number is not None:
+        change.n = ref.number
+    else:
+        change.a, change.i = ref.agent, ref.id
+
+
+def _change(op: str, new: Update) -> _Change:
+    if new.stage and new.current_step and new.stage != new.current_step:
+        raise FieldError("stage", "is another name for current_step: send one of the two")
+    return _Change(
+        op,
+        t=new.attempt,
+        q=new.seq,
+        w=None if new.timestamp is UNSET or new.timestamp is None else to_ms(new.timestamp),
+        s=new.status,
+        g=new.current_step or new.stage,
+        p=new.progress,
+        m=new.message,
+        e=new.error,
+        r=None if new.result is None else job_rules.as_json(new.result, "result"),
+        d=None if new.metadata is None else job_rules.as_json(new.metadata, "metadata"),
+        l=new.title,
+    )
+
+
+def _import(row: HistoryRow) -> _Change:
+    stages = [[s.name, to_ms(s.started_at), to_ms(s.finished_at) if s.finished_at else 0] for s in row.stages or ()]
+    return _Change(
+        "import",
+        a=row.agent,
+        i=row.id,
+        t=row.attempt,
+        s=row.status,
+        g=row.stage,
+        p=UNSET if row.progress is None else row.progress,
+        m=row.message,
+        e=row.error,
+        r=None if row.result is None else job_rules.as_json(row.result, "result"),
+        d=None if row.metadata is None else job_rules.as_json(row.metadata, "metadata"),
+        l=row.title,
+        ca=_ms(row.created_at),
+        sa=_ms(row.started_at),
+        fa=_ms(row.finished_at),
+        st=msgspec.json.encode(stages).decode() if stages else None,
+    )
+
+
+def _ms(time: datetime | UnsetType | None) -> int | None:
+    return to_ms(time) if isinstance(time, datetime) else None
