@@ -1,0 +1,42 @@
+"""What a web process does besides answering, from its first moment to its last."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import gevent
+from flask import Flask
+
+from core.site import Site
+from core.store import PartitionsMismatch, StoreError
+
+BOOT_FAILED = 3
+"""The exit code at which gunicorn's master gives up rather than starting the next worker."""
+SETTLE_EVERY_S = 2.0
+
+
+def begin(worker: Any) -> None:
+    """After the program is loaded, before it serves. Ends the process when the store is not one it can work on."""
+    if not isinstance(worker.application, Flask):  # it could not be loaded, which is what it shows
+        return
+    site: Site = worker.application.extensions["headway"]
+    if not _settle(site, worker.log):
+        gevent.spawn(_settle_later, site, worker.log)
+
+
+def _settle(site: Site, log: Any) -> bool:
+    """Whether the number of partitions is known to fit; False when the store does not answer."""
+    try:
+        site.store.settle_partitions()
+    except StoreError:
+        return False
+    except PartitionsMismatch as mismatch:
+        log.error("Headway can't start: %s", mismatch)
+        sys.exit(BOOT_FAILED)
+    return True
+
+
+def _settle_later(site: Site, log: Any) -> None:
+    while not _settle(site, log):
+        gevent.sleep(SETTLE_EVERY_S)

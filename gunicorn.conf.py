@@ -1,0 +1,53 @@
+"""How gunicorn serves Headway. `gunicorn` in this folder is all it takes; settings come from the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+chdir = str(Path(__file__).parent)
+sys.path.insert(0, chdir)
+
+from core import logs, master  # noqa: E402
+
+settings = master.settings()
+
+wsgi_app = "app:create_app()"
+bind = master.bind()
+workers = settings.web_concurrency
+worker_class = "core.worker.Worker"
+worker_connections = 1000
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  a heartbeat must not wait for a disk
+keepalive = 15
+graceful_timeout = 7
+control_socket_disable = True
+
+# Whom to trust is HEADWAY_TRUSTED_HOPS' to say, in the program.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+limit_request_line = 8190
+
+logger_class = logs.Log
+accesslog = "-"
+access_log_format = logs.ACCESS
+
+reload = settings.dev
+reload_extra_files = ["headway.toml"] if settings.dev else []
+
+on_starting = master.on_starting
+when_ready = master.when_ready
+on_exit = master.on_exit
+
+
+def post_fork(_arbiter: Any, _worker: Any) -> None:
+    if settings.dev:  # the master keeps the first version of what it has imported
+        for name in [name for name in sys.modules if name.startswith("core.") and name != "core.worker"]:
+            del sys.modules[name]
+
+
+def post_worker_init(worker: Any) -> None:
+    from core import process  # not before gevent's patch
+
+    process.begin(worker)
