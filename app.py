@@ -8,11 +8,16 @@ from flask import Flask
 
 from core import access, metrics, problems
 from core.cache import Cache
+from core.duties import Duty
+from core.fleet import Fleet
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
 from panels import Board
 from routes import auth, dashboard, health, jobs, metrics_text, panels_api, queue_api, uploads
+from services import retention_service
+
+DUTIES = (Duty("retention", every_s=60, run=retention_service.run),)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -21,8 +26,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    site = Site(settings, store, Cache(app, store))
+    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY))
     app.extensions["headway"] = site
+    app.extensions["headway.duties"] = DUTIES
     app.extensions["headway.board"] = Board(site, app.jinja_env)
 
     problems.install(app)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.cache import Cache
+from core.fleet import Fleet
 from core.settings import Settings
 from core.store import Store
 
@@ -16,5 +17,6 @@ class Site:
     settings: Settings
     store: Store
     cache: Cache
+    fleet: Fleet
     clock: Callable[[], float] = time.time
     """Seconds since the epoch, UTC."""
