@@ -42,12 +42,16 @@ on_exit = master.on_exit
 
 
 def post_fork(_arbiter: Any, _worker: Any) -> None:
-    if settings.dev:  # the master keeps the first version of what it has imported
-        for name in [name for name in sys.modules if name.startswith("core.") and name != "core.worker"]:
-            del sys.modules[name]
+    if settings.dev:
+        master.forget_modules()
 
 
 def post_worker_init(worker: Any) -> None:
     from core import process  # not before gevent's patch
 
     process.begin(worker)
+
+
+def worker_exit(_arbiter: Any, _worker: Any) -> None:
+    if process := sys.modules.get("core.process"):  # gunicorn's master calls this too, for a worker that is gone
+        process.end()

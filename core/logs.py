@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,9 @@ class Log(Logger):  # type: ignore[misc]
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
+        ours = logging.getLogger("headway")
+        ours.handlers, ours.propagate = self.error_log.handlers, False
+        ours.setLevel(self.loglevel)
         for handler in self.access_log.handlers:
             if handler.formatter is not None:
                 handler.formatter.datefmt = self.datefmt

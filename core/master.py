@@ -14,7 +14,7 @@ from functools import cache
 from signal import SIG_IGN, SIGINT, SIGTERM, SIGUSR2, signal
 from typing import Any, NoReturn
 
-from core import port
+from core import port, tokens
 from core.claim import Claim, FolderRefused
 from core.embedded import Embedded, StoreFailed
 from core.settings import SettingError, Settings, read
@@ -22,8 +22,12 @@ from core.settings import SettingError, Settings, read
 FILES = 65_536
 """Open files that are asked for: each connection takes one, and some systems begin with 256."""
 
+OF_THE_WORKER = ("core.worker", "core.draining")
+"""Modules whose state a running worker holds."""
+
 _store: Embedded | None = None
 _claim: Claim | None = None
+_greeting = ""
 
 
 def refuse(reason: object) -> NoReturn:
@@ -48,11 +52,13 @@ def bind() -> str:
 
 def on_starting(arbiter: Any) -> None:
     _raise_file_limit()
+    global _greeting
     try:
         port.check(settings().host, settings().port)
         if settings().redis_url is None:
             _start_store(arbiter.log)
-    except (port.PortRefused, FolderRefused, StoreFailed) as error:
+        _greeting = _greet()
+    except (port.PortRefused, FolderRefused, StoreFailed, SettingError) as error:
         refuse(error)
 
 
@@ -61,7 +67,7 @@ def when_ready(arbiter: Any) -> None:
     signal(SIGINT, lambda *_: arbiter.signal(SIGTERM, None))
     # A second master would want the same store and data folder.
     signal(SIGUSR2, SIG_IGN)
-    arbiter.log.info("Headway is on %s", address())
+    arbiter.log.info(_greeting)
 
 
 def on_exit(_arbiter: Any) -> None:
@@ -69,13 +75,26 @@ def on_exit(_arbiter: Any) -> None:
         _store.stop()
 
 
-def address() -> str:
-    """Where a browser on this machine finds the site."""
-    if settings().url:
-        return str(settings().url)
-    host = settings().host.strip("[]")
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings().port}"
+def forget_modules() -> None:
+    """In a fresh worker, while developing: what the master has imported is read again, as it is now."""
+    import core
+
+    for name in [name for name in sys.modules if name.startswith("core.") and name not in OF_THE_WORKER]:
+        del sys.modules[name]
+        delattr(core, name.partition(".")[2])
+
+
+def _greet() -> str:
+    """How to get in. The link that holds a token is shown when the token is made, and never again."""
+    made = settings().auth and tokens.admin_token(settings())[1]
+    link = tokens.sign_in_link(settings())
+    if made:
+        return f"Headway is ready. Sign in once with {link}"
+    link = link.partition("#")[0]
+    if not settings().auth:
+        return f"Headway is ready at {link} and asks nobody to sign in (HEADWAY_AUTH=off)"
+    where = "HEADWAY_TOKEN" if settings().token else f"the token in {settings().data.resolve() / 'token'}"
+    return f"Headway is ready. Sign in at {link} with {where}"
 
 
 def _start_store(log: Any) -> None:

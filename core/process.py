@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 from flask import Flask
 
+from core import duties
 from core.site import Site
 from core.store import PartitionsMismatch, StoreError
 
@@ -23,6 +24,12 @@ def begin(worker: Any) -> None:
     site: Site = worker.application.extensions["headway"]
     if not _settle(site, worker.log):
         gevent.spawn(_settle_later, site, worker.log)
+    duties.start(worker.application)
+
+
+def end() -> None:
+    """After the last answer, while the store is still there."""
+    duties.stop()
 
 
 def _settle(site: Site, log: Any) -> bool:

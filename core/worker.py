@@ -14,6 +14,7 @@ from gunicorn.util import make_fail_app
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from core import draining
 from core.parent import die_with
 
 STALL_S = 30
@@ -21,13 +22,6 @@ STALL_S = 30
 DRAIN_S = 5
 """How long requests in flight may take once the worker was told to end; less than the master waits for it."""
 CLOSE_IDLE_EVERY_S = 0.2
-
-_draining = False
-
-
-def draining() -> bool:
-    """Whether this process was told to end: it finishes what it has begun, and should get nothing new."""
-    return _draining
 
 
 class Waiting(Timeout):
@@ -72,8 +66,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         signal(SIGQUIT, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        global _draining
-        _draining = True
+        draining.begin()
         super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
