@@ -59,6 +59,14 @@ REVOKED = Key("revoked:", "string", "core.endings", "as long as its session woul
 SESSIONS_ENDED = Key("sessions-ended", "string", "core.endings", "for ever: sessions begun up to then (s) are over")
 LIMIT = Key("limit", "string", "core.limits", "1 to 5 min: attempts of an address, requests of a token")
 
+# Uploads of job history.
+UPLOADS = Key("uploads", "zset", "upload_records", "the last 1,000 uploads by number")
+UPLOAD_NUMBER = Key("upload-number", "string", "upload_records", "for ever: the last number given")
+UPLOAD = Key("upload:", "hash", "upload_records", "one upload, until 1,000 later ones came")
+UPLOAD_ALIVE = Key("upload-alive:", "string", "upload_records", "10 s: that a process receives this upload")
+UPLOAD_REJECTED = Key("upload-rejected:", "list", "upload_records", "HEADWAY_KEEP_DAYS, of the last 100 uploads: rejected rows as JSON")
+UPLOAD_SUMS = Key("upload-sums", "hash", "upload_records", "as its upload: the first upload of each content, by SHA-256")
+
 
 def partition_of(agent: str, partitions: int) -> int:
     """The partition that an agent's jobs live in."""
