@@ -68,8 +68,8 @@ class Store:
         return (time.perf_counter() - start) * 1000
 
     def close(self) -> None:
-        self.redis.close()
-        self.raw.close()
+        for client in (self.redis, self.raw):
+            client.connection_pool.disconnect()
 
 
 def _connect(url: str, *, decode_responses: bool) -> redis.Redis:

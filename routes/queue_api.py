@@ -194,8 +194,9 @@ def _unprocessable(fault: FieldError) -> Problem:
 
 
 def _ref(text: str) -> JobRef:
-    if text.isascii() and text.isdigit():
-        return JobRef(number=_whole("the job's number", text, 0, 2**53))
+    # Sixteen digits are more than any number given; no id is of digits alone, so what is longer is found nowhere.
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return JobRef(number=int(text))
     return JobRef(agent=request.args.get("agent", DEFAULT_AGENT), id=text)
 
 

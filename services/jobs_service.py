@@ -231,7 +231,7 @@ def page(
     if after is not None:
         found.reverse()
     jobs = tuple(from_blob(number, blob) for number, blob in found)
-    older = more if after is None else bool(jobs)
+    older = more if after is None else after > 0
     newer = more if after is not None else before is not None
     return JobPage(
         jobs,

@@ -109,10 +109,11 @@ def store(valkey_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def app(settings: Settings, store: Store) -> Flask:
+def app(settings: Settings, store: Store) -> Iterator[Flask]:
     app = create_app(settings)
     app.testing = True
-    return app
+    yield app
+    app.extensions["headway"].store.close()
 
 
 @pytest.fixture

@@ -1,0 +1,316 @@
+"""Dialect Q as a client sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from core import keys
+from core.site import Site
+from routes import body, queue_api
+from services import jobs_service
+from tests.serving import Server
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+API = "/api/v1/queue"
+
+
+def post(client: FlaskClient, **fields: Any) -> TestResponse:
+    return client.post(API, json=fields)
+
+
+def send(client: FlaskClient, data: bytes, **headers: str) -> TestResponse:
+    return client.post(API, data=data, headers={"Content-Type": "application/json", **headers})
+
+
+def batch(client: FlaskClient, *lines: object) -> TestResponse:
+    data = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
+    return client.post(f"{API}/batch", data=data, content_type="application/x-ndjson")
+
+
+def problem(answer: TestResponse, status: int, *says: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.mimetype == "application/problem+json"
+    told = answer.get_json()
+    assert told["status"] == status
+    for word in says:
+        assert word in told["detail"], told
+    return told
+
+
+def test_creating_answers_201_the_item_and_where_it_is(client: FlaskClient) -> None:
+    answer = post(client, title="a.mp4", agent="studio", message="hi", metadata={"size": 1.5})
+    assert answer.status_code == 201
+    item = answer.get_json()
+    assert (item["queue_id"], item["status"], item["progress"], item["applied"]) == (1, "queued", 0, True)
+    assert (item["title"], item["agent"], item["message"], item["metadata"]) == ("a.mp4", "studio", "hi", {"size": 1.5})
+    assert TIME.fullmatch(item["created_at"]) and TIME.fullmatch(item["updated_at"])
+    assert answer.headers["Location"].endswith(f"{API}/1")
+    shown = client.get(answer.headers["Location"]).get_json()
+    assert shown == {name: value for name, value in item.items() if name != "applied"}
+
+
+def test_an_empty_object_creates_a_job_of_the_default_agent(client: FlaskClient) -> None:
+    item = post(client).get_json()
+    assert (item["agent"], item["title"]) == ("default", None)
+
+
+def test_creating_an_id_that_exists_answers_200_and_applied_false(client: FlaskClient) -> None:
+    first = post(client, id="x", title="one").get_json()
+    answer = post(client, id="x", title="two")
+    assert answer.status_code == 200
+    assert answer.get_json() == {**first, "applied": False}
+
+
+def test_an_update_changes_and_answers_the_item(client: FlaskClient) -> None:
+    post(client)
+    item = client.put(f"{API}/1", json={"current_step": "encode", "progress": 42, "message": "frame 3"}).get_json()
+    assert (item["status"], item["current_step"], item["progress"], item["message"]) == (
+        "processing",
+        "encode",
+        42,
+        "frame 3",
+    )
+    done = client.put(f"{API}/1", json={"status": "completed", "result": {"ok": True}}).get_json()
+    assert (done["status"], done["progress"], done["result"], done["applied"]) == ("completed", 100, {"ok": True}, True)
+    late = client.put(f"{API}/1", json={"progress": 7})
+    assert late.status_code == 200
+    assert late.get_json() == {**done, "applied": False}
+
+
+def test_a_failure_names_its_stage_and_keeps_its_progress(client: FlaskClient) -> None:
+    post(client)
+    client.put(f"{API}/1", json={"current_step": "upload", "progress": 70})
+    item = client.put(f"{API}/1", json={"status": "failed", "error": "timeout"}).get_json()
+    assert (item["failedStage"], item["progress"], item["error"], item["message"]) == (
+        "upload",
+        70,
+        "timeout",
+        "timeout",
+    )
+
+
+def test_an_id_with_its_agent_finds_the_job_too(client: FlaskClient) -> None:
+    post(client, id="x", agent="studio")
+    post(client, id="x")
+    assert client.get(f"{API}/x?agent=studio").get_json()["queue_id"] == 1
+    assert client.get(f"{API}/x").get_json()["queue_id"] == 2
+    assert client.put(f"{API}/x?agent=studio", json={"progress": 1}).get_json()["queue_id"] == 1
+
+
+@pytest.mark.parametrize("ref", ["99", "nobody", "x%20y", "99999999999999999"])
+def test_an_unknown_job_is_404(client: FlaskClient, ref: str) -> None:
+    problem(client.get(f"{API}/{ref}"), 404)
+    problem(client.put(f"{API}/{ref}", json={"progress": 1}), 404)
+
+
+def test_the_list_pages_by_cursor_newest_first(client: FlaskClient) -> None:
+    for i in range(7):
+        post(client, title=str(i))
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"{API}?limit=3{cursor}").get_json()
+        assert page["total"] == 7
+        seen += [item["title"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == list("6543210")
+
+
+def test_the_list_filters_by_status_and_agent(client: FlaskClient) -> None:
+    for agent in ("a", "b"):
+        post(client, agent=agent, id="1x")
+        post(client, agent=agent)
+    client.put(f"{API}/1x?agent=a", json={"status": "failed"})
+    page = client.get(f"{API}?status=failed&agent=a").get_json()
+    assert (page["total"], [item["id"] for item in page["items"]]) == (1, ["1x"])
+    assert client.get(f"{API}?agent=b").get_json()["total"] == 2
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "limit=-1", "cursor=x", "cursor=-5", "status=done",
+                                   "cursor=" + "9" * 40, "limit=²"])  # fmt: skip
+def test_a_bad_query_is_422_and_names_the_parameter(client: FlaskClient, query: str) -> None:
+    told = problem(client.get(f"{API}?{query}"), 422)
+    assert told["field"] == query.split("=")[0]
+
+
+@pytest.mark.parametrize("fields", [
+    {"progress": 101}, {"progress": -1}, {"progress": "50"}, {"progress": True}, {"progress": None}, {"progress": 1e308},
+    {"status": "done"}, {"status": None}, {"current_step": ""}, {"current_step": "a\nb"}, {"current_step": 5},
+    {"message": "x" * 4001}, {"error": {"a": 1}}, {"metadata": [1]}, {"metadata": {"a": "x" * 20_000}}, {"seq": -1},
+    {"attempt": 0}, {"timestamp": "2026-01-01T00:00:00"}, {"timestamp": "yesterday"}, {"progres": 5}, {"result": "x" * 20_000},
+    {"stage": "a", "current_step": "b"}, {"message": "\ud800"}, {"message": "a\0b"},
+])  # fmt: skip
+def test_a_wrong_field_is_422_names_itself_and_changes_nothing(client: FlaskClient, fields: dict[str, Any]) -> None:
+    before = post(client).get_json()
+    told = problem(client.put(f"{API}/1", json=fields), 422)
+    assert told["field"] == next(iter(fields))
+    assert {**client.get(f"{API}/1").get_json(), "applied": True} == before
+
+
+@pytest.mark.parametrize("fields", [
+    {"id": "12"}, {"id": "batch"}, {"id": "active"}, {"id": "a b"}, {"id": "x" * 129}, {"id": ""}, {"id": 5}, {"id": "x\n"},
+    {"agent": ""}, {"agent": "a/b"}, {"agent": "x" * 129}, {"agent": None}, {"title": "x" * 501}, {"progress": 5},
+])  # fmt: skip
+def test_a_wrong_field_creates_nothing(client: FlaskClient, fields: dict[str, Any]) -> None:
+    told = problem(post(client, **fields), 422)
+    assert told["field"] == next(iter(fields))
+    assert client.get(API).get_json()["total"] == 0
+
+
+@pytest.mark.parametrize("data,says", [
+    (b"", "JSON object"), (b"  \n", "JSON object"), (b'{"title":', "column"), (b"\xef\xbb\xbf{}", "byte order mark"),
+    (b'{"title":NaN}', "NaN"), (b'{"title":"a","title":"b"}', "twice"), (b"[" * 100_000, "deep"),
+    (b'{"metadata":' + b"[" * 90_000, "deep"), (b'{"seq":' + b"9" * 5000 + b"}", "large"), (b'{"title":"\xff"}', "UTF-8"),
+])  # fmt: skip
+def test_malformed_json_is_400_and_stores_nothing(client: FlaskClient, data: bytes, says: str) -> None:
+    problem(send(client, data), 400, says)
+    assert client.get(API).get_json()["total"] == 0
+
+
+@pytest.mark.parametrize("data", [b"[]", b"5", b"null", b'"x"'])
+def test_json_that_is_no_object_is_422(client: FlaskClient, data: bytes) -> None:
+    problem(send(client, data), 422, "JSON object")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+)
+def test_a_body_that_is_not_said_to_be_json_is_415(client: FlaskClient, kind: str) -> None:
+    problem(send(client, b"{}", **{"Content-Type": kind}), 415, "application/json")
+
+
+def test_an_encoded_body_is_415(client: FlaskClient) -> None:
+    problem(send(client, b"{}", **{"Content-Encoding": "gzip"}), 415)
+
+
+def test_a_body_over_the_limit_is_413_before_it_is_read(client: FlaskClient) -> None:
+    problem(send(client, b'{"title":"' + b"x" * body.MOST_JSON + b'"}'), 413)
+    assert client.get(API).get_json()["total"] == 0
+
+
+def test_a_body_of_unsaid_length_is_413_as_soon_as_it_is_too_long(server: Callable[..., Server]) -> None:
+    here = server()
+    with socket.create_connection(("127.0.0.1", here.port), timeout=30) as sock:
+        sock.sendall(
+            f"POST {API} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {here.token}\r\n"
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+        with contextlib.suppress(ConnectionError):
+            for _ in range(2 * body.MOST_JSON // 0x10000):  # never the last chunk, which would end the body
+                sock.sendall(chunk)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_batch_tells_how_many_it_took_and_why_not_the_others(client: FlaskClient) -> None:
+    answer = batch(
+        client, {"id": "a"}, {"id": "b", "progress": 101}, b"", b"{", {"queue_id": 9}, {"id": "c", "progress": 5}
+    )
+    assert answer.status_code == 200
+    told = answer.get_json()
+    assert told["accepted"] == 2
+    assert [(r["line"], r["detail"].split(":")[0]) for r in told["rejected"]] == [
+        (2, "progress"), (4, "not JSON at line 1, column 2"), (5, "queue_id")]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n \n"])
+def test_a_batch_may_end_its_lines_as_it_likes(client: FlaskClient, end: bytes) -> None:
+    told = batch(client, b'{"id":"a"}\r\n{"id":"b"}' + end).get_json()
+    assert told == {"accepted": 2, "rejected": []}
+
+
+def test_a_batch_of_too_many_lines_says_how_far_it_came(client: FlaskClient) -> None:
+    lines = [b"{}"] * (queue_api.MOST_BATCH_LINES + 1)
+    told = problem(batch(client, *lines), 413, "10,000 lines")
+    assert told["accepted"] == queue_api.MOST_BATCH_LINES
+    assert client.get(API).get_json()["total"] == queue_api.MOST_BATCH_LINES
+
+
+def test_a_batch_of_too_many_bytes_is_413_before_it_is_read(client: FlaskClient) -> None:
+    problem(batch(client, b"x" * (queue_api.MOST_BATCH_BYTES + 1)), 413)
+    assert client.get(API).get_json()["total"] == 0
+
+
+def test_a_line_that_is_too_long_is_rejected_alone(client: FlaskClient) -> None:
+    long = {"title": "x" * jobs_service.MOST_LINE}
+    told = batch(client, {"id": "a"}, long, {"id": "b"}).get_json()
+    assert (told["accepted"], [r["line"] for r in told["rejected"]]) == (2, [2])
+
+
+def test_a_batch_is_taken_from_any_way_the_body_is_cut(client: FlaskClient) -> None:
+    data = b"".join(json.dumps({"id": f"j{i}", "title": "x" * (i % 90)}).encode() + b"\n" for i in range(300))
+
+    class Dripping(BytesIO):
+        sizes: Iterator[int] = iter(range(1, 10_000))
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(next(self.sizes))
+
+    answer = client.post(
+        f"{API}/batch", input_stream=Dripping(data), content_length=len(data), content_type="application/x-ndjson"
+    )
+    assert answer.get_json() == {"accepted": 300, "rejected": []}
+
+
+def test_a_damaged_job_shows_as_damaged_and_cannot_be_updated(client: FlaskClient, site: Site) -> None:
+    post(client, id="x")
+    post(client, id="y")
+    site.store.redis.delete(keys.JOB.at(0, 1))
+    assert client.get(f"{API}/1").get_json()["damaged"] is True
+    assert [item.get("damaged") for item in client.get(API).get_json()["items"]] == [None, True]
+    problem(client.put(f"{API}/1", json={"progress": 1}), 409, "damaged")
+    assert batch(client, {"id": "x", "progress": 1}).get_json()["accepted"] == 1
+    assert client.get(f"{API}/x").get_json()["queue_id"] == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "\u202etxt.exe", 'a"b\\c', "line\nline\r\n: x", "\U0001f680" * 100]
+)
+def test_hostile_text_goes_out_as_it_came_and_as_data_only(client: FlaskClient, text: str) -> None:
+    answer = post(client, title=text, message=text, metadata={text: text})
+    item = answer.get_json()
+    assert (item["title"], item["message"], item["metadata"]) == (text, text, {text: text})
+    assert answer.mimetype == "application/json"
+
+
+def all_events(site: Site) -> Iterable[dict[str, str]]:
+    return [fields for _, fields in site.store.redis.xrange(keys.EVENTS.at())]  # type: ignore[union-attr]
+
+
+def test_each_change_is_one_event_for_later_readers(client: FlaskClient, site: Site) -> None:
+    post(client, id="x")
+    post(client, id="x")
+    client.put(f"{API}/x", json={"progress": 5, "seq": 1})
+    client.put(f"{API}/x", json={"progress": 5, "seq": 1})
+    client.put(f"{API}/x", json={"status": "completed", "seq": 2})
+    told = [(e["kind"], e["was"], e["status"], e["progress"]) for e in all_events(site)]
+    assert told == [("created", "", "queued", "0"), ("updated", "queued", "processing", "5"),
+                    ("updated", "processing", "completed", "100")]  # fmt: skip
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_a_batch_cut_off_in_a_line_never_stores_the_half_line(server: Callable[..., Server], framing: str) -> None:
+    here = server()
+    data = b'{"id":"whole"}\n{"id":"half"}'
+    if "chunked" in framing:
+        data = b"%x\r\n%s\r\n" % (len(data), data)
+    with socket.create_connection(("127.0.0.1", here.port), timeout=30) as sock:
+        head = f"POST {API}/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {here.token}\r\n"
+        sock.sendall(f"{head}Content-Type: application/x-ndjson\r\n{framing}\r\n\r\n".encode() + data)
+        sock.shutdown(socket.SHUT_WR)
+        answer = sock.recv(65536)
+    assert not answer.startswith(b"HTTP/1.1 2")
+    ids = {item["id"] for item in here.request("GET", API).json()["items"]}
+    assert "half" not in ids
+    assert "Traceback" not in here.log()

@@ -1,0 +1,80 @@
+"""Finished jobs go when they are too old or too many; nothing of them stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core import keys
+from core.site import Site
+from services import job_rules, jobs_service, retention_service
+from services.jobs_service import JobRef
+
+DAY = 86_400.0
+
+
+def finish(site: Site, count: int, *, agent: str = "a", start: int = 0) -> None:
+    for i in range(start, start + count):
+        jobs_service.create(site, job_rules.NewJob(agent=agent, id=f"j{i}"))
+        jobs_service.update(site, JobRef(agent=agent, id=f"j{i}"), job_rules.Update(status="completed"))
+
+
+def keeping(site: Site, **settings: int) -> Site:
+    return replace(site, settings=replace(site.settings, **settings))
+
+
+def later(site: Site, days: float) -> Site:
+    return replace(site, clock=lambda: site.clock() + days * DAY)
+
+
+def test_jobs_beyond_the_count_go_oldest_first(site: Site) -> None:
+    finish(site, 10)
+    assert retention_service.run(keeping(site, keep_jobs=4)) == 6
+    assert [job.id for job in jobs_service.page(site).items] == ["j9", "j8", "j7", "j6"]  # type: ignore[union-attr]
+
+
+def test_jobs_older_than_the_days_go_and_younger_stay(site: Site) -> None:
+    finish(site, 5)
+    assert retention_service.run(later(site, 29.9)) == 0
+    assert retention_service.run(later(site, 30.1)) == 5
+    assert jobs_service.page(site).total == 0
+
+
+def test_unfinished_jobs_stay_however_old_and_many(site: Site) -> None:
+    jobs_service.create(site, job_rules.NewJob(id="waits"))
+    finish(site, 3)
+    assert retention_service.run(keeping(later(site, 400), keep_jobs=1)) == 3
+    assert [job.id for job in jobs_service.page(site).items] == ["waits"]  # type: ignore[union-attr]
+
+
+def test_nothing_of_a_retired_job_stays_behind(site: Site) -> None:
+    finish(site, 3)
+    retention_service.run(later(site, 31))
+    left = set(site.store.redis.keys("*"))  # type: ignore[arg-type]
+    minutes = {key for key in left if key.startswith(keys.MINUTE.at())}
+    assert left - minutes == {keys.NUMBER.at(), keys.TOTALS.at(), keys.EVENTS.at()}
+    finish(site, 1)
+    assert jobs_service.counts(site)["completed"] == 1
+
+
+def test_an_agent_with_other_jobs_stays_listed(site: Site) -> None:
+    finish(site, 2)
+    jobs_service.create(site, job_rules.NewJob(agent="a", id="waits"))
+    retention_service.run(later(site, 31))
+    assert [agent.agent for agent in jobs_service.agents(site)] == ["a"]
+
+
+@pytest.mark.parametrize("count", [0, 1, retention_service.STEP, retention_service.STEP + 1])
+def test_it_goes_in_steps_until_nothing_is_left_to_do(site: Site, count: int) -> None:
+    rows = [job_rules.HistoryRow(id=f"j{i}", status="completed") for i in range(count)]
+    jobs_service.store_rows(site, rows)
+    assert retention_service.run(later(site, 31)) == count
+    assert jobs_service.page(site).total == 0
+
+
+def test_a_damaged_job_is_retired_like_any_other(site: Site) -> None:
+    finish(site, 2)
+    site.store.redis.delete(keys.JOB.at(0, 1))
+    assert retention_service.run(later(site, 31)) == 2
+    assert jobs_service.page(site).total == 0
