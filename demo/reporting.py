@@ -63,9 +63,8 @@ class Site:
                 answer = self._send(method, path, body, kind, TIMEOUT_S)
             except urllib.error.HTTPError as error:
                 asked = error.headers.get("Retry-After", "")
-                detail = error.read(400).decode("utf-8", "replace")
                 if error.code < 500 and error.code != 429:
-                    raise Refused(error.code, detail) from error
+                    raise Refused(error.code, _why(error)) from error
                 wait_s = max(wait_s, float(asked) if asked.isdigit() else 0.0)
                 self._say_away(f"it answers {error.code}")
             except (OSError, http.client.HTTPException) as error:
@@ -179,7 +178,7 @@ class BatchedReport:
     def __init__(self, outbox: Outbox, agent: str, title: str, metadata: Mapping[str, Any]) -> None:
         self._outbox = outbox
         self._job = {"id": str(uuid.uuid4()), "agent": agent}
-        outbox.put({**self._job, "title": title, "metadata": metadata})
+        outbox.put({**self._job, "title": title, "metadata": metadata, "timestamp": now()})
 
     def stage(self, name: str, percent: float, message: str = "") -> None:
         self._update(current_step=name, progress=round(percent, 1), message=message)
@@ -213,6 +212,14 @@ def now(at: float | None = None) -> str:
 def say(words: str) -> None:
     sys.stdout.write(f"[feeder] {words}\n")
     sys.stdout.flush()
+
+
+def _why(error: urllib.error.HTTPError) -> str:
+    """What the site says of a refusal, where it says it in a form that is meant for programs."""
+    try:
+        return str(json.load(error)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return str(error.reason)
 
 
 def _said(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,248 @@
+"""The demo does real work, trips over what is really spoiled, and reports it all to a real site."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import history, material, works
+from demo.reporting import LiveReport, Refused, Site
+from tests.conftest import TOKEN, wait_until
+from tests.serving import ROOT, Server
+
+Feed = Callable[..., subprocess.Popen[str]]
+
+
+class Notes:
+    """Takes down what a piece of work says of itself, and lets it rest for no time."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.percents: list[float] = []
+
+    def stage(self, name: str, percent: float, message: str = "") -> None:
+        self.stages.append(name)
+        self.percents.append(percent)
+
+    def progress(self, percent: float, message: str = "") -> None:
+        self.percents.append(percent)
+
+    def pause(self, seconds: float) -> None:
+        assert seconds > 0
+
+
+def until_found(make: Callable[[random.Random], Any], spoiled: Callable[[Any], bool]) -> Any:
+    """The first thing that `make` makes which is spoiled in the wanted way."""
+    for seed in range(500):
+        made = make(random.Random(seed))
+        if spoiled(made):
+            return made
+    raise AssertionError("none of 500 was spoiled that way")
+
+
+def sound(folder: Path) -> bool:
+    lines = [line.split("  ", 1) for line in (folder / material.SUMS).read_text().splitlines()]
+    return all((folder / name).exists() for _, name in lines) and all(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() == wanted for wanted, name in lines
+    )
+
+
+def lacks_a_file(folder: Path) -> bool:
+    return any(
+        not (folder / line.split("  ", 1)[1]).exists() for line in (folder / material.SUMS).read_text().splitlines()
+    )
+
+
+# --- the works
+
+
+def test_an_archive_holds_every_file_that_its_list_names(tmp_path: Path) -> None:
+    folder = until_found(lambda chance: material.folder(tmp_path, "json", chance), sound)
+    notes = Notes()
+    result = works.archive(notes, folder, tmp_path)
+    with tarfile.open(tmp_path / f"{folder.name}.tar.gz") as tar:
+        assert len(tar.getnames()) == result["files"] == len((folder / material.SUMS).read_text().splitlines())
+    assert notes.stages == ["walk", "hash", "compress", "verify", "write"]
+    assert notes.percents == sorted(notes.percents)
+    assert notes.percents[-1] < 100
+
+
+def test_an_archive_refuses_a_file_that_changed_and_one_that_is_gone(tmp_path: Path) -> None:
+    gone = until_found(lambda chance: material.folder(tmp_path, "json", chance), lacks_a_file)
+    with pytest.raises(FileNotFoundError):
+        works.archive(Notes(), gone, tmp_path)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    changed = until_found(
+        lambda chance: material.folder(elsewhere, "json", chance),
+        lambda made: not sound(made) and not lacks_a_file(made),
+    )
+    with pytest.raises(ValueError, match="its checksum is"):
+        works.archive(Notes(), changed, tmp_path)
+
+
+def test_thumbnails_are_pictures_of_the_size_they_say(tmp_path: Path) -> None:
+    whole = material.WIDTH * material.HEIGHT
+    picture = until_found(lambda chance: material.picture(tmp_path, chance), lambda made: made.stat().st_size > whole)
+    works.thumbs(Notes(), picture, tmp_path)
+    png = (tmp_path / f"{picture.stem}-160.png").read_bytes()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    start, size = png.index(b"IDAT") + 4, int.from_bytes(png[png.index(b"IDAT") - 4 : png.index(b"IDAT")], "big")
+    assert len(zlib.decompress(png[start : start + size])) == (160 + 1) * 100
+
+
+def test_a_picture_that_was_cut_short_says_how_short(tmp_path: Path) -> None:
+    whole = material.WIDTH * material.HEIGHT
+    cut = until_found(lambda chance: material.picture(tmp_path, chance), lambda made: made.stat().st_size < whole)
+    with pytest.raises(ValueError, match="of 256,000 pixels"):
+        works.thumbs(Notes(), cut, tmp_path)
+
+
+def test_word_counts_are_right_and_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("Headway shows headway, shows work")
+    assert works.reports(Notes(), texts, tmp_path) == {"texts": 1, "words": 5, "different": 3, "most_common": "headway"}
+    (texts / "b.txt").write_bytes("ein Menü".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"b\.txt is not UTF-8"):
+        works.reports(Notes(), texts, tmp_path)
+
+
+def test_a_delivery_that_is_still_being_written_fails_and_succeeds_once_it_is_whole(tmp_path: Path) -> None:
+    def is_cut(delivery: material.Delivery) -> bool:
+        return delivery._finishes and delivery.path.stat().st_size < len(delivery._whole)
+
+    delivery = until_found(lambda chance: material.Delivery(tmp_path, chance), is_cut)
+    with pytest.raises(EOFError):
+        works.intake(Notes(), delivery.path, tmp_path)
+    delivery.time_passes()
+    orders = len(gzip.decompress(delivery.path.read_bytes()).splitlines())
+    assert works.intake(Notes(), delivery.path, tmp_path)["orders"] == orders
+
+
+def test_the_history_has_good_rows_and_the_bad_ones() -> None:
+    lines = history.as_csv(random.Random(1), 1_790_000_000).decode().splitlines()
+    assert len(lines) == 1 + history.ROWS + len(history.BAD_ROWS)
+    assert sum("half done" in line for line in lines) == 1
+
+
+# --- the feeder, on a real site
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    """Starts `python demo/feeder.py` with arguments."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "demo/feeder.py", *arguments]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+def jobs(site: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.get("/api/v1/queue?limit=500").json()["items"]
+    return found
+
+
+def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failures(
+    server: Callable[..., Server], feed: Feed
+) -> None:
+    site = server(env={"HEADWAY_INGEST_TOKEN": "only-for-writing"})
+    feeder = feed("--url", site.url, "--token", "only-for-writing", "--rate", "600")
+
+    def enough() -> bool:
+        seen = Counter((job["agent"], job["status"]) for job in jobs(site))
+        done = sum(seen[agent, "completed"] for agent in ("archive", "thumbs", "intake"))
+        return done >= 5 and any(seen[agent, "processing"] for agent in ("archive", "reports", "intake"))
+
+    wait_until(enough, within=60, what="some finished work")
+    agents = {job["agent"] for job in jobs(site)}
+    assert {"archive", "thumbs", "reports", "intake"} <= agents
+    finished = [job for job in jobs(site) if job["status"] == "completed" and job["agent"] != "legacy"]
+    assert all(job["result"] and job["stages"] and job["progress"] == 100 for job in finished)
+    feeder.send_signal(signal.SIGTERM)
+    out, _ = feeder.communicate(timeout=30)
+    assert feeder.returncode == 0, out
+    assert "refused a line" not in out
+    left = [job for job in jobs(site) if job["status"] in ("queued", "processing")]
+    assert not left, "the feeder left jobs that nobody works on"
+
+
+def test_the_uploaded_history_shows_good_rows_as_jobs_and_leaves_out_bad_ones(
+    server: Callable[..., Server], feed: Feed
+) -> None:
+    site = server()
+    feeder = feed("--url", site.url, "--token", TOKEN, "--seconds", "60")
+    assert feeder.stdout
+    said = next(line for line in iter(feeder.stdout.readline, "") if "earlier jobs" in line or "history" in line)
+    assert f"Uploaded {history.ROWS} earlier jobs." in said
+    earlier = site.get("/api/v1/queue?agent=legacy&limit=1").json()["total"]
+    assert earlier == history.ROWS
+
+
+def test_the_feeder_waits_for_a_site_that_is_away_and_goes_on_when_it_is_back(
+    server: Callable[..., Server], feed: Feed
+) -> None:
+    site = server(start=False)
+    feeder = feed("--url", site.url, "--token", TOKEN, "--rate", "600")
+    assert feeder.stdout
+    lines = iter(feeder.stdout.readline, "")
+    assert any("trying again until it does" in line for line in lines)
+    site.start()
+    wait_until(lambda: len(jobs(site)) > 3, within=60, what="a job on the site that came")
+    feeder.send_signal(signal.SIGINT)
+    out, _ = feeder.communicate(timeout=30)
+    assert feeder.returncode == 0, out
+
+
+def test_the_feeder_ends_within_seconds_though_the_site_is_away(server: Callable[..., Server], feed: Feed) -> None:
+    site = server(start=False)
+    feeder = feed("--url", site.url, "--token", TOKEN)
+    assert feeder.stdout
+    assert any("trying again" in line for line in iter(feeder.stdout.readline, ""))
+    feeder.send_signal(signal.SIGTERM)
+    feeder.communicate(timeout=10)
+    assert feeder.returncode == 0
+
+
+def test_a_wrong_token_ends_the_feeder_with_one_clear_line(server: Callable[..., Server], feed: Feed) -> None:
+    site = server()
+    feeder = feed("--url", site.url, "--token", "not-the-token", "--no-history")
+    out, _ = feeder.communicate(timeout=60)
+    assert feeder.returncode == 1
+    assert "does not let this token write (401" in out
+    assert "Traceback" not in out
+
+
+def test_a_job_whose_creation_was_answered_but_lost_is_made_once(server: Callable[..., Server]) -> None:
+    site = server()
+    reporting = Site(site.url, TOKEN, threading.Event())
+    report = LiveReport(reporting, "archive", "Once", {"at": time.time()})
+    report.stage("walk", 5)
+    (job,) = jobs(site)
+    again = reporting.call("POST", "/api/v1/queue", b'{"id":"%s","agent":"archive"}' % job["id"].encode())
+    assert (again["queue_id"], again["applied"]) == (job["queue_id"], False)
+    assert len(jobs(site)) == 1
+    with pytest.raises(Refused, match="422"):
+        reporting.call("POST", "/api/v1/queue", b'{"progress": 3}')
