@@ -50,6 +50,7 @@ PROCESS = Key("process:", "hash", "flush", "15 s: what a process is, and its gau
 LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value of its lock")
 DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON")
 SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
+PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
 CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
 
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")
