@@ -19,6 +19,8 @@ from core.parent import die_with
 
 STALL_S = 30
 """How long a client may leave a piece of its answer untaken before its connection is closed."""
+NOTICE_S = 0.5
+"""How long a process that was told to end goes on as before, but for saying that it is not ready."""
 DRAIN_S = 5
 """How long requests in flight may take once the worker was told to end; less than the master waits for it."""
 CLOSE_IDLE_EVERY_S = 0.2
@@ -66,8 +68,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
         signal(SIGQUIT, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        draining.begin()
-        super().handle_exit(sig, frame)
+        if not draining.begun():
+            draining.begin()
+            gevent.spawn_later(NOTICE_S, super().handle_exit, sig, frame)
 
     def load_wsgi(self) -> None:
         from core.patience import patient  # imports what must not be imported before gevent's patch

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Everything that must hold: style, types, tests. Arguments go to pytest, and then only tests run.
+set -eu
+cd "$(dirname "$0")/.."
+if [ $# -eq 0 ]; then
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+    .venv/bin/mypy
+fi
+# A file's tests stay together: they share servers and browsers.
+exec .venv/bin/python -m pytest -n "${WORKERS:-2}" --dist loadfile "$@"

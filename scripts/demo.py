@@ -1,0 +1,61 @@
+"""Runs the site and the feeder beside it, and ends both together. `make demo` calls it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.settings import SettingError, Settings, read  # noqa: E402
+from core.tokens import admin_token  # noqa: E402
+
+
+def main() -> int:
+    try:
+        settings = read(os.environ)
+    except SettingError as error:
+        sys.stderr.write(f"Headway can't start: {error}\n")
+        return 1
+    site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn")], cwd=ROOT)
+    started = [site]
+
+    def end(*_: object) -> None:
+        for process in started:
+            process.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    url = f"http://127.0.0.1:{settings.port}"
+    if _answers(site, url):
+        started.append(subprocess.Popen([*_feeder(url, settings)], cwd=ROOT))
+    code = site.wait()
+    end()
+    for process in started:
+        process.wait()
+    return code
+
+
+def _answers(site: subprocess.Popen[bytes], url: str) -> bool:
+    while site.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=2):
+                return True
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def _feeder(url: str, settings: Settings) -> list[str]:
+    command = [sys.executable, str(ROOT / "demo" / "feeder.py"), "--url", url]
+    return [*command, "--token", admin_token(settings)[0]] if settings.auth else command
+
+
+if __name__ == "__main__":
+    sys.exit(main())
