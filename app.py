@@ -15,9 +15,12 @@ from core.site import Site
 from core.store import Store
 from panels import Board
 from routes import auth, dashboard, health, jobs, metrics_text, panels_api, queue_api, uploads
-from services import retention_service
+from services import history_service, job_metrics_service, retention_service
 
-DUTIES = (Duty("retention", every_s=60, run=retention_service.run),)
+DUTIES = (
+    Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
+    Duty("retention", every_s=60, run=retention_service.run),
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -33,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     problems.install(app)
     access.install(app, site)
-    metrics.install(app, site)
+    metrics.install(app, site, job_metrics_service.families)
     for blueprint in (
         auth.bp,
         dashboard.bp,

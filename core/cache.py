@@ -34,7 +34,7 @@ class _Json(JSONSerializer):
     def dumps(self, value: Any, *args: Any, **kwargs: Any) -> bytes:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
 
-    def loads(self, bvalue: bytes | None, *args: Any, **kwargs: Any) -> Any:
+    def loads(self, bvalue: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return None if bvalue is None else json.loads(bvalue)
         except (ValueError, RecursionError):
@@ -44,7 +44,7 @@ class _Json(JSONSerializer):
 class JsonRedisCache(RedisCache):
     """flask-caching's backend on the store's own connections, with the names of keys as they are given."""
 
-    serializer = _Json()
+    serializer = _Json()  # type: ignore[assignment]
 
     @classmethod
     def factory(cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> Self:

@@ -46,7 +46,7 @@ class Duty:
 
     def pause_s(self, failures: int) -> float:
         """How long to wait after so many failures in a row."""
-        return max(self.every_s, min(self.every_s * 2**failures, LONGEST_PAUSE_S))
+        return max(self.every_s, min(self.every_s * 2.0**failures, LONGEST_PAUSE_S))
 
 
 class Fared(msgspec.Struct, frozen=True):

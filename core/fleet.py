@@ -24,7 +24,7 @@ import psutil
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from core import series
+from core import keys, series
 from core.series import Family
 from core.store import Store, StoreError, explain
 
@@ -38,10 +38,22 @@ QUIET_S = 1.0
 MOST_SERIES = 5_000
 """Kept in the store; what comes new past it counts under `other`."""
 
+
+class About(msgspec.Struct, frozen=True):
+    """One process, as it tells of itself."""
+
+    pid: int
+    host: str
+    role: str
+    started_at: float
+    rss_bytes: int
+
+
 Source = Callable[[], Iterable[Metric]]
 
 _encode = msgspec.json.Encoder().encode
 _family = msgspec.json.Decoder(Family).decode
+_about = msgspec.json.Decoder(About).decode
 _gauges = msgspec.json.Decoder(dict[str, float]).decode
 
 
@@ -84,16 +96,6 @@ class Figures:
                 sample = each.family + each.suffix
                 totals[sample] = totals.get(sample, 0.0) + value
         return totals
-
-
-class About(msgspec.Struct, frozen=True):
-    """One process, as it tells of itself."""
-
-    pid: int
-    host: str
-    role: str
-    started_at: float
-    rss_bytes: int
 
 
 class Fleet:
@@ -232,6 +234,17 @@ class Fleet:
     def _about(self) -> About:
         rss = psutil.Process().memory_info().rss
         return About(self._pid, socket.gethostname(), self.role, self._started_at, rss)
+
+
+def processes(store: Store) -> list[tuple[str, float, About]]:
+    """The processes that live: their name, when each was last heard in seconds since the epoch. Raises StoreError."""
+    heard: Any = store.redis.zrange(keys.PROCESSES.at(), 0, -1, withscores=True)
+    with store.redis.pipeline(transaction=False) as pipeline:
+        for name, _ in heard:
+            pipeline.hget(keys.PROCESS.at(0, name), "about")
+        told = pipeline.execute()
+    lives = zip(heard, told, strict=True)
+    return [(str(name), at / 1000, _about(text)) for (name, at), text in lives if text is not None]
 
 
 def _pairs(flat: list[str]) -> Iterable[tuple[str, str]]:

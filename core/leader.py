@@ -46,10 +46,11 @@ class Leader:
         if self._lock.redis.get(self._lock.name) == self._name:
             self._lock.local.token = self._lock.redis.get_encoder().encode(self._name)
             try:
-                return self._lock.reacquire()
+                self._lock.reacquire()
             except LockError:
                 return False
-        return self._lock.acquire(blocking=False, token=self._name)
+            return True
+        return bool(self._lock.acquire(blocking=False, token=self._name))
 
     def resign(self) -> None:
         """Let another lead at once. The store need not answer."""
@@ -62,4 +63,5 @@ class Leader:
 
 def holder(store: Store) -> str | None:
     """Who leads, by the name it gave. Raises StoreError."""
-    return store.redis.get(keys.LEADER.at())
+    name = store.redis.get(keys.LEADER.at())
+    return None if name is None else str(name)

@@ -21,7 +21,7 @@ from core.instrument import Requests
 if TYPE_CHECKING:
     from core.site import Site
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 PREFIX = "headway_"
 REGISTRY = CollectorRegistry()
@@ -54,6 +54,13 @@ UPTIME = Gauge(
     PREFIX + "uptime_seconds", "Seconds since Headway started.", registry=REGISTRY, multiprocess_mode="livemax"
 )
 UPTIME.set_function(uptime.seconds)
+START_TIME = Gauge(
+    PREFIX + "start_time_seconds",
+    "When Headway started, since the epoch.",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
+START_TIME.set(uptime.STARTED_AT)
 STREAM_CLIENTS = Gauge(
     PREFIX + "stream_clients", "Open streams.", ("transport",), registry=REGISTRY, multiprocess_mode="livesum"
 )

@@ -1,0 +1,89 @@
+"""What Prometheus is told of jobs, from the counters that the store keeps: nothing here grows with their number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from core import keys
+from core.site import Site
+from services import jobs_service
+from services.job_rules import FINAL, STATUSES, Status
+
+MOST_AGENTS = 50
+"""Agents of which the jobs by status are told one by one; the rest counts under `other`."""
+BOUNDS_S = ("0.1", "0.5", "1", "5", "15", "60", "300", "1800", "7200", "inf")
+OTHER = "other"
+
+
+@dataclass
+class Finished:
+    """An agent's finished jobs: how many by outcome, and how long they took, by bucket and in sum (s)."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    buckets: Counter[str] = field(default_factory=Counter)
+    sum_s: float = 0.0
+
+
+def families(site: Site) -> Iterator[Metric]:
+    """`headway_jobs`, `headway_jobs_finished`, `headway_job_duration_seconds`, `headway_queue_depth`. Raises StoreError."""
+    counts = jobs_service.counts(site)
+    yield _jobs(site, counts)
+    by_agent = finished(site)
+    outcomes = CounterMetricFamily("headway_jobs_finished", "Jobs that ended.", labels=("agent", "outcome"))
+    durations = HistogramMetricFamily(
+        "headway_job_duration_seconds", "Seconds from a job's start to its end.", labels=("agent",)
+    )
+    for agent, ended in sorted(by_agent.items()):
+        for outcome in FINAL:
+            outcomes.add_metric((agent, outcome), ended.outcomes[outcome])
+        durations.add_metric((agent,), buckets=_cumulative(ended.buckets), sum_value=ended.sum_s)
+    yield outcomes
+    yield durations
+    depth = GaugeMetricFamily(
+        "headway_queue_depth", "Jobs that wait; `reported` are those told to us.", labels=("queue",)
+    )
+    depth.add_metric(("reported",), counts["queued"])
+    yield depth
+
+
+def finished(site: Site) -> dict[str, Finished]:
+    """By agent, bounded by the script that counts. Raises StoreError."""
+    by_agent: dict[str, Finished] = {}
+    for partition in range(site.store.partitions):
+        for text, value in site.store.redis.hgetall(keys.TOTALS.at(partition)).items():
+            agent, _, what = str(text).partition("\t")
+            ended = by_agent.setdefault(agent, Finished())
+            if what in FINAL:
+                ended.outcomes[what] += int(float(value))
+            elif what == "sum":
+                ended.sum_s += float(value)
+            elif what.removeprefix("le\t") in BOUNDS_S:
+                ended.buckets[what.removeprefix("le\t")] += int(float(value))
+    return by_agent
+
+
+def _jobs(site: Site, counts: dict[Status, int]) -> Metric:
+    jobs = GaugeMetricFamily("headway_jobs", "Jobs in the store.", labels=("agent", "status"))
+    rest = Counter[str](counts)
+    for seen in jobs_service.agents(site, MOST_AGENTS):
+        if seen.agent != OTHER:
+            for status in STATUSES:
+                jobs.add_metric((seen.agent, status), getattr(seen, status))
+                rest[status] -= getattr(seen, status)
+    if any(rest[status] > 0 for status in STATUSES):
+        for status in STATUSES:
+            jobs.add_metric((OTHER, status), max(0, rest[status]))
+    return jobs
+
+
+def _cumulative(buckets: Counter[str]) -> list[tuple[str, float]]:
+    total, cumulative = 0, list[tuple[str, float]]()
+    for bound in BOUNDS_S:
+        total += buckets[bound]
+        cumulative.append(("+Inf" if bound == "inf" else str(float(bound)), total))
+    return cumulative
