@@ -13,7 +13,7 @@ ROWS = 240
 DAY_S = 86_400
 FIELDS = ("id", "agent", "title", "status", "progress", "stage", "error", "created_at", "started_at", "finished_at")
 BAD_ROWS = (
-    ("", "legacy", "A row without an id", "completed", "100", "write", "", "", "", ""),
+    ("legacy-wide", "legacy", "One column", "too many", "completed", "100", "write", "", "", "", "", "?"),
     ("legacy-half", "legacy", "A status that nobody knows", "half done", "50", "read", "", "", "", ""),
     ("legacy-much", "legacy", "More than everything", "completed", "140", "write", "", "", "", ""),
     ("legacy-when", "legacy", "A day that never was", "completed", "100", "write", "", "2026-02-31T10:00:00Z", "", ""),
@@ -22,7 +22,9 @@ BAD_ROWS = (
 
 def as_csv(chance: random.Random, until: float) -> bytes:
     """`ROWS` good rows of the week before `until` (seconds since the epoch), and `BAD_ROWS` among them."""
-    rows = [_row(number, chance, until - 7 * DAY_S + number * 7 * DAY_S / ROWS) for number in range(ROWS)]
+    rows: list[tuple[str, ...]] = [
+        _row(number, chance, until - 7 * DAY_S + number * 7 * DAY_S / ROWS) for number in range(ROWS)
+    ]
     for number, row in enumerate(BAD_ROWS, 1):
         rows.insert(number * ROWS // 5, row)
     text = io.StringIO(newline="")
