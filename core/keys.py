@@ -38,7 +38,7 @@ FINISHED = Key("finished", "zset", "apply", "until retired: jobs at their end, b
 AGENTS = Key("agents", "zset", "apply", "until an agent's last job is retired: agents by when last seen, in ms")
 TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durations by agent, bounded")
 MINUTE = Key("minute:", "hash", "apply", "25 h: what happened in a minute since the epoch")
-EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so")
+EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so, each MessagePack in field e")
 
 # What the processes of one site know together: figures, who lives, who leads.
 METRICS = Key("metrics", "hash", "flush", "for ever: by how much each series grew, and under `epoch` since which emptying")

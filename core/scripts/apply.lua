@@ -19,7 +19,9 @@ local oldest = now - call.keep
 local FINAL = {completed = true, failed = true}
 local STATUSES = {'queued', 'processing', 'completed', 'failed'}
 local BOUNDS = {0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200}
-local READ = {'agent', 'id', 'title', 'status', 'stage', 'progress', 'attempt', 'seq', 'at', 'stages', 'created', 'started', 'error', 'attempts', 'failedStage', 'finished'}
+-- What every update needs of a job; what only some need is read when it is (`fetch`).
+local READ = {'agent', 'id', 'title', 'status', 'stage', 'progress', 'attempt', 'seq', 'at', 'started'}
+local RARE = {'created', 'finished', 'stages', 'attempts', 'error', 'failedStage'}
 local MOST_STAGES = 100
 local MOST_ATTEMPTS = 20
 local MOST_TOTALS = 2600 -- fields of @TOTALS@: some 200 agents; the rest counts under "other"
@@ -75,12 +77,21 @@ local function read(number)
   local job = {}
   for i, name in ipairs(READ) do job[name] = values[i] or nil end
   if not next(job) then return nil end
-  if not (job.agent and job.id and job.status and job.created) then return false end
+  if not (job.agent and job.id and job.status) then return false end
   job.progress = tonumber(job.progress) or 0
   job.attempt = tonumber(job.attempt) or 1
-  job.seq, job.at = tonumber(job.seq), tonumber(job.at)
-  job.created, job.started, job.finished = tonumber(job.created), tonumber(job.started), tonumber(job.finished)
+  job.seq, job.at, job.started = tonumber(job.seq), tonumber(job.at), tonumber(job.started)
+  job.number = number
   return job
+end
+
+-- Reads the fields that only a new stage, an end or a new attempt looks at.
+local function fetch(job)
+  if job.fetched then return end
+  job.fetched = true
+  local values = redis.call('HMGET', root .. '@JOB@' .. job.number, unpack(RARE))
+  for i, name in ipairs(RARE) do job[name] = values[i] or nil end
+  job.created, job.finished = tonumber(job.created), tonumber(job.finished)
 end
 
 local function move(job, number, from)
@@ -95,12 +106,11 @@ local function move(job, number, from)
   if FINAL[job.status] then redis.call('ZADD', root .. '@FINISHED@', job.finished, number) end
 end
 
-local function announce(kind, job, number, was, message, at)
-  redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*',
-    'kind', kind, 'number', number, 'id', job.id, 'agent', job.agent, 'title', job.title or '',
-    'status', job.status, 'was', was or '', 'stage', job.stage or '', 'progress', digits(job.progress),
-    'message', message or '', 'error', job.error or '', 'failedStage', job.failedStage or '',
-    'attempt', job.attempt, 'at', string.format('%d', at))
+-- An event is one MessagePack array, in the order that services.job_events reads; '' stands for nothing.
+local function announce(kind, job, number, was, message, error, at)
+  local event = cmsgpack.pack({kind, tonumber(number), job.id, job.agent, job.title or '', job.status, was or '', job.stage or '',
+    job.progress, message or '', error or '', job.failedStage or '', job.attempt, at})
+  redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'e', event)
 end
 
 -- When an update happened: the reporter's own time where it can be, else the time of arrival and by how far it is off.
@@ -124,6 +134,7 @@ end
 
 -- A higher attempt starts the job anew and keeps what the earlier ones did.
 local function begin_attempt(job, attempt, write, drop)
+  fetch(job)
   local attempts = job.attempts and cjson.decode(job.attempts) or {}
   attempts[#attempts + 1] = {
     attempt = job.attempt, status = job.status, error = job.error, failedStage = job.failedStage,
@@ -143,6 +154,7 @@ local function begin_attempt(job, attempt, write, drop)
 end
 
 local function enter_stage(job, stage, at, write)
+  fetch(job)
   local stages = job.stages and cjson.decode(job.stages) or {}
   local last = stages[#stages]
   if last and last[3] == 0 then last[3] = at end
@@ -157,8 +169,9 @@ local function enter_stage(job, stage, at, write)
 end
 
 local function finish(u, job, stage_before, at, write)
+  fetch(job)
   job.finished = u.fa or at
-  job.started = u.sa or job.started or job.created
+  job.started = u.sa or job.started or job.created or job.finished
   write.finished, write.started = job.finished, job.started
   if not u.st then enter_stage(job, nil, job.finished, write) end
   if job.status == 'completed' then
@@ -185,8 +198,8 @@ end
 local function create(u, at, skew)
   local number = string.format('%d', redis.call('INCR', root .. '@NUMBER@') * call.P + call.p)
   local job = {
-    agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1,
-    created = u.ca or at, seq = u.q, at = u.w and at or nil,
+    number = number, fetched = true, agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0,
+    attempt = u.t or 1, created = u.ca or at, seq = u.q, at = u.w and at or nil,
   }
   local write = {
     agent = u.a, id = u.i, status = 'queued', progress = 0, attempt = job.attempt, created = job.created,
@@ -213,7 +226,7 @@ local function progress(u, job, at, skew, write, drop)
     if not u.st and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, write) end
   end
   if u.st then job.stages, write.stages = u.st, u.st end
-  if u.e then job.error, write.error = u.e, u.e end
+  if u.e then write.error = u.e end
   if FINAL[job.status] then finish(u, job, stage_before, at, write) end
   local message = u.m or (job.status == 'failed' and u.e or nil)
   write.message, write.result, write.metadata, write.title = message, u.r, u.d, u.l
@@ -270,7 +283,7 @@ local function apply(u)
   if not job then
     if u.o == 'update' then return 'missing', number end
     number, job, write = create(u, at, skew)
-    if live then announce('created', job, number, nil, u.m, at) end
+    if live then announce('created', job, number, nil, u.m, nil, at) end
     outcome = 'created'
     if not has_progress(u) then
       seen[job.agent] = at
@@ -293,7 +306,7 @@ local function apply(u)
     redis.call('ZADD', root .. '@FINISHED@', job.finished, number)
   end
   if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live) end
-  announce(live and 'updated' or 'imported', job, number, was or 'queued', message, at)
+  announce(live and 'updated' or 'imported', job, number, was or 'queued', message, u.e, at)
   return outcome, number
 end
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from core import keys
 from core.site import Site
 from routes import body, queue_api
-from services import jobs_service
+from services import job_events, jobs_service
 from tests.serving import Server
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -284,19 +284,17 @@ def test_hostile_text_goes_out_as_it_came_and_as_data_only(client: FlaskClient, 
     assert answer.mimetype == "application/json"
 
 
-def all_events(site: Site) -> Iterable[dict[str, str]]:
-    return [fields for _, fields in site.store.redis.xrange(keys.EVENTS.at())]  # type: ignore[union-attr]
-
-
 def test_each_change_is_one_event_for_later_readers(client: FlaskClient, site: Site) -> None:
     post(client, id="x")
     post(client, id="x")
     client.put(f"{API}/x", json={"progress": 5, "seq": 1})
     client.put(f"{API}/x", json={"progress": 5, "seq": 1})
     client.put(f"{API}/x", json={"status": "completed", "seq": 2})
-    told = [(e["kind"], e["was"], e["status"], e["progress"]) for e in all_events(site)]
-    assert told == [("created", "", "queued", "0"), ("updated", "queued", "processing", "5"),
-                    ("updated", "processing", "completed", "100")]  # fmt: skip
+    entries = site.store.raw.xrange(keys.EVENTS.at())
+    told = [job_events.decode(fields[b"e"]) for _, fields in entries]  # type: ignore[union-attr, index]
+    assert [(e.kind, e.was, e.status, e.progress) for e in told] == [
+        ("created", "", "queued", 0), ("updated", "queued", "processing", 5), ("updated", "processing", "completed", 100)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])

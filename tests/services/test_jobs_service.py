@@ -14,7 +14,8 @@ import pytest
 from core import keys
 from core.site import Site
 from core.store import Store
-from services import job_rules, jobs_service
+from services import job_events, job_rules, jobs_service
+from services.job_events import JobEvent
 from services.job_model import DamagedJob, Job
 from services.jobs_service import BatchReport, JobRef, Outcome
 
@@ -41,8 +42,8 @@ def batch(site: Site, *lines: dict[str, Any]) -> BatchReport:
     return report
 
 
-def events(site: Site) -> list[dict[str, str]]:
-    return [fields for _, fields in site.store.redis.xrange(keys.EVENTS.at())]  # type: ignore[union-attr]
+def events(site: Site) -> list[JobEvent]:
+    return [job_events.decode(fields[b"e"]) for _, fields in site.store.raw.xrange(keys.EVENTS.at())]  # type: ignore[union-attr, index]
 
 
 def iso(time: datetime) -> str:
@@ -57,7 +58,7 @@ def test_a_new_job_is_queued_at_zero_and_announced_so(site: Site) -> None:
     assert (job.status, job.progress, job.attempt, job.agent, job.title) == ("queued", 0, 1, "studio", "a.mp4")
     assert job.metadata == '{"size":3}'
     (event,) = events(site)
-    assert (event["kind"], event["status"], event["progress"], event["number"]) == ("created", "queued", "0", "1")
+    assert (event.kind, event.status, event.progress, event.number, event.was) == ("created", "queued", 0, 1, "")
 
 
 def test_numbers_rise_and_ids_are_uuids_unless_named(site: Site) -> None:
@@ -132,14 +133,14 @@ def test_a_failure_without_a_message_shows_its_error(site: Site) -> None:
     job = create(site)
     tell(site, job, message="half way")
     assert told(site, job, status="failed", error="no space").message == "no space"
-    assert events(site)[-1]["message"] == "no space"
+    assert events(site)[-1].message == "no space"
 
 
 def test_an_item_shows_the_last_message_and_an_event_only_its_own(site: Site) -> None:
     job = create(site, message="hello")
     job = told(site, job, progress=5)
     assert job.message == "hello"
-    assert events(site)[-1]["message"] == ""
+    assert events(site)[-1].message == ""
 
 
 @pytest.mark.parametrize("final", ["completed", "failed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,7 +18,8 @@ DAY = 86_400.0
 def finish(site: Site, count: int, *, agent: str = "a", start: int = 0) -> None:
     for i in range(start, start + count):
         jobs_service.create(site, job_rules.NewJob(agent=agent, id=f"j{i}"))
-        jobs_service.update(site, JobRef(agent=agent, id=f"j{i}"), job_rules.Update(status="completed"))
+        when = datetime.now(UTC) - timedelta(minutes=1) + timedelta(milliseconds=i)
+        jobs_service.update(site, JobRef(agent=agent, id=f"j{i}"), job_rules.Update(status="completed", timestamp=when))
 
 
 def keeping(site: Site, **settings: int) -> Site:

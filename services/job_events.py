@@ -1,0 +1,34 @@
+"""What the script `apply` appends to the stream of events, one entry for each change of a job."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from services.job_rules import Status
+
+
+class JobEvent(Struct, frozen=True, array_like=True):
+    """One change; an empty text is one that was not there. `message` and `error` are those of the update itself."""
+
+    kind: Literal["created", "updated", "imported"]
+    number: int
+    id: str
+    agent: str
+    title: str
+    status: Status
+    was: Status | Literal[""]
+    """The status before; empty for a job that is new."""
+    stage: str
+    progress: float
+    message: str
+    error: str
+    failed_stage: str
+    attempt: int
+    at_ms: int
+
+
+decode = msgspec.msgpack.Decoder(JobEvent).decode
+"""An entry's field `e` as an event. Raises msgspec.DecodeError."""
