@@ -17,6 +17,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parent.parent
 GUNICORN = Path(sys.executable).parent / "gunicorn"
 OURS = (
@@ -77,6 +79,7 @@ class Server:
     token: str
     env: dict[str, str] = field(default_factory=dict)
     workers: int = 1
+    root: Path = ROOT
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="hw-")))
     process: subprocess.Popen[bytes] | None = None
 
@@ -107,7 +110,7 @@ class Server:
         """Start it, and wait for nothing."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(GUNICORN)], cwd=ROOT, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+                [str(GUNICORN)], cwd=self.root, env=self.environment(), stdout=log, stderr=log, start_new_session=True
             )
         return self
 
@@ -200,14 +203,18 @@ class Server:
         self._end_store()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def worker_pids(self) -> list[int]:
+        """The web processes, oldest first."""
+        children = psutil.Process(self.pid).children()
+        return [child.pid for child in sorted(children, key=lambda c: c.create_time()) if child.name() == "gunicorn"]
+
     def store_pid(self) -> int | None:
         """The embedded store's process, when it lives."""
         try:
             pid = int((self.data / "valkey.pid").read_text())
-            os.kill(pid, 0)
-        except (OSError, ValueError):
+            return pid if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, psutil.NoSuchProcess):
             return None
-        return pid
 
     def _end_store(self) -> None:
         end = time.monotonic() + 5
