@@ -1,5 +1,136 @@
+"""The job list and a job's page. Both are whole at once, and their live part is asked for again while the page is open."""
+
 from __future__ import annotations
 
-from flask import Blueprint
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlencode
 
-bp = Blueprint("jobs", __name__)
+from flask import Blueprint, Response, render_template, request
+
+from core import access
+from core.problems import Problem
+from routes import job_view, pages, site
+from services import jobs_service
+from services.job_changes import JobRef
+from services.job_model import DamagedJob, Job
+from services.job_rules import STATUSES, Status
+from services.jobs_service import JobPage
+
+bp = Blueprint("jobs", __name__, url_prefix="/dashboard/jobs")
+
+LIMIT = 50
+MOST_AGENTS = 50
+LARGEST_NUMBER = 2**53
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs the list shows, as its address says."""
+
+    status: Status | None
+    agent: str | None
+    before: int | None
+    after: int | None
+
+    def query(self, **changes: object) -> str:
+        """The query of this filter with changes; a change of filter begins at the newest again."""
+        kept = {"status": self.status, "agent": self.agent, **changes}
+        said = {name: value for name, value in kept.items() if value is not None}
+        return f"?{urlencode(said)}" if said else ""
+
+    @property
+    def here(self) -> str:
+        return self.query(before=self.before, after=self.after)
+
+    @property
+    def narrows(self) -> bool:
+        return self.status is not None or self.agent is not None
+
+
+@bp.get("", strict_slashes=False)
+@access.scope("read")
+def listing() -> str:
+    chosen = _filter()
+    rows = _rows(chosen)
+    agents = jobs_service.agents(site(), MOST_AGENTS)
+    return render_template(
+        "jobs.html", chosen=chosen, statuses=STATUSES, agents=agents, rows=rows, etag=pages.tag_of(rows)
+    )
+
+
+@bp.get("/rows")
+@access.scope("read")
+def listing_rows() -> Response:
+    return pages.part("job-list", _rows(_filter()))
+
+
+@bp.get("/<int:number>")
+@access.scope("read")
+def job(number: int) -> str:
+    found = _job(number)
+    if isinstance(found, DamagedJob):
+        return render_template("job_damaged.html", number=number)
+    state = _state(found)
+    return render_template("job.html", job=found, state=state, etag=pages.tag_of(state))
+
+
+@bp.get("/<int:number>/state")
+@access.scope("read")
+def job_state(number: int) -> Response:
+    found = _job(number)
+    if isinstance(found, DamagedJob):
+        return pages.part("job", render_template("components/damaged.html"), resting=True)
+    return pages.part("job", _state(found), resting=found.is_final)
+
+
+def _state(job: Job) -> str:
+    return render_template("components/job_state.html", job=job, view=job_view.of(job))
+
+
+def _rows(chosen: Filter) -> str:
+    page = _page(chosen)
+    return render_template("components/job_rows.html", chosen=chosen, page=page)
+
+
+def _page(chosen: Filter) -> JobPage:
+    page = jobs_service.page(
+        site(), status=chosen.status, agent=chosen.agent, limit=LIMIT, before=chosen.before, after=chosen.after
+    )
+    if chosen.after is None:
+        return page
+    if page.previous_cursor is None and len(page.items) < LIMIT:
+        # Walking up reached the newest before the page was full: the newest page is the fuller one.
+        return jobs_service.page(site(), status=chosen.status, agent=chosen.agent, limit=LIMIT)
+    if chosen.after == 0:
+        return JobPage(page.items, None, page.previous_cursor, page.total)
+    return page
+
+
+def _job(number: int) -> Job | DamagedJob:
+    found = jobs_service.get(site(), JobRef(number=number)) if 0 < number <= LARGEST_NUMBER else None
+    if found is None:
+        raise Problem(404, "No such job", f"No job has the number {number}. It may have been retired: see the job list.")
+    return found
+
+
+def _filter() -> Filter:
+    status = request.args.get("status") or None
+    if status is not None and status not in STATUSES:
+        raise Problem(400, "Unknown status", f"status should be one of {', '.join(STATUSES)}.")
+    before, after = _cursor("before"), _cursor("after")
+    return Filter(
+        cast("Status | None", status),
+        (request.args.get("agent") or "").strip()[:128] or None,
+        before,
+        None if before is not None else after,
+    )
+
+
+def _cursor(name: str) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= LARGEST_NUMBER):
+        raise Problem(400, "Unknown page", f"{name} should be a job's number. Begin at the newest: /dashboard/jobs")
+    return int(text)

@@ -1,0 +1,161 @@
+"""The board keeps what each panel shows: read at most once a second, rendered once a change, shared by all who ask."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from jinja2 import Environment
+from markupsafe import Markup
+
+from core.site import Site
+from core.store import StoreError, explain
+from core.times import rfc3339
+from panels import _words
+from panels._panel import Panel
+
+FRESH_S = 1.0
+"""A panel's data is read at most so often in a process."""
+
+WHEN = frozenset({"timestamp", "took_ms"})
+"""Of a panel's JSON, what tells when it was read and not what was read."""
+
+log = logging.getLogger("headway.panels")
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Why a panel can't be read now."""
+
+    reason: str
+    """Ends the sentence "Unavailable, because …"."""
+    since: float
+    """The first failure in a row, seconds since the epoch."""
+    good_at: float | None
+    """The last good reading, seconds since the epoch; None when this process had none."""
+    of_store: bool
+    """Whether it is the store that fails, so that the page can say it once for all."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a panel answers until it is read again. The tags change with what is shown, not with when it was read."""
+
+    json: bytes
+    json_etag: str
+    html: bytes
+    html_etag: str
+    taken_at: float
+    """Seconds since the epoch."""
+    took_s: float
+    unavailable: Unavailable | None = None
+
+    @property
+    def markup(self) -> Markup:
+        return Markup(self.html.decode())  # noqa: S704  our own template's, escaped there
+
+
+class Board:
+    """All panels of a process. `raises` makes an unexpected error in a panel's data surface, for tests."""
+
+    def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel] | None = None) -> None:
+        if panels is None:
+            from panels import PANELS as panels  # noqa: PLC0415  panels are found after the board is defined
+        _words.install(jinja, site.settings)
+        self.panels = panels
+        self.raises = False
+        self._slots = {name: _Slot(self, site, jinja, panel) for name, panel in panels.items()}
+
+    def poll(self, name: str) -> Shown:
+        """What the panel shows now. Whoever asks while it is being read waits for that one reading."""
+        return self._slots[name].poll()
+
+    def page(self) -> list[tuple[Panel, Shown]]:
+        """Every panel in order. What is due is read side by side, so that a slow store is waited for once."""
+        due = [slot for slot in self._slots.values() if slot.due()]
+        if len(due) > 1:
+            with ThreadPoolExecutor(len(due)) as pool:
+                list(pool.map(_Slot.poll, due))
+        return [(slot.panel, slot.poll()) for slot in self._slots.values()]
+
+
+class _Slot:
+    """One panel's place on the board."""
+
+    def __init__(self, board: Board, site: Site, jinja: Environment, panel: Panel) -> None:
+        self.panel = panel
+        self._board, self._site, self._jinja = board, site, jinja
+        self._lock = threading.Lock()
+        self._until = float("-inf")
+        self._shown: Shown | None = None
+        self._good: tuple[Any, Shown] | None = None
+        self._failing: Unavailable | None = None
+
+    def due(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def poll(self) -> Shown:
+        shown = self._shown
+        if shown is not None and time.monotonic() < self._until:
+            return shown
+        with self._lock:
+            if self._shown is None or self.due():
+                self._shown = self._read()
+                self._until = time.monotonic() + FRESH_S
+            return self._shown
+
+    def _read(self) -> Shown:
+        taken_at, start = self._site.clock(), time.perf_counter()
+        try:
+            data = self.panel.data(self._site)
+            took_s = time.perf_counter() - start
+            shown = self._show(data, taken_at, took_s)
+        except StoreError as error:
+            return self._fail(explain(error), taken_at, time.perf_counter() - start, of_store=True)
+        except Exception as error:
+            if self._board.raises:
+                raise
+            if self._failing is None:
+                log.exception("panel %s can't be read", self.panel.name)
+            reason = f"reading it failed ({type(error).__name__}); the log has the details"
+            return self._fail(reason, taken_at, time.perf_counter() - start, of_store=False)
+        self._good, self._failing = (data, shown), None
+        return shown
+
+    def _show(self, data: Any, taken_at: float, took_s: float) -> Shown:
+        figures = msgspec.to_builtins(data)
+        html, html_etag = self._same_html(data) or _tagged(self._render(self.panel.template, data=data))
+        _, json_etag = _tagged(msgspec.json.encode({k: v for k, v in figures.items() if k not in WHEN}))
+        stamped = {**figures, "timestamp": rfc3339(taken_at), "took_ms": round(took_s * 1000, 3)}
+        return Shown(msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s)
+
+    def _same_html(self, data: Any) -> tuple[bytes, str] | None:
+        """What stands already, where nothing changed; never while templates are being worked on."""
+        if self._good and self._good[0] == data and not self._site.settings.dev:
+            return self._good[1].html, self._good[1].html_etag
+        return None
+
+    def _fail(self, reason: str, taken_at: float, took_s: float, *, of_store: bool) -> Shown:
+        good = self._good[1] if self._good else None
+        since = self._failing.since if self._failing else taken_at
+        self._failing = Unavailable(reason, since, good.taken_at if good else None, of_store)
+        page = self._render("components/unavailable.html", state=self._failing, last=good.markup if good else None)
+        html, html_etag = _tagged(page)
+        return Shown(b"", html_etag, html, html_etag, taken_at, took_s, self._failing)
+
+    def _render(self, template: str, **names: Any) -> bytes:
+        return self._jinja.get_template(template).render(panel=self.panel, **names).strip().encode()
+
+
+def _tagged(content: bytes) -> tuple[bytes, str]:
+    """The content with its weak tag; the same in every process that shows the same."""
+    return content, f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
+
+

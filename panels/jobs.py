@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.site import Site
+from panels import Panel
+from services import analytics_service, jobs_service
+from services.analytics_service import Agent, Minute
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class JobsOverview:
+    """Counts by status are live; rates, minutes and agents are the analytics snapshot's, taken at `snapshot_at`."""
+
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+    total: int
+    success_rate: float | None
+    """Completed out of those that ended, in percent with two decimals."""
+    jobs_per_minute: float
+    mean_duration_s: float | None
+    minutes: tuple[Minute, ...]
+    agents: tuple[Agent, ...]
+    snapshot_at: str
+
+
+def data(site: Site) -> JobsOverview:
+    counts = jobs_service.counts(site)
+    snapshot = analytics_service.snapshot(site)
+    return JobsOverview(
+        queued=counts["queued"],
+        processing=counts["processing"],
+        completed=counts["completed"],
+        failed=counts["failed"],
+        total=sum(counts.values()),
+        success_rate=analytics_service.success_rate(counts["completed"], counts["failed"]),
+        jobs_per_minute=snapshot.jobs_per_minute,
+        mean_duration_s=snapshot.mean_duration_hour_s,
+        minutes=snapshot.minutes,
+        agents=snapshot.agents[:TOP],
+        snapshot_at=snapshot.taken_at,
+    )
+
+
+PANEL = Panel("jobs", title="Jobs", every=5, data=data, width=2, order=30)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.site import Site
+from panels import Panel
+from services import jobs_service
+from services.job_model import DamagedJob, Job
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Processing:
+    """The newest jobs that are being processed, newest first, and how many there are."""
+
+    jobs: tuple[Job | DamagedJob, ...]
+    total: int
+
+
+def data(site: Site) -> Processing:
+    page = jobs_service.page(site, status="processing", limit=SHOWN)
+    return Processing(page.items, page.total)
+
+
+PANEL = Panel("processing", title="Processing now", every=5, data=data, width=2, order=20)
