@@ -14,9 +14,10 @@ from core.problems import Problem
 from core.store import StoreError, explain
 from routes import body, site
 from services import job_rules, jobs_service
+from services.job_changes import JobRef
 from services.job_model import Attempt, DamagedJob, Job, StageSpan
 from services.job_rules import DEFAULT_AGENT, STATUSES, FieldError, NewJob, Status, Update
-from services.jobs_service import BatchReport, JobRef
+from services.jobs_service import BatchReport
 
 bp = Blueprint("queue_api", __name__, url_prefix="/api/v1/queue")
 

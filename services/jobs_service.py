@@ -6,43 +6,25 @@ raises passes through.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from core import keys
 from core.site import Site
-from services import job_json, job_rules
-from services.job_model import DamagedJob, Job, from_blob, from_hash, to_ms
-from services.job_rules import STATUSES, FieldError, HistoryRow, Line, NewJob, Status, Update
+from services import job_changes
+from services.job_changes import Change, JobRef
+from services.job_model import DamagedJob, Job, from_blob, from_hash
+from services.job_rules import STATUSES, FieldError, HistoryRow, NewJob, Status, Update
 
 CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
-MOST_LINE = 64 * 1024
-"""Bytes of a line of a batch."""
 DAY_MS = 86_400_000
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
 Kind = Literal["created", "applied", "kept", "missing", "damaged"]
-
-
-@dataclass(frozen=True, slots=True)
-class JobRef:
-    """A job by its number, or by its agent and id."""
-
-    number: int | None = None
-    agent: str = job_rules.DEFAULT_AGENT
-    id: str = ""
-
-    def partition(self, site: Site) -> int:
-        if self.number is not None:
-            return self.number % site.store.partitions
-        return site.store.partition_of(self.agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,62 +69,24 @@ class AgentCounts:
     failed: int
 
 
-class _Change(Struct, omit_defaults=True):
-    """An update as the script takes it; `core/scripts/apply.lua` says what the letters mean."""
-
-    o: str
-    n: int | None = None
-    a: str | None = None
-    i: str | None = None
-    t: int | UnsetType = UNSET
-    q: int | UnsetType = UNSET
-    w: int | None = None
-    s: str | UnsetType = UNSET
-    g: str | None = None
-    p: float | UnsetType = UNSET
-    m: str | None = None
-    e: str | None = None
-    r: str | None = None
-    d: str | None = None
-    l: str | None = None  # noqa: E741
-    ca: int | None = None
-    sa: int | None = None
-    fa: int | None = None
-    st: str | None = None
-
-
 class _Call(Struct):
     p: int
     P: int
     keep: int
     want: bool
-    u: list[_Change]
+    u: list[Change]
 
 
 def create(site: Site, new: NewJob) -> Outcome:
     """Create a job; one whose id exists stays as it is (`kept`). Raises FieldError, redis.RedisError."""
-    change = _Change(
-        "create",
-        a=new.agent,
-        # Named here, not in the store: a call that is repeated after a lost answer finds its own job.
-        i=new.id or str(uuid.uuid4()),
-        t=new.attempt,
-        q=new.seq,
-        w=_ms(new.timestamp),
-        l=new.title,
-        m=new.message,
-        d=None if new.metadata is None else job_rules.as_json(new.metadata, "metadata"),
-    )
-    outcome = _one(site, site.store.partition_of(new.agent), change)
+    outcome = _one(site, site.store.partition_of(new.agent), job_changes.creation(new))
     own = isinstance(outcome.job, Job) and new.id is None
     return Outcome("created", outcome.job) if own else outcome
 
 
 def update(site: Site, ref: JobRef, new: Update) -> Outcome:
     """Change a job, in the order that the update names or in that of arrival. Raises FieldError, redis.RedisError."""
-    change = _change("update", new)
-    _aim(change, ref)
-    return _one(site, ref.partition(site), change)
+    return _one(site, ref.partition(site.store), job_changes.update(ref, new))
 
 
 def batch(site: Site, lines: Iterable[tuple[int, bytes]], report: BatchReport) -> None:
@@ -150,10 +94,11 @@ def batch(site: Site, lines: Iterable[tuple[int, bytes]], report: BatchReport) -
 
     Good lines count even where others are bad. Raises redis.RedisError; `report` then tells of the chunks before.
     """
-    chunk: list[tuple[int, int, _Change]] = []
+    chunk: list[tuple[int, int, Change]] = []
     for number, line in lines:
         try:
-            chunk.append((number, *_line(site, line)))
+            ref, change = job_changes.of_line(line)
+            chunk.append((number, ref.partition(site.store), change))
         except ValueError as fault:
             report.rejected.append(Rejected(number, str(fault)))
         if len(chunk) == CHUNK:
@@ -172,7 +117,7 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
     chunk = []
     for place, row in enumerate(rows):
         try:
-            chunk.append((place, site.store.partition_of(row.agent), _import(row)))
+            chunk.append((place, site.store.partition_of(row.agent), job_changes.of_row(row)))
         except FieldError as fault:
             answers[place] = str(fault)
     words = {"created": "applied", "applied": "applied", "kept": "unchanged"}
@@ -183,7 +128,7 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
 
 def get(site: Site, ref: JobRef) -> Job | DamagedJob | None:
     """The job, None where there is none. Raises redis.RedisError."""
-    partition, number = ref.partition(site), ref.number
+    partition, number = ref.partition(site.store), ref.number
     redis = site.store.redis
     if number is None:
         found = redis.hget(keys.IDS.at(partition, ref.agent), ref.id)
@@ -267,7 +212,7 @@ def agents(site: Site, limit: int = 50) -> tuple[AgentCounts, ...]:
     return tuple(AgentCounts(name, at, *cards[4 * i : 4 * i + 4]) for i, (at, name) in enumerate(seen))
 
 
-def _one(site: Site, partition: int, change: _Change) -> Outcome:
+def _one(site: Site, partition: int, change: Change) -> Outcome:
     ((kind, number, blob),) = _run(site, partition, [change], want=True)
     job = from_blob(int(number), blob) if number and kind not in ("missing", "damaged") else None
     if kind == "damaged":
@@ -275,15 +220,15 @@ def _one(site: Site, partition: int, change: _Change) -> Outcome:
     return Outcome(kind, job)
 
 
-def _run(site: Site, partition: int, changes: list[_Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
+def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
     call = _Call(partition, site.store.partitions, site.settings.keep_days * DAY_MS, want, changes)
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
     return [(kind.decode(), number, blob) for kind, number, blob in answers]
 
 
-def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, _Change]]) -> list[tuple[int, str]]:
+def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, str]]:
     """Run (place, partition, change) in order, a call a partition and CHUNK; (place, kind) of each."""
-    by_partition: dict[int, list[tuple[int, _Change]]] = {}
+    by_partition: dict[int, list[tuple[int, Change]]] = {}
     for place, partition, change in chunk:
         by_partition.setdefault(partition, []).append((place, change))
     done = list[tuple[int, str]]()
@@ -295,7 +240,7 @@ def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, _Change]]) -> list[tu
     return done
 
 
-def _take(site: Site, chunk: list[tuple[int, int, _Change]], report: BatchReport) -> None:
+def _take(site: Site, chunk: list[tuple[int, int, Change]], report: BatchReport) -> None:
     for line, kind in _run_chunk(site, chunk):
         if kind == "missing":
             report.rejected.append(Rejected(line, "queue_id: no job has this number"))
@@ -303,68 +248,3 @@ def _take(site: Site, chunk: list[tuple[int, int, _Change]], report: BatchReport
             report.rejected.append(Rejected(line, f"queue_id: {DAMAGED}"))
         else:
             report.accepted += 1
-
-
-def _line(site: Site, data: bytes) -> tuple[int, _Change]:
-    if len(data) > MOST_LINE:
-        raise FieldError("the line", f"is {len(data):,} bytes; {MOST_LINE:,} is the most")
-    line = job_rules.check(Line, job_json.decode(data))
-    change = _change("put", line)
-    if isinstance(line.queue_id, int):
-        change.o = "update"
-        _aim(change, ref := JobRef(number=line.queue_id))
-    else:
-        _aim(change, ref := JobRef(agent=line.agent, id=line.id or str(uuid.uuid4())))
-    return ref.partition(site), change
-
-
-def _aim(change: _Change, ref: JobRef) -> None:
-    if ref.number is not None:
-        change.n = ref.number
-    else:
-        change.a, change.i = ref.agent, ref.id
-
-
-def _change(op: str, new: Update) -> _Change:
-    if new.stage and new.current_step and new.stage != new.current_step:
-        raise FieldError("stage", "is another name for current_step: send one of the two")
-    return _Change(
-        op,
-        t=new.attempt,
-        q=new.seq,
-        w=None if new.timestamp is UNSET or new.timestamp is None else to_ms(new.timestamp),
-        s=new.status,
-        g=new.current_step or new.stage,
-        p=new.progress,
-        m=new.message,
-        e=new.error,
-        r=None if new.result is None else job_rules.as_json(new.result, "result"),
-        d=None if new.metadata is None else job_rules.as_json(new.metadata, "metadata"),
-        l=new.title,
-    )
-
-
-def _import(row: HistoryRow) -> _Change:
-    stages = [[s.name, to_ms(s.started_at), to_ms(s.finished_at) if s.finished_at else 0] for s in row.stages or ()]
-    return _Change(
-        "import",
-        a=row.agent,
-        i=row.id,
-        t=row.attempt,
-        s=row.status,
-        g=row.stage,
-        p=UNSET if row.progress is None else row.progress,
-        m=row.message,
-        e=row.error,
-        r=None if row.result is None else job_rules.as_json(row.result, "result"),
-        d=None if row.metadata is None else job_rules.as_json(row.metadata, "metadata"),
-        l=row.title,
-        ca=_ms(row.created_at),
-        sa=_ms(row.started_at),
-        fa=_ms(row.finished_at),
-        st=msgspec.json.encode(stages).decode() if stages else None,
-    )
-
-
-def _ms(time: datetime | UnsetType | None) -> int | None:
-    return to_ms(time) if isinstance(time, datetime) else None

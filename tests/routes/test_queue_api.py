@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from core import keys
 from core.site import Site
 from routes import body, queue_api
-from services import job_events, jobs_service
+from services import job_changes, job_events
 from tests.serving import Server
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -243,7 +243,7 @@ def test_a_batch_of_too_many_bytes_is_413_before_it_is_read(client: FlaskClient)
 
 
 def test_a_line_that_is_too_long_is_rejected_alone(client: FlaskClient) -> None:
-    long = {"title": "x" * jobs_service.MOST_LINE}
+    long = {"title": "x" * job_changes.MOST_LINE}
     told = batch(client, {"id": "a"}, long, {"id": "b"}).get_json()
     assert (told["accepted"], [r["line"] for r in told["rejected"]]) == (2, [2])
 

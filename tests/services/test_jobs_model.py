@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from core import keys
 from core.site import Site
 from services import job_events, job_rules, jobs_service
+from services.job_changes import JobRef
 from services.job_model import Job
 from services.job_rules import FINAL, STATUSES
-from services.jobs_service import JobRef
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FRESH = itertools.count()

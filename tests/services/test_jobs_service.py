@@ -15,9 +15,10 @@ from core import keys
 from core.site import Site
 from core.store import Store
 from services import job_events, job_rules, jobs_service
+from services.job_changes import JobRef
 from services.job_events import JobEvent
 from services.job_model import DamagedJob, Job
-from services.jobs_service import BatchReport, JobRef, Outcome
+from services.jobs_service import BatchReport, Outcome
 
 
 def create(site: Site, **fields: Any) -> Job:

@@ -10,7 +10,7 @@ import pytest
 from core import keys
 from core.site import Site
 from services import job_rules, jobs_service, retention_service
-from services.jobs_service import JobRef
+from services.job_changes import JobRef
 
 DAY = 86_400.0
 

@@ -1,0 +1,144 @@
+"""What is said of a job, turned into what the script `apply` takes."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from core.store import Store
+from services import job_json, job_rules
+from services.job_model import to_ms
+from services.job_rules import FieldError, HistoryRow, Line, NewJob, Update
+
+MOST_LINE = 64 * 1024
+"""Bytes of a line of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A job by its number, or by its agent and id."""
+
+    number: int | None = None
+    agent: str = job_rules.DEFAULT_AGENT
+    id: str = ""
+
+    def partition(self, store: Store) -> int:
+        """Where the job lives: its number tells, or else its agent."""
+        if self.number is not None:
+            return self.number % store.partitions
+        return store.partition_of(self.agent)
+
+
+class Change(Struct, omit_defaults=True):
+    """An update as the script takes it; `core/scripts/apply.lua` says what the letters mean."""
+
+    o: str
+    n: int | None = None
+    a: str | None = None
+    i: str | None = None
+    t: int | UnsetType = UNSET
+    q: int | UnsetType = UNSET
+    w: int | None = None
+    s: str | UnsetType = UNSET
+    g: str | None = None
+    p: float | UnsetType = UNSET
+    m: str | None = None
+    e: str | None = None
+    r: str | None = None
+    d: str | None = None
+    l: str | None = None  # noqa: E741
+    ca: int | None = None
+    sa: int | None = None
+    fa: int | None = None
+    st: str | None = None
+
+
+def creation(new: NewJob) -> Change:
+    """Raises FieldError."""
+    return Change(
+        "create",
+        a=new.agent,
+        # Named here, not in the store: a call that is repeated after a lost answer finds its own job.
+        i=new.id or str(uuid.uuid4()),
+        t=new.attempt,
+        q=new.seq,
+        w=_ms(new.timestamp),
+        l=new.title,
+        m=new.message,
+        d=_json(new.metadata, "metadata"),
+    )
+
+
+def update(ref: JobRef, new: Update) -> Change:
+    """Raises FieldError."""
+    return _aimed("update", ref, new)
+
+
+def of_line(data: bytes) -> tuple[JobRef, Change]:
+    """The job that a line of a batch is about, and what it says. Raises ValueError with what is wrong."""
+    if len(data) > MOST_LINE:
+        raise FieldError("the line", f"is {len(data):,} bytes; {MOST_LINE:,} is the most")
+    line = job_rules.check(Line, job_json.decode(data))
+    if isinstance(line.queue_id, int):
+        ref = JobRef(number=line.queue_id)
+        return ref, _aimed("update", ref, line)
+    ref = JobRef(agent=line.agent, id=line.id or str(uuid.uuid4()))
+    return ref, _aimed("put", ref, line)
+
+
+def _aimed(op: str, ref: JobRef, new: Update) -> Change:
+    if new.stage and new.current_step and new.stage != new.current_step:
+        raise FieldError("stage", "is another name for current_step: send one of the two")
+    by_number = ref.number is not None
+    return Change(
+        op,
+        n=ref.number,
+        a=None if by_number else ref.agent,
+        i=None if by_number else ref.id,
+        t=new.attempt,
+        q=new.seq,
+        w=_ms(new.timestamp),
+        s=new.status,
+        g=new.current_step or new.stage,
+        p=new.progress,
+        m=new.message,
+        e=new.error,
+        r=_json(new.result, "result"),
+        d=_json(new.metadata, "metadata"),
+        l=new.title,
+    )
+
+
+def of_row(row: HistoryRow) -> Change:
+    """Raises FieldError."""
+    stages = [[s.name, to_ms(s.started_at), to_ms(s.finished_at) if s.finished_at else 0] for s in row.stages or ()]
+    return Change(
+        "import",
+        a=row.agent,
+        i=row.id,
+        t=row.attempt,
+        s=row.status,
+        g=row.stage,
+        p=UNSET if row.progress is None else row.progress,
+        m=row.message,
+        e=row.error,
+        r=_json(row.result, "result"),
+        d=_json(row.metadata, "metadata"),
+        l=row.title,
+        ca=_ms(row.created_at),
+        sa=_ms(row.started_at),
+        fa=_ms(row.finished_at),
+        st=msgspec.json.encode(stages).decode() if stages else None,
+    )
+
+
+def _json(value: object, field: str) -> str | None:
+    return None if value is None else job_rules.as_json(value, field)
+
+
+def _ms(time: datetime | UnsetType | None) -> int | None:
+    return to_ms(time) if isinstance(time, datetime) else None
