@@ -89,7 +89,12 @@ class Figures:
     @cached_property
     def totals(self) -> dict[str, float]:
         """By sample, such as `headway_cache_hits_total`: the sum over its labels. Histograms: `_count` and `_sum`."""
-        totals: dict[str, float] = {}
+        totals = {
+            name + suffix: 0.0
+            for name, family in self.families.items()
+            for suffix in series.SUFFIXES.get(family.type, ())
+            if suffix != "_bucket"
+        }
         for name, value in self.values.items():
             each = series.parse(name)
             if each.suffix != "_bucket":

@@ -34,7 +34,7 @@ class Requests:
 
     def record(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
         request = environ.get("werkzeug.request")
-        rule = request.url_rule if request is not None else None
+        rule = getattr(request, "url_rule", None)  # an answer from before the routes has none
         key = (environ["REQUEST_METHOD"], rule.rule if rule is not None else "unmatched", status)
         kept = self._kept.get(key)
         if kept is None:

@@ -127,7 +127,7 @@ def _persistence(info: Mapping[str, Any]) -> str:
         return "append-only file" if state == "ok" else "append-only file, the last write failed"
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         return "the last snapshot failed"
-    return "snapshots only, or none"
+    return "no append-only file"
 
 
 def _duties(site: Site) -> tuple[DutyHealth, ...]:

@@ -1,0 +1,326 @@
+"""The figures of many processes, kept together in a real store that loses, forgets and goes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core import fleet as fleets
+from core import keys, series
+from core.store import Store
+from tests.conftest import Valkey, wait_until
+from tests.core.fleets import Member, Wire
+
+Begin = Callable[..., Member]
+KEPT = (keys.METRICS, keys.METRICS_BASE, keys.METRICS_FAMILIES)
+
+
+@pytest.fixture
+def member(store: Store) -> Iterator[Begin]:
+    members: list[Member] = []
+
+    def begin(url: str = store.url, most_series: int = 5_000) -> Member:
+        members.append(Member(url, most_series))
+        return members[-1]
+
+    yield begin
+    for one in members:
+        one.store.close()
+
+
+@pytest.fixture
+def wire(valkey: Valkey) -> Iterator[Wire]:
+    wire = Wire(valkey.socket)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def fragile() -> Iterator[Valkey]:
+    """A store of the test's own, to stop; what it held is gone when it starts again."""
+    server = Valkey().start()
+    yield server
+    server.close()
+
+
+def patiently(member: Member) -> None:
+    """As if the second had passed for which a failing store is left alone."""
+    member.fleet._quiet_until = 0.0
+
+
+def by_route(figures: fleets.Figures) -> dict[str, float]:
+    found = ((series.parse(name), value) for name, value in figures.values.items())
+    return {each.labels["route"]: value for each, value in found if each.family == "requests"}
+
+
+def test_every_process_answers_for_all(member: Begin) -> None:
+    first, second = member(), member()
+    first.requests.labels("/a").inc(3)
+    second.requests.labels("/a").inc(4)
+    second.requests.labels("/b").inc()
+    second.figures()
+    assert by_route(first.figures()) == {"/a": 7, "/b": 1}
+    assert by_route(second.figures()) == {"/a": 7, "/b": 1}
+
+
+def test_a_histogram_merges_with_all_its_buckets(member: Begin) -> None:
+    first, second = member(), member()
+    first.seconds.labels("x").observe(0.05)
+    second.seconds.labels("x").observe(5)
+    second.figures()
+    figures = first.figures()
+    found = ((series.parse(name), value) for name, value in figures.values.items())
+    assert {each.labels["le"]: value for each, value in found if each.suffix == "_bucket"} == {
+        "0.1": 1, "1.0": 1, "10.0": 2, "+Inf": 2,
+    }  # fmt: skip
+    assert figures.totals["work_seconds_count"] == 2
+    assert figures.totals["work_seconds_sum"] == pytest.approx(5.05)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(("/a", "/b", 'c"\n\\')), st.floats(0, 1e6), st.booleans()),
+        max_size=30,
+    )
+)
+def test_the_merged_figures_are_the_sums_of_the_processes_however_they_flush(
+    store: Store, steps: list[tuple[int, str, float, bool]]
+) -> None:
+    store.redis.flushall()
+    members = [Member(store.url) for _ in range(3)]
+    expected: dict[str, float] = {}
+    for who, route, by, flushes in steps:
+        members[who].requests.labels(route).inc(by)
+        expected[route] = expected.get(route, 0.0) + by
+        if flushes:
+            members[who].figures()
+    for one in members:
+        one.figures()
+    for one in members:
+        assert by_route(one.figures()) == pytest.approx(expected)
+        one.store.close()
+
+
+@pytest.mark.parametrize(("name", "merged"), [("open", 11), ("oldest", 8), ("first", 3), ("latest", 8)])
+def test_gauges_merge_as_they_were_declared(member: Begin, name: str, merged: float) -> None:
+    first, second = member(), member()
+    for one, value in ((first, 3), (second, 8)):
+        for gauge in (one.open, one.oldest, one.first, one.latest):
+            gauge.set(value)
+        one.figures()
+    assert second.total(name) == merged
+
+
+def test_a_gauge_that_is_no_number_takes_no_other_figure_with_it(member: Begin) -> None:
+    one = member()
+    one.open.set(float("nan"))
+    one.requests.labels("/a").inc()
+    assert one.total() == 1
+
+
+def test_a_process_that_left_takes_its_gauges_along_and_leaves_its_counts(member: Begin) -> None:
+    leaving, staying = member(), member()
+    leaving.open.set(5)
+    leaving.figures()
+    leaving.requests.labels("/a").inc(2)
+    leaving.fleet.stop()
+    assert staying.total("open") == 0
+    assert staying.total() == 2
+    assert [name for name, _, _ in fleets.processes(staying.store)] == [staying.fleet.process]
+
+
+def test_a_process_that_was_not_heard_for_long_counts_as_gone(member: Begin) -> None:
+    silent, living = member(), member()
+    silent.open.set(5)
+    silent.figures()
+    living.store.redis.zadd(keys.PROCESSES.at(), {silent.fleet.process: 1})
+    assert living.total("open") == 0
+    assert 0 < living.store.redis.ttl(keys.PROCESS.at(0, silent.fleet.process)) <= fleets.HEARTBEAT_S
+
+
+def test_a_background_flush_brings_the_counts_to_the_store(member: Begin) -> None:
+    busy, other = member(), member()
+    busy.fleet.start()
+    busy.requests.labels("/a").inc()
+    wait_until(lambda: other.total() == 1)
+    busy.fleet.stop()
+
+
+def test_a_flush_whose_answer_was_lost_is_counted_once(member: Begin, wire: Wire) -> None:
+    behind, other = member(wire.url), member()
+    behind.figures()
+    behind.requests.labels("/a").inc(5)
+    wire.loses.set()
+    assert behind.figures().away
+    assert other.total() == 5
+    behind.requests.labels("/a").inc(2)
+    wire.loses.clear()
+    patiently(behind)
+    assert behind.figures().away is None
+    assert behind.total() == 7
+    assert other.total() == 7
+
+
+def test_with_the_store_away_the_last_figures_and_the_own_growth_are_served(member: Begin, fragile: Valkey) -> None:
+    first, second = member(fragile.url), member(fragile.url)
+    first.requests.labels("/a").inc(10)
+    first.figures()
+    second.requests.labels("/a").inc(1)
+    assert second.total() == 11
+    fragile.stop()
+    second.requests.labels("/a").inc(4)
+    second.requests.labels("/new").inc(1)
+    figures = second.figures()
+    assert figures.away == "the store can't be reached"
+    assert by_route(figures) == {"/a": 15, "/new": 1}
+
+
+def test_a_store_that_never_answered_leaves_each_process_its_own_figures(member: Begin) -> None:
+    alone = member("unix:///tmp/no-such-socket")
+    alone.requests.labels("/a").inc(2)
+    assert alone.total() == 2
+    assert alone.total("work_seconds_count") == 0
+
+
+def test_while_the_store_fails_readers_do_not_wait_for_it_one_after_the_other(member: Begin, fragile: Valkey) -> None:
+    one = member(fragile.url)
+    one.figures()
+    fragile.stop()
+    assert one.figures().away
+    fragile.start()
+    assert one.figures().away, "it was asked again at once"
+    patiently(one)
+    assert one.figures().away is None
+
+
+def test_a_store_that_was_emptied_is_given_the_totals_back(member: Begin) -> None:
+    first, second = member(), member()
+    first.requests.labels("/a").inc(100)
+    first.figures()
+    second.requests.labels("/a").inc(10)
+    assert second.total() == 110
+    first.store.redis.flushall()
+    first.requests.labels("/a").inc(1)
+    assert first.total() == 101, "what it has seen and its own growth"
+    assert second.total() == 111, "the highest figure that any has seen"
+    assert first.total() == 111
+    assert member().total() == 111
+
+
+def test_totals_go_on_growing_after_a_store_was_emptied_twice(member: Begin) -> None:
+    first, second = member(), member()
+    for _ in range(2):
+        for one in (first, second):
+            one.requests.labels("/a").inc(5)
+            one.figures()
+        first.figures()
+        first.store.redis.flushall()
+    assert (first.total(), second.total()) == (20, 20)
+
+
+def test_a_store_that_went_back_in_time_does_not_take_counters_back(member: Begin) -> None:
+    first, second = member(), member()
+    first.requests.labels("/a").inc(100)
+    first.figures()
+    second.figures()
+    marks = [keys.METRICS_SEQ.at(0, one.fleet.process) for one in (first, second)]
+    old = {name: first.store.raw.dump(name) for name in [*(key.at() for key in KEPT), *marks]}
+    first.requests.labels("/a").inc(10)
+    second.requests.labels("/a").inc(5)
+    assert first.total() == 110
+    assert second.total() == 115
+    for name, value in old.items():
+        first.store.raw.delete(name)
+        if value is not None:
+            first.store.raw.restore(name, 0, value)
+    second.requests.labels("/a").inc(1)
+    assert second.total() == 116
+    assert first.total() == 116
+
+
+def test_a_restart_of_the_store_lowers_no_counter_that_anybody_was_shown(member: Begin, fragile: Valkey) -> None:
+    members = [member(fragile.url) for _ in range(2)]
+    shown = [0.0, 0.0]
+    for turn in range(12):
+        if turn in (4, 8):
+            fragile.stop()
+        if turn in (6, 9):
+            fragile.start()
+        for at, one in enumerate(members):
+            one.requests.labels("/a").inc(turn + at)
+            patiently(one)
+            total = one.total()
+            assert total >= shown[at]
+            shown[at] = total
+    everything = sum(2 * turn + 1 for turn in range(12))
+    assert members[0].total() == everything
+    assert members[1].total() == everything
+
+
+def test_past_the_limit_new_series_count_under_other(member: Begin) -> None:
+    bounded, other = member(most_series=30), member(most_series=30)
+    for number in range(1_000):
+        bounded.requests.labels(f"/{number}").inc()
+        other.requests.labels(f"/x{number}").inc()
+    bounded.figures()
+    other.figures()
+    for one in (bounded, other):
+        routes = by_route(one.figures())
+        assert len(routes) <= 31
+        assert sum(routes.values()) == 2_000
+        assert routes["other"] > 1_900
+    bounded.requests.labels("/999").inc()
+    assert sum(by_route(bounded.figures()).values()) == 2_001
+    assert len(by_route(bounded.figures())) <= 31
+
+
+def test_a_damaged_figure_in_the_store_is_begun_anew(member: Begin) -> None:
+    one = member()
+    one.requests.labels("/a").inc()
+    one.figures()
+    one.store.redis.hset(keys.METRICS.at(), series.spell("requests", "_total", {"route": "/a"}), "not a number")
+    one.requests.labels("/a").inc(2)
+    assert one.total() == 2
+
+
+def test_many_threads_read_and_count_at_once_and_nothing_is_lost(member: Begin) -> None:
+    one = member()
+
+    def work() -> None:
+        for _ in range(20):
+            one.requests.labels("/a").inc()
+            one.figures()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert one.total() == 160
+    assert member().total() == 160
+
+
+def test_what_a_process_tells_of_itself_can_be_read(member: Begin) -> None:
+    one = member()
+    one.fleet.role = "duties"
+    one.figures()
+    ((name, heard_at, about),) = fleets.processes(one.store)
+    assert (name, about.role) == (one.fleet.process, "duties")
+    assert about.started_at <= heard_at
+    assert about.rss_bytes > 2**20
+
+
+def test_a_histogram_that_became_a_gauge_shows_no_buckets(member: Begin) -> None:
+    families: dict[str, Any] = {"work_seconds": series.Family("gauge", "Work.", "sum")}
+    values = {
+        series.spell("work_seconds", "_bucket", {"kind": "x", "le": "+Inf"}): 1.0,
+        series.spell("work_seconds", "", {}): 2.0,
+    }
+    (metric,) = series.metrics(families, values)
+    assert [(sample.name, sample.value) for sample in metric.samples] == [("work_seconds", 2.0)]
