@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -45,10 +46,16 @@ class PublicAddress:
         self._next = app
         # Neither port nor prefix: routers send X-Forwarded-Port beside a Host that is complete, and the prefix is ours.
         hops = settings.trusted_hops
-        self._app = ProxyFix(self._settle, hops, hops, hops, 0, 0) if hops else self._settle
+        self._app = ProxyFix(self._visited, hops, hops, hops, 0, 0) if hops else self._settle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._app(environ, start_response)
+
+    def _visited(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # A proxy that is said to be there and is not lets through what a stranger wrote.
+        if not is_address(environ.get("REMOTE_ADDR", "")):
+            environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
+        return self._settle(environ, start_response)
 
     def _settle(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._scheme:
@@ -119,6 +126,14 @@ class Origins:
     def _here(self, environ: WSGIEnvironment) -> str:
         scheme = environ["wsgi.url_scheme"]
         return f"{scheme}://{_host(scheme, environ.get('HTTP_HOST') or '')}"
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def own_path(text: str | None, root: str = "") -> str:

@@ -69,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high):
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
 
@@ -82,9 +82,18 @@ def _switch(text: str) -> bool:
     return text == "on"
 
 
+EVERYBODY_KNOWS = frozenset(
+    ("a-long-random-text", "changeme", "change-me", "change_me", "password", "passw0rd", "password1", "12345678",
+     "123456789", "1234567890", "qwertyui", "secret123", "adminadmin", "admin123", "headway-token", "your-token")
+)  # fmt: skip
+"""Documented examples and the first pages of every list: as good as no token."""
+
+
 def _token(text: str) -> str:
     if len(text) < 8 or not text.isascii() or any(c.isspace() for c in text):
         raise ValueError("must be at least 8 ASCII characters without spaces")
+    if text.lower() in EVERYBODY_KNOWS or len(set(text)) < 4:
+        raise ValueError("is one that everybody tries first: make one with `openssl rand -hex 16`")
     return text
 
 
@@ -108,7 +117,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _public_url(text: str) -> str:
     parts = urlsplit(_url("http", "https")(text))
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if "?" in text or "#" in text or "@" in parts.netloc or "//" in parts.path or any(c.isspace() for c in text):
         raise ValueError("is an origin and perhaps a path: no user, no ? and no #")
     return text.rstrip("/")
 
@@ -116,15 +125,22 @@ def _public_url(text: str) -> str:
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
     for origin in origins:
-        if origin == "*":
-            raise ValueError("can't be *, since answers carry credentials; name the origins")
-        if urlsplit(_url("http", "https")(origin)).path:
-            raise ValueError("is a list of origins: no path in them")
+        if "*" in origin:
+            raise ValueError("can't hold a *, since answers carry credentials; name the origins")
+        if urlsplit(_url("http", "https")(origin)).path or any(mark in origin for mark in "?#@ "):
+            raise ValueError("is a comma-separated list of origins: scheme, host and perhaps a port")
     return origins
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.strip("[]")).version == 6
+    except ValueError:
+        return False
+
+
 def _host(text: str) -> str:
-    if not text or "/" in text or any(c.isspace() for c in text):
+    if "/" in text or any(c.isspace() for c in text) or (":" in text and not _is_ipv6(text)):
         raise ValueError("must be an address or a host name without port or scheme")
     return text
 
@@ -175,6 +191,9 @@ VARIABLES = (
 )  # fmt: skip
 
 
+LONGEST_SHOWN = 80
+
+
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings in `environ`; an empty value counts as unset. Raises SettingError."""
     values: dict[str, Any] = {}
@@ -183,7 +202,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         try:
             values[variable.field] = None if text is None else variable.parse(text)
         except ValueError as fault:
-            shown = "" if variable.secret else f" ({text!r})"
+            shown = "" if variable.secret or "@" in str(text) else f" ({str(text)[:LONGEST_SHOWN]!r})"
             raise SettingError(
                 f"{variable.name}{shown} {fault}, for example {variable.name}={variable.example}"
             ) from fault
