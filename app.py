@@ -14,7 +14,7 @@ from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
 from panels import Board
-from routes import auth, dashboard, health, jobs, metrics_text, panels_api, queue_api, uploads
+from routes import auth, dashboard, dev, health, jobs, metrics_text, panels_api, queue_api, uploads
 from services import history_service, job_metrics_service, retention_service
 
 DUTIES = (
@@ -48,4 +48,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         uploads.bp,
     ):
         app.register_blueprint(blueprint)
+    if settings.dev:
+        app.register_blueprint(dev.bp)
     return app

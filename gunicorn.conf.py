@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from signal import SIG_DFL, SIGTERM, signal
 from typing import Any
 
 chdir = str(Path(__file__).parent)
@@ -42,6 +43,7 @@ on_exit = master.on_exit
 
 
 def post_fork(_arbiter: Any, _worker: Any) -> None:
+    signal(SIGTERM, SIG_DFL)  # until the worker has its own handler it would inherit the master's, and overhear an end
     if settings.dev:
         master.forget_modules()
 
