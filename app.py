@@ -13,7 +13,7 @@ from core.fleet import Fleet
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
-from panels import Board
+from panels import PANELS, Board
 from routes import auth, dashboard, dev, health, jobs, metrics_text, panels_api, queue_api, uploads
 from services import history_service, job_metrics_service, retention_service
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY))
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = DUTIES
-    app.extensions["headway.board"] = Board(site, app.jinja_env)
+    app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
 
     problems.install(app)
     access.install(app, site)

@@ -65,9 +65,7 @@ class Shown:
 class Board:
     """All panels of a process. `raises` makes an unexpected error in a panel's data surface, for tests."""
 
-    def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel] | None = None) -> None:
-        if panels is None:
-            from panels import PANELS as panels  # noqa: PLC0415  panels are found after the board is defined
+    def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel]) -> None:
         _words.install(jinja, site.settings)
         self.panels = panels
         self.raises = False
@@ -157,5 +155,3 @@ class _Slot:
 def _tagged(content: bytes) -> tuple[bytes, str]:
     """The content with its weak tag; the same in every process that shows the same."""
     return content, f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
-
-

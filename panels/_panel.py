@@ -39,7 +39,9 @@ class Panel:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", self.name) or self.name.endswith("-html"):
-            raise PanelError(f"{self.name!r} is no panel's name: use small letters, digits and hyphens, no -html at the end")
+            raise PanelError(
+                f"{self.name!r} is no panel's name: use small letters, digits and hyphens, no -html at the end"
+            )
         if self.every < 1:
             raise PanelError(f"{self.name} polls every {self.every} s: use 1 or more")
 

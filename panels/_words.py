@@ -144,6 +144,6 @@ def install(jinja: Environment, settings: Settings) -> None:
     jinja.globals.update(
         path=lambda path: base + path,
         origin=origin(settings),
-        token_line=" -H \"Authorization: Bearer $HEADWAY_TOKEN\"" if settings.auth else "",
+        token_line=' -H "Authorization: Bearer $HEADWAY_TOKEN"' if settings.auth else "",
         dev=settings.dev,
     )

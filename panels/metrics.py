@@ -24,4 +24,6 @@ def data(site: Site) -> Exposition:
     return Exposition("\n".join(lines[:MOST_LINES]), max(len(lines) - MOST_LINES, 0), metrics.to_dict(site))
 
 
-PANEL = Panel("metrics", title="Prometheus", note="what a scrape of /metrics gets", every=10, data=data, width=4, order=80)
+PANEL = Panel(
+    "metrics", title="Prometheus", note="what a scrape of /metrics gets", every=10, data=data, width=4, order=80
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.site import Site
 from panels import Panel
 from services import uploads_service
-from services.uploads_service import Upload
+from services.upload_records import Upload
 
 SHOWN = 6
 

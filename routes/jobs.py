@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
@@ -110,7 +109,9 @@ def _page(chosen: Filter) -> JobPage:
 def _job(number: int) -> Job | DamagedJob:
     found = jobs_service.get(site(), JobRef(number=number)) if 0 < number <= LARGEST_NUMBER else None
     if found is None:
-        raise Problem(404, "No such job", f"No job has the number {number}. It may have been retired: see the job list.")
+        raise Problem(
+            404, "No such job", f"No job has the number {number}. It may have been retired: see the job list."
+        )
     return found
 
 
@@ -120,7 +121,7 @@ def _filter() -> Filter:
         raise Problem(400, "Unknown status", f"status should be one of {', '.join(STATUSES)}.")
     before, after = _cursor("before"), _cursor("after")
     return Filter(
-        cast("Status | None", status),
+        status,
         (request.args.get("agent") or "").strip()[:128] or None,
         before,
         None if before is not None else after,

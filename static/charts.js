@@ -53,7 +53,6 @@ function line(plot) {
         backgroundColor: see(accent, 10),
         borderWidth: 2,
         fill: "origin",
-        tension: 0.25,
         pointBackgroundColor: accent,
         pointRadius: points.map((_, at) => (at === newest ? 3.5 : 0)),
         pointHoverRadius: 4,

@@ -10,6 +10,7 @@ function state() {
   if (paused) return ["paused", "Paused"];
   if (trouble === "signed-out") return ["offline", "Signed out"];
   if (trouble) return ["offline", trouble === "still" ? "Not live" : "Offline"];
+  if ([...parts()].every((part) => "resting" in part.dataset)) return ["finished", "Finished"];
   return ["live", "Live"];
 }
 
@@ -23,6 +24,7 @@ function show() {
   const button = document.querySelector("[data-action=pause]");
   button.textContent = paused ? "Resume" : "Pause";
   button.setAttribute("aria-pressed", String(paused));
+  button.hidden = name === "finished";
   for (const banner of document.querySelectorAll("[data-banner]")) {
     const here = banner.dataset.banner === "store" ? unavailable.size > 0 && !trouble : banner.dataset.banner === trouble;
     banner.hidden = !here;

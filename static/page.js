@@ -7,7 +7,22 @@ import { startCharts } from "./charts.js";
 import { startLive } from "./live.js";
 import { sayTimes } from "./times.js";
 
+const FLASH_MS = 400;
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const said = new WeakMap();
+
+// A figure that changed shows it for a moment.
+function flash(part) {
+  for (const figure of part.querySelectorAll("[data-figure]")) {
+    const before = said.get(figure);
+    said.set(figure, figure.textContent);
+    if (before === undefined || before === figure.textContent || still.matches) continue;
+    figure.animate([{ color: "var(--accent)" }, {}], { duration: FLASH_MS, easing: "ease-out" });
+  }
+}
+
 function refresh(part) {
+  flash(part);
   sayTimes(part);
   for (const text of part.querySelectorAll("[data-origin]")) {
     const here = location.origin + document.body.dataset.base;
@@ -22,3 +37,5 @@ document.addEventListener("visibilitychange", () => document.hidden || sayTimes(
 
 startCharts();
 startLive();
+// From here on a new row slides in; those of the first paint stood there.
+setTimeout(() => document.documentElement.setAttribute("data-moving", ""), 1000);
