@@ -97,7 +97,7 @@ def answer(problem: Problem) -> Response:
     if form == "json":
         response = Response(_json(shown), shown.status, mimetype="application/problem+json")
     else:
-        response = Response(_html(shown, form), shown.status)
+        response = Response(_html(shown, form).encode("utf-8", "replace"), shown.status)
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(problem.headers)
     return response
@@ -121,7 +121,7 @@ def _html(shown: Shown, form: str) -> str:
 def _of_http(error: HTTPException) -> Any:
     if error.response is not None or error.code is None or error.code < 400:
         return error  # a redirect, or an answer that somebody made by hand
-    title, detail = WORDS.get(error.code, (error.name, error.description or "The request can't be served."))
+    title, detail = WORDS.get(error.code, (error.name, "The request can't be served as it is."))
     kept = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     return answer(Problem(error.code, title, detail, headers=kept))
 
