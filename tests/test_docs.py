@@ -1,0 +1,143 @@
+"""The documents tell the truth: what they say to run runs as written, and what they list is what there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from core.settings import VARIABLES
+from tests import docs
+from tests.conftest import TOKEN, free_port
+from tests.docs import DOCUMENTS, Block
+from tests.serving import ROOT, Server, bare_environment
+
+RUNNABLE = [path for path in DOCUMENTS if any(block.kind == "run" for block in docs.blocks(path))]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def shell(block: Block, site: Server, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a block as written. curl is told, outside of the block, to fail on an error and to show its body."""
+    (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\nmax-time = 30\n")
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = bare_environment() | {"HEADWAY": site.url, "TOKEN": TOKEN, "CURL_HOME": str(folder), "PATH": python}
+    command = ["python", "-c", block.text] if block.language == "python" else ["sh", "-e", "-c", block.text]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("document", RUNNABLE, ids=name)
+def test_each_command_runs_as_written_and_answers_what_is_said(
+    document: Path, server: Callable[..., Server], tmp_path: Path
+) -> None:
+    site, last = server(), ""
+    for block in docs.blocks(document):
+        if block.kind == "run":
+            ran = shell(block, site, tmp_path)
+            assert (ran.returncode == 0) == (block.detail is None), f"{block.text}\n{ran.stdout}\n{ran.stderr}"
+            if block.detail:
+                assert json.loads(ran.stdout)["status"] == int(block.detail), ran.stdout
+            last = ran.stdout
+        elif block.kind == "answers":
+            fault = docs.same_shape(json.loads(block.text), json.loads(last))
+            assert fault is None, f"{name(document)}: {fault}\n{last}"
+
+
+def test_the_readmes_jobs_are_on_the_page_after_its_commands(server: Callable[..., Server], tmp_path: Path) -> None:
+    site = server()
+    for block in docs.blocks(ROOT / "README.md"):
+        if block.kind == "run":
+            shell(block, site, tmp_path)
+    found = {job["id"]: job for job in site.get("/api/v1/queue").json()["items"]}
+    assert (found["export-1"]["current_step"], found["export-1"]["progress"]) == ("upload", 40)
+    assert found["export-2"]["status"] == "queued"
+    assert (found["old-1"]["status"], found["old-2"]["status"]) == ("completed", "failed")
+    assert "Nightly export" in site.get("/dashboard/jobs").text
+
+
+def test_python_needs_no_more_than_three_lines_to_report_a_job() -> None:
+    (block,) = [block for block in docs.blocks(ROOT / "README.md") if block.language == "python"]
+    lines = [line for line in block.text.splitlines() if line and not line.startswith("import")]
+    assert len(lines) == 3
+
+
+def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert docs.settings_table() in readme, f"README.md should hold this table:\n{docs.settings_table()}"
+    known = {variable.name for variable in VARIABLES}
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\b(?:HEADWAY_[A-Z_]*[A-Z]|[A-Z]+_(?:URL|CONCURRENCY))\b", document.read_text()))
+        assert named <= known, f"{name(document)} names {sorted(named - known)}"
+
+
+def test_every_panel_is_listed_with_its_interval_and_no_other_is() -> None:
+    assert docs.panels_table() in (ROOT / "README.md").read_text(), f"README.md should hold\n{docs.panels_table()}"
+
+
+def test_every_link_inside_the_documents_leads_somewhere() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text()
+        targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+        for target in targets:
+            if re.match(r"https?:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            found = (document.parent / unquote(path)) if path else document
+            assert found.exists(), f"{name(document)} links to {target}"
+            headings = re.findall(r"^#+ (.+)$", found.read_text(), re.M) if anchor else []
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in slugs, f"{name(document)} links to {target}"
+
+
+def test_every_make_target_that_is_named_exists_and_the_two_to_begin_with_are() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\bmake ([a-z]+)\b(?=`|\s+#|$)", document.read_text(), re.M))
+        assert named <= targets, f"{name(document)} names {sorted(named - targets)}"
+    assert {"run", "demo"} <= set(re.findall(r"^    make (\w+)", (ROOT / "README.md").read_text(), re.M))
+
+
+@pytest.fixture
+def copy() -> Iterator[Path]:
+    """A copy of the project, without what was installed or cached."""
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv*", "data", "node_modules", "__pycache__", ".*_cache", ".hypothesis"
+    )
+    with tempfile.TemporaryDirectory(prefix="hw-") as folder:
+        yield Path(shutil.copytree(ROOT, Path(folder) / "copy", ignore=left_out))
+
+
+def test_the_panel_that_contributing_adds_passes_its_test_and_is_served(copy: Path) -> None:
+    files = [block for block in docs.blocks(ROOT / "CONTRIBUTING.md") if block.kind == "file"]
+    assert [Path(block.detail or "").parts[0] for block in files] == ["panels", "templates", "tests"]
+    assert len(files[0].text.splitlines()) <= 25
+    for block in files:
+        assert block.detail
+        (copy / block.detail).write_text(block.text)
+    env = bare_environment()
+    command = [sys.executable, "-m", "pytest", files[2].detail or "", "tests/test_rooms.py", "-p", "no:cacheprovider"]
+    tested = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=120)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    tools = Path(sys.executable).parent
+    for check in ([str(tools / "ruff"), "check"], [str(tools / "ruff"), "format", "--check"]):
+        checked = subprocess.run([*check, "panels/last_seen.py", files[2].detail or ""], cwd=copy, capture_output=True)
+        assert checked.returncode == 0, checked.stdout.decode()
+
+    site = Server(free_port(), TOKEN, root=copy)
+    try:
+        page = site.start().get("/dashboard/observability").text
+        assert re.search(r'id="panel-last-seen".*Last seen.*No agent yet\.', page, re.S)
+        assert site.get("/dashboard/api/last-seen").json()["agents"] == []
+    finally:
+        site.close()
