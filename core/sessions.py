@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from flask import Flask, Request, request, session
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, Request, Response, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
 from core.endings import FRESH_S, Endings
 from core.tokens import Scope, Tokens
@@ -50,6 +50,8 @@ class SignedSessions(SecureCookieSessionInterface):
         kept = self._opened.get(header)
         if kept is not None and kept[0] > time.monotonic():
             opened: SecureCookieSession | None = self.session_class(kept[1])
+        elif COOKIE not in header:
+            opened = self.session_class()
         else:
             opened = super().open_session(app, request)
             if opened and len(header) <= LONGEST_KEPT:
@@ -59,6 +61,10 @@ class SignedSessions(SecureCookieSessionInterface):
         # Where the gate reads it: through `flask.session` a mere look would count as use and cost a header.
         request.environ[OPENED] = opened
         return opened
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.modified:  # every answer varies by cookie as it is, and a mere look renews nothing
+            super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
