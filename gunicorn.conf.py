@@ -35,7 +35,14 @@ accesslog = "-"
 access_log_format = logs.ACCESS
 
 reload = settings.dev
-reload_extra_files = ["headway.toml"] if settings.dev else []
+# Named, since a module that could not be imported is not among those that are loaded.
+rooms = [
+    "*.py",
+    "*.toml",
+    "core/scripts/*.lua",
+    *(f"{room}/**/*.py" for room in ("core", "services", "panels", "routes")),
+]
+reload_extra_files = rooms if settings.dev else []
 
 on_starting = master.on_starting
 when_ready = master.when_ready
