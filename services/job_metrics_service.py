@@ -56,7 +56,9 @@ def finished(site: Site) -> dict[str, Finished]:
     by_agent: dict[str, Finished] = {}
     for partition in range(site.store.partitions):
         for text, value in site.store.redis.hgetall(keys.TOTALS.at(partition)).items():
-            agent, _, what = str(text).partition("\t")
+            agent, tab, what = str(text).partition("\t")
+            if not tab:
+                continue  # how many agents are named
             ended = by_agent.setdefault(agent, Finished())
             if what in FINAL:
                 ended.outcomes[what] += int(float(value))

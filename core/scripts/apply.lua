@@ -24,7 +24,7 @@ local READ = {'agent', 'id', 'title', 'status', 'stage', 'progress', 'attempt', 
 local RARE = {'created', 'finished', 'stages', 'attempts', 'error', 'failedStage'}
 local MOST_STAGES = 100
 local MOST_ATTEMPTS = 20
-local MOST_TOTALS = 2600 -- fields of @TOTALS@: some 200 agents; the rest counts under "other"
+local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 local MINUTES_MS = 25 * 3600 * 1000
 
 local minutes, totals, seen = {}, {}, {}
@@ -333,7 +333,12 @@ for minute, fields in pairs(minutes) do
 end
 for agent, fields in pairs(totals) do
   local key = root .. '@TOTALS@'
-  if redis.call('HEXISTS', key, agent .. '\tsum') == 0 and redis.call('HLEN', key) >= MOST_TOTALS then agent = 'other' end
+  if agent ~= 'other' and redis.call('HEXISTS', key, agent .. '\tsum') == 0 then
+    if redis.call('HINCRBY', key, 'agents', 1) > MOST_AGENTS then
+      redis.call('HSET', key, 'agents', MOST_AGENTS)
+      agent = 'other'
+    end
+  end
   for field, by in pairs(fields) do redis.call('HINCRBYFLOAT', key, agent .. '\t' .. field, by) end
 end
 return answers
