@@ -100,7 +100,7 @@ class _Records:
         if data is None:
             self.fault = too_long(self._most)
             raise _TooLong
-        self._size += len(data)
+        self._size += len(data) + 1
         if self._size > self._most:
             self.fault = (
                 f"a quote is opened here and not closed within {size_words(self._most)}; lines {self.start} to "

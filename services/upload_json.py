@@ -17,6 +17,8 @@ _HOLDER = re.compile(rb'\s*"(?:items|jobs)"\s*:\s*\Z')
 _OUTSIDE = re.compile(rb'["{}\[\],]')
 _STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _MOST_KEY = 1024
+_MOST_DEPTH = 1000
+"""Past this the file is given up; a row may be nested much less, which is looked at where it is decoded."""
 
 # An element that lies whole in a block, nested no deeper than such rows mostly are: at the speed of the regex engine.
 # Every repetition is possessive, so that no text takes longer than one look at each of its bytes.
@@ -134,6 +136,8 @@ class _Splitter:
 
     def _opened(self, mark: int) -> None:
         self.depth += 1
+        if self.depth > _MOST_DEPTH:
+            raise Refused("format", f"line {self.line} is nested more than {_MOST_DEPTH:,} levels deep")
         if not self.found and mark == ord("[") and self._holds_jobs():
             self.found, self.inside, self.after_comma = True, self.depth, False
             self._begin()
@@ -159,13 +163,13 @@ class _Splitter:
         return row
 
     def _element(self, *, last: bool = False) -> Row | Rejected | None:
-        line, text, overlong = self.begun_on, bytes(self.text), self.overlong
+        line, text, overlong, after_comma = self.begun_on, bytes(self.text), self.overlong, self.after_comma
         self._begin()
         if overlong:
             return Rejected(line, "", too_long(self.most))
         if text.strip():
             return row_of(line, text)
-        if last and not self.after_comma:
+        if last and not after_comma:
             return None  # an empty array
         return Rejected(self.line, "", "nothing stands between two commas, or after the last")
 

@@ -30,6 +30,7 @@ _WIDE = (
     (b"\xfe\xff", "UTF-16"),
 )
 _FORMATS = "NDJSON (one object a line), JSON (an array of objects) or CSV (a header with column names)"
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _HOLDER = re.compile(rb'\{\s*"(?:items|jobs)"\s*:\s*\[')
 
 
@@ -79,7 +80,8 @@ def _check_encoding(head: bytes) -> None:
     nulls = head.count(0)
     if nulls * 4 >= len(head) > 0 and max(head[::2].count(0), head[1::2].count(0)) * 4 >= nulls * 3:
         raise Refused("encoding", _convert("UTF-16LE" if head[1::2].count(0) > head[::2].count(0) else "UTF-16BE"))
-    if nulls > 8 and nulls * 100 > len(head):  # a few of them are their rows' faults
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if controls > 8 and controls * 100 > len(head):  # a few of them are their rows' faults
         raise Refused("encoding", f"this is not text; it should be {_FORMATS}")
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
     bad = [place for place, char in enumerate(text) if "\udc80" <= char <= "\udcff"] if not text.isascii() else []
