@@ -15,6 +15,7 @@ from signal import SIG_IGN, SIGINT, SIGTERM, SIGUSR2, signal
 from typing import Any, NoReturn
 
 from core import port, tokens
+from core import uptime as _uptime  # noqa: F401  imported before the workers fork, it keeps the time of this start
 from core.claim import Claim, FolderRefused
 from core.embedded import Embedded, StoreFailed
 from core.settings import SettingError, Settings, read
@@ -22,7 +23,7 @@ from core.settings import SettingError, Settings, read
 FILES = 65_536
 """Open files that are asked for: each connection takes one, and some systems begin with 256."""
 
-OF_THE_WORKER = ("core.worker", "core.draining")
+OF_THE_WORKER = ("core.worker", "core.uptime")
 """Modules whose state a running worker holds."""
 
 _store: Embedded | None = None

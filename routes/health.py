@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from core import access, draining
+from core import access
 from routes import site
 from services import system_service
 
@@ -21,7 +21,7 @@ def live() -> Response:
 @access.scope("public")
 def ready() -> Response:
     """200 when requests can be answered; 503 with each part that does not serve, and why."""
-    faults = {"process": "it is ending"} if draining.begun() else system_service.faults(site())
+    faults = system_service.faults(site())
     if not faults:
         return _never_kept(jsonify(status="ready"))
     answer = jsonify(status="unavailable", unavailable=faults)
