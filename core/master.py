@@ -23,7 +23,7 @@ from core.settings import SettingError, Settings, read
 FILES = 65_536
 """Open files that are asked for: each connection takes one, and some systems begin with 256."""
 
-OF_THE_WORKER = ("core.worker", "core.uptime")
+OF_THE_WORKER = ("core.worker", "core.draining", "core.uptime")
 """Modules whose state a running worker holds."""
 
 _store: Embedded | None = None

@@ -14,7 +14,7 @@ from gunicorn.util import make_fail_app
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
-from core import uptime  # before the fork, as it says
+from core import draining
 from core.parent import die_with
 
 STALL_S = 30
@@ -68,8 +68,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         signal(SIGQUIT, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        if not uptime.draining():
-            uptime.drain()
+        if not draining.begun():
+            draining.begin()
             gevent.spawn_later(NOTICE_S, super().handle_exit, sig, frame)
 
     def load_wsgi(self) -> None:
