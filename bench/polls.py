@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from bench.load import Connection, Load, load, request
-from bench.processes import Web, gunicorn, headway, valkey
+from bench.processes import Web, headway, plain, valkey
 from bench.rows import Row, at_least_times
 
 PATH = "/dashboard/api/recent-uploads-html"
@@ -13,7 +13,7 @@ ROUNDS, SECONDS = 5, 2.0
 
 
 def run() -> list[Row]:
-    with valkey() as url, headway(url) as site, gunicorn(["bench.hello:app"], {"REDIS_URL": url}) as hello:
+    with valkey() as url, headway(url) as site, plain("bench.hello:app", REDIS_URL=url) as hello:
         polls = {"shared bytes": request("GET", PATH, HX_Request="true"), "304": _unchanged(site)}
         rates: dict[str, list[float]] = {name: [] for name in ("hello", *polls)}
         # In turns, so that what else the machine does weighs on all of them.

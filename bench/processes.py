@@ -76,6 +76,13 @@ def headway(redis_url: str, **env: str) -> Iterator[Web]:
 
 
 @contextmanager
+def plain(app: str, **env: str) -> Iterator[Web]:
+    """Another WSGI application under the same gunicorn, one web process."""
+    with gunicorn(["--config", "bench/plain_conf.py", app], env) as web:
+        yield web
+
+
+@contextmanager
 def gunicorn(arguments: list[str], env: dict[str, str]) -> Iterator[Web]:
     """gunicorn with the project's configuration and further arguments, ready to answer."""
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="hw-bench-"))

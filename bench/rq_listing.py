@@ -9,7 +9,7 @@ import redis
 from rq import Queue
 
 from bench.load import Connection, request
-from bench.processes import Web, gunicorn, valkey
+from bench.processes import Web, plain, valkey
 from bench.rows import Row
 
 PATH = "/0/data/jobs/default/queued/50/asc/{page}.json"
@@ -18,8 +18,7 @@ PATH = "/0/data/jobs/default/queued/50/asc/{page}.json"
 def run(jobs: int) -> list[Row]:
     with valkey() as url:
         _enqueue(url, jobs)
-        env = {"RQ_DASHBOARD_REDIS_URL": url, "RQ_DASHBOARD_URL_PREFIX": "/", "REDIS_URL": url}
-        with gunicorn(["rq_dashboard.app:create_app()"], env) as dashboard:
+        with plain("rq_dashboard.app:create_app()", RQ_DASHBOARD_URL_PREFIX="/", REDIS_URL=url) as dashboard:
             first = _ms(dashboard, 1, 20)
             middle = _ms(dashboard, jobs // 100, 1)
     return [

@@ -14,7 +14,7 @@ CHUNK = 5_000
 
 
 def seed(site: Site, count: int) -> None:
-    """Store `count` jobs, one in twenty failed, one in a thousand still at work."""
+    """Store `count` jobs, one in twenty failed, one in a hundred still at work."""
     now = datetime.now(UTC)
     for start in range(0, count, CHUNK):
         rows = [
@@ -26,7 +26,7 @@ def seed(site: Site, count: int) -> None:
 
 def job(number: int, created: datetime) -> HistoryRow:
     agent = AGENTS[number % len(AGENTS)]
-    status = "failed" if number % 20 == 7 else "processing" if number % 1000 == 1 else "completed"
+    status = "failed" if number % 20 == 7 else "processing" if number % 100 == 1 else "completed"
     ended = created + timedelta(seconds=4 * len(STAGES))
     done = status != "processing"
     return HistoryRow(
