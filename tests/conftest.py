@@ -112,6 +112,7 @@ def store(valkey_url: str) -> Iterator[Store]:
 def app(settings: Settings, store: Store) -> Iterator[Flask]:
     app = create_app(settings)
     app.testing = True
+    app.extensions["headway.board"].raises = True
     yield app
     app.extensions["headway"].store.close()
 

@@ -1,0 +1,235 @@
+"""The job list and a job's page, read as a person without a script reads them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from core import keys
+from core.site import Site
+from routes import jobs
+from services import jobs_service
+from services.job_changes import JobRef
+from services.job_rules import NewJob, Update
+from tests.panels.boards import HOSTILE, Parts
+
+
+def make(
+    site: Site, title: str = "a job", *updates: dict[str, object], agent: str = "default", **fields: object
+) -> int:
+    job = jobs_service.create(site, NewJob(title=title, agent=agent, **fields)).job  # type: ignore[arg-type]
+    assert job is not None
+    for update in updates:
+        jobs_service.update(site, JobRef(number=job.number), Update(**update))  # type: ignore[arg-type]
+    return job.number
+
+
+def numbers(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<tr id="job-(\d+)"', page)]
+
+
+def text(page: str) -> str:
+    return Parts(page).text
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LIMIT", 3)
+
+
+def links(page: str) -> dict[str, str]:
+    """The list's links to other pages of it, by their words."""
+    pager = page[page.index('<nav class="pager"') :]
+    found = re.findall(r'<a class="button"[^>]*href="([^"]+)">(\w+)</a>', pager)
+    return {words: address.replace("&amp;", "&") for address, words in found}
+
+
+def test_the_list_shows_jobs_newest_first_each_with_a_link(client: FlaskClient, site: Site) -> None:
+    one, two = make(site, "first", agent="studio"), make(site, "second", {"stage": "rendering", "progress": 40.0})
+    page = client.get("/dashboard/jobs").text
+    assert numbers(page) == [two, one]
+    assert f'href="/dashboard/jobs/{one}"' in page
+    words = text(page)
+    assert f"second # {two}".replace("# ", "#") in words
+    assert "processing" in words
+    assert "rendering" in words
+    assert "40 %" in words
+    assert "2 jobs" in words
+    assert '<progress max="100" value="40.0"' in page
+
+
+def test_status_and_agent_narrow_the_list_and_stand_in_the_address(client: FlaskClient, site: Site) -> None:
+    make(site, "a", {"status": "failed", "error": "x"}, agent="studio")
+    wanted = make(site, "b", agent="studio")
+    make(site, "c", agent="mail")
+    page = client.get("/dashboard/jobs?status=queued&agent=studio").text
+    assert numbers(page) == [wanted]
+    assert 'hx-get="/dashboard/jobs/rows?status=queued&amp;agent=studio"' in page
+    assert 'href="/dashboard/jobs?status=failed&amp;agent=studio"' in page
+    assert "1 job in this filter" in text(page)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_one_can_walk_to_the_oldest_and_back(client: FlaskClient, site: Site) -> None:
+    made = [make(site, f"job {i}") for i in range(8)][::-1]
+    page = client.get("/dashboard/jobs").text
+    assert (numbers(page), list(links(page))) == (made[:3], ["Older", "Oldest"])
+    page = client.get(links(page)["Older"]).text
+    assert (numbers(page), list(links(page))) == (made[3:6], ["Newest", "Newer", "Older", "Oldest"])
+    oldest = client.get(links(page)["Oldest"]).text
+    assert (numbers(oldest), list(links(oldest))) == (made[-3:], ["Newest", "Newer"])
+    page = client.get(links(oldest)["Newer"]).text
+    assert numbers(page) == made[2:5]
+    page = client.get(links(page)["Newer"]).text
+    assert numbers(page) == made[:3]
+    assert numbers(client.get(links(oldest)["Newest"]).text) == made[:3]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_walking_keeps_the_filter(client: FlaskClient, site: Site) -> None:
+    for i in range(5):
+        make(site, f"job {i}", agent="a b&c")
+    page = client.get("/dashboard/jobs?agent=a+b%26c").text
+    older = client.get(links(page)["Older"]).text
+    assert len(numbers(older)) == 2
+    assert 'value="a b&amp;c"' in older
+
+
+def test_an_empty_list_teaches_and_an_empty_filter_leads_back(client: FlaskClient, site: Site) -> None:
+    assert "No jobs yet. Report the first one:" in text(client.get("/dashboard/jobs").text)
+    make(site)
+    page = client.get("/dashboard/jobs?status=failed&agent=nobody").text
+    assert "No job fits. None is failed of the agent nobody ." in text(page)
+    assert 'href="/dashboard/jobs">Show all jobs' in page
+
+
+@pytest.mark.parametrize("query", ["status=done", "before=x", "after=-1", "before=99999999999999999999", "after=1e3"])
+def test_an_address_that_makes_no_sense_is_told_so(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/dashboard/jobs?{query}").status_code == 400
+
+
+def test_the_rows_alone_are_asked_again_and_answer_304_where_nothing_changed(client: FlaskClient, site: Site) -> None:
+    number = make(site)
+    page = client.get("/dashboard/jobs").text
+    etag = re.search(r'data-etag="([^"]+)"', page)
+    assert etag
+    sent = {"If-None-Match": etag[1].replace("&#34;", '"'), "HX-Request": "true"}
+    assert client.get("/dashboard/jobs/rows", headers=sent).status_code == 304
+    jobs_service.update(site, JobRef(number=number), Update(progress=10.0))
+    again = client.get("/dashboard/jobs/rows", headers=sent)
+    assert again.status_code == 200
+    assert "10 %" in again.text
+    assert "hx-" not in again.text
+
+
+def test_a_damaged_job_is_shown_as_one_in_the_list_and_on_its_page(client: FlaskClient, site: Site) -> None:
+    whole, broken, wrong = make(site, "whole"), make(site), make(site)
+    site.store.redis.delete(keys.JOB.at(0, broken))
+    site.store.redis.delete(keys.JOB.at(0, wrong))
+    site.store.redis.set(keys.JOB.at(0, wrong), "not a hash")
+    page = client.get("/dashboard/jobs").text
+    assert numbers(page) == [wrong, broken, whole]
+    assert text(page).count("damaged") == 2
+    for number in (broken, wrong):
+        one = client.get(f"/dashboard/jobs/{number}")
+        assert one.status_code == 200
+        assert "Damaged. The lists name this job" in text(one.text)
+
+
+def test_a_jobs_page_shows_what_it_did_and_why_it_failed(client: FlaskClient, site: Site) -> None:
+    number = make(
+        site,
+        "Sunday Service",
+        {"stage": "downloading", "progress": 10.0},
+        {"stage": "rendering", "progress": 60.0, "message": "part 3"},
+        {"status": "failed", "error": "Traceback\n  no space left"},
+        agent="studio",
+        metadata={"video": "x1"},
+    )
+    page = client.get(f"/dashboard/jobs/{number}").text
+    words = text(page)
+    for said in (
+        "Sunday Service",
+        "failed",
+        "60 % · failed in rendering",
+        "Traceback no space left",
+        "downloading",
+        '"video": "x1"',
+        "studio",
+    ):
+        assert said in words
+    assert re.findall(r'<rect class="(\w+)"', page) == ["done", "bad"]
+    assert "hx-get" not in page, "a finished job is asked for again"
+    assert f"/api/v1/queue/{number}" in page
+
+
+def test_an_earlier_attempt_stays_on_the_page(client: FlaskClient, site: Site) -> None:
+    number = make(site, "a", {"status": "failed", "error": "no luck"}, {"attempt": 2, "progress": 5.0})
+    words = text(client.get(f"/dashboard/jobs/{number}").text)
+    assert "attempt 2" in words
+    assert "Earlier attempts" in words
+    assert "no luck" in words
+
+
+def test_a_running_job_is_asked_for_again_until_it_ended(client: FlaskClient, site: Site) -> None:
+    number = make(site, "a", {"progress": 5.0})
+    page = client.get(f"/dashboard/jobs/{number}").text
+    assert f'hx-get="/dashboard/jobs/{number}/state"' in page
+    assert "Headway-Resting" not in client.get(f"/dashboard/jobs/{number}/state").headers
+    jobs_service.update(site, JobRef(number=number), Update(status="completed", result={"rows": 3}))
+    state = client.get(f"/dashboard/jobs/{number}/state")
+    assert state.headers["Headway-Resting"] == "yes"
+    assert '"rows": 3' in text(state.text)
+
+
+@pytest.mark.parametrize("number", ["0", "77", "99999999999999999999999"])
+def test_a_number_that_no_job_has_is_not_found(client: FlaskClient, number: str) -> None:
+    answer = client.get(f"/dashboard/jobs/{number}")
+    assert answer.status_code == 404
+    assert "No such job" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dashboard/jobs",
+        "/dashboard/jobs/{}",
+        "/dashboard/jobs/{}/state",
+        "/dashboard/jobs?agent=<svg+onload%3Dalert(2)>",
+    ],
+)
+def test_hostile_texts_stay_text_in_every_field(client: FlaskClient, site: Site, path: str) -> None:
+    number = make(
+        site,
+        HOSTILE,
+        {"stage": "<b onclick=x>", "message": HOSTILE, "progress": 5.0},
+        {"status": "failed", "error": HOSTILE, "result": {"r": HOSTILE}},
+        {"attempt": 2, "stage": "again", "error": HOSTILE, "message": HOSTILE, "result": [HOSTILE]},
+        agent="<svg onload=alert(2)>",
+        metadata={HOSTILE: HOSTILE},
+    )
+    page = client.get(path.format(number)).text
+    parts = Parts(page)
+    assert "iframe" not in parts.tags
+    assert "img" not in parts.tags
+    assert "onload=alert" in parts.text
+    assert not [name for name, _ in parts.attributes if re.match(r"on[a-z]", name)]
+    assert len(re.findall(r"<script", page)) == len(re.findall(r"<script[^>]* src=", page))
+
+
+def test_a_very_long_text_is_whole_on_the_page_of_its_job(client: FlaskClient, site: Site) -> None:
+    error = "x" * 16_000
+    number = make(site, "t" * 500, {"status": "failed", "error": error})
+    page = client.get(f"/dashboard/jobs/{number}").text
+    assert error in page
+    assert "t" * 500 in page
+    assert f'title="{"t" * 500}"' in client.get("/dashboard/jobs").text
+
+
+def test_a_row_of_the_list_is_an_address_that_json_has_too(client: FlaskClient, site: Site) -> None:
+    number = make(site, "same")
+    answer = client.get(f"/api/v1/queue/{number}")
+    assert json.loads(answer.data)["title"] == "same"
