@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core import fleet, keys, leader, uptime
+from core import draining, fleet, keys, leader
 from core.duties import Fared
 from core.site import Site
 from core.store import StoreError, explain
@@ -88,7 +88,7 @@ def health(site: Site) -> Health:
 def faults(site: Site) -> dict[str, str]:
     """Which part can't serve requests now, and why; empty when all do. A store that refuses writes does not serve."""
     found: dict[str, str] = {}
-    if uptime.draining():
+    if draining.begun():
         found["process"] = "this process is about to end"
     try:
         site.store.redis.set(keys.PROBE.at(), 1, ex=60)

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from core import uptime
+from core import draining
 from core.settings import Settings
 
 PASSWORD = "a-password-of-the-store"
@@ -36,8 +36,8 @@ def test_it_lives_without_a_store_and_is_not_ready_and_says_why(away: Flask) -> 
 
 
 def test_a_process_that_drains_is_live_and_not_ready(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uptime, "_draining", False)
-    uptime.drain()
+    monkeypatch.setattr(draining, "_begun", False)
+    draining.begin()
     assert app.test_client().get("/healthz").status_code == 200
     answer = app.test_client().get("/readyz")
     assert (answer.status_code, answer.get_json()["unavailable"]) == (503, {"process": "this process is about to end"})

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core import keys, metrics, uptime
+from core import draining, keys, metrics, uptime
 from core.duties import Duties, Duty
 from core.fleet import Fleet
 from core.site import Site
@@ -167,6 +167,6 @@ def test_a_store_that_refuses_writes_is_a_fault(site: Site, fragile: Valkey) -> 
 
 
 def test_a_process_that_is_about_to_end_is_a_fault(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uptime, "_draining", False)
-    uptime.drain()
+    monkeypatch.setattr(draining, "_begun", False)
+    draining.begin()
     assert system_service.faults(site) == {"process": "this process is about to end"}
