@@ -45,6 +45,7 @@ METRICS = Key("metrics", "hash", "flush", "for ever: by how much each series gre
 METRICS_BASE = Key("metrics-base", "hash", "flush", "for ever: what each series had reached when the epoch began")
 METRICS_FAMILIES = Key("metrics-families", "hash", "flush", "for ever: type, help and merging of each metric")
 METRICS_SEQ = Key("metrics-seq:", "string", "flush", "a day: the last flush of a process that was counted")
+METRICS_TEXT = Key("metrics-text:", "string", "exposition", "1 s: what every scrape gets, by format")
 PROCESSES = Key("processes", "zset", "flush", "processes by their last heartbeat, in ms")
 PROCESS = Key("process:", "hash", "flush", "15 s: what a process is, and its gauges")
 LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value of its lock")
