@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from core.site import Site
-from core.store import StoreError, explain
+from core.store import StoreError, explain, full
 from services import jobs_service, upload_reader
 from services.job_rules import HistoryRow
 from services.upload_limits import LIMITS, CutOff, Limits, Refused, Rejected, Row, size_words
@@ -39,6 +39,15 @@ _APPLIED, _UNCHANGED = "applied", "unchanged"
 _FIELDS = frozenset(info.name for info in msgspec.structs.fields(HistoryRow))
 
 
+class StoreAway(Exception):
+    """The store failed while a file came in. What was stored stays; the text says why it failed."""
+
+    def __init__(self, number: int, fault: StoreError) -> None:
+        super().__init__(explain(fault))
+        self.number = number
+        self.full = full(fault)
+
+
 def receive(
     site: Site,
     name: str,
@@ -50,7 +59,7 @@ def receive(
 ) -> Upload:
     """Take a file as it arrives and answer how it went; `chunks` raises CutOff where the transfer ends early.
 
-    Raises redis.RedisError where the store fails: what was stored stays, and the upload says so once the store is back.
+    Raises redis.RedisError where not even the upload could be recorded, StoreAway where the store fails later.
     """
     stored = Stored(name=shown_name(name), who=who, started=site.clock(), expected=expected_bytes)
     number = begin(site, stored)
@@ -97,8 +106,11 @@ class _Intake:
                 state = "with errors" if self.stored.rejected else "stored"
                 self.stored.same_as = first_of_content(self.site, self.sum.hexdigest(), self.number)
             self._end(state, reason)
-        except BaseException as fault:
-            self._give_up(fault)
+        except StoreError as fault:
+            self._give_up(explain(fault))
+            raise StoreAway(self.number, fault) from fault
+        except BaseException:
+            self._give_up("the server stopped receiving it")
             raise
 
     def _read(self, chunks: Iterable[bytes]) -> tuple[State, str | None]:
@@ -180,8 +192,7 @@ class _Intake:
         self.stored.state, self.stored.reason, self.stored.finished = state, reason, self.site.clock()
         self._save()
 
-    def _give_up(self, fault: BaseException) -> None:
-        why = explain(fault) if isinstance(fault, StoreError) else "the server stopped receiving it"
+    def _give_up(self, why: str) -> None:
         try:
             self._end("interrupted", f"{why}; send the file again: rows that are stored already do not change")
         except StoreError:
@@ -193,4 +204,4 @@ def _from_store(line: int, answer: str) -> Rejected:
     return Rejected(line, field, fault) if field in _FIELDS else Rejected(line, "", answer)
 
 
-__all__ = ["get", "name_from_url", "receive", "recent", "rejected", "shown_name"]
+__all__ = ["State", "StoreAway", "Upload", "get", "name_from_url", "receive", "recent", "rejected", "shown_name"]
