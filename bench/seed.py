@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.site import Site
 from services import jobs_service
-from services.job_rules import HistoryRow, PastStage
+from services.job_rules import HistoryRow, PastStage, Status
 
 AGENTS = ("archive", "thumbs", "reports", "intake", "mail")
 STAGES = ("download", "convert", "check", "upload")
@@ -26,7 +26,7 @@ def seed(site: Site, count: int) -> None:
 
 def job(number: int, created: datetime) -> HistoryRow:
     agent = AGENTS[number % len(AGENTS)]
-    status = "failed" if number % 20 == 7 else "processing" if number % 100 == 1 else "completed"
+    status: Status = "failed" if number % 20 == 7 else "processing" if number % 100 == 1 else "completed"
     ended = created + timedelta(seconds=4 * len(STAGES))
     done = status != "processing"
     return HistoryRow(
