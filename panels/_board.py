@@ -77,11 +77,13 @@ class Board:
 
     def page(self) -> list[tuple[Panel, Shown]]:
         """Every panel in order. What is due is read side by side, so that a slow store is waited for once."""
-        due = [slot for slot in self._slots.values() if slot.due()]
-        if len(due) > 1:
+        shown = {slot: slot.poll() for slot in self._slots.values() if not slot.due()}
+        due = [slot for slot in self._slots.values() if slot not in shown]
+        if due:
             with ThreadPoolExecutor(len(due)) as pool:
-                list(pool.map(_Slot.poll, due))
-        return [(slot.panel, slot.poll()) for slot in self._slots.values()]
+                # What the pool answers is kept: once the slowest has answered, others would be due again.
+                shown |= zip(due, pool.map(_Slot.poll, due), strict=True)
+        return [(slot.panel, shown[slot]) for slot in self._slots.values()]
 
 
 class _Slot:
