@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from core import series
+from core import keys, series
 from core.fleet import Figures, Fleet
 from core.store import StoreError, explain
 
@@ -22,7 +22,7 @@ log = logging.getLogger("headway.metrics")
 
 PLAIN, OPENMETRICS = CONTENT_TYPE_PLAIN_0_0_4, CONTENT_TYPE_LATEST
 KEEP_S = 1.0
-"""How long a fleet's text is kept: rendering thousands of series holds up the whole process."""
+"""How long a text is kept: rendering thousands of series holds up the whole process."""
 
 
 class _Fixed(CollectorRegistry):
@@ -37,20 +37,38 @@ class _Fixed(CollectorRegistry):
 
 
 class _Exposition:
-    """One fleet's texts, made at most once a second, and the last good metrics of each source."""
+    """One fleet's texts, and the last good metrics of each source."""
 
     def __init__(self) -> None:
-        self.texts: dict[bool, tuple[float, str]] = {}
+        self.own: dict[bool, str] = {}
+        self.own_until = 0.0
         self.good: dict[int, list[Metric]] = {}
         self.lock = threading.Lock()
 
     def text(self, fleet: Fleet, *, openmetrics: bool) -> str:
         with self.lock:
-            made_at, text = self.texts.get(openmetrics, (float("-inf"), ""))
-            if time.monotonic() - made_at >= KEEP_S:
-                text = render(self._metrics(fleet), openmetrics=openmetrics)
-                self.texts[openmetrics] = (time.monotonic(), text)
+            # For a moment after the store was away it may still hold a text that is older than what was shown since.
+            if time.monotonic() >= self.own_until:
+                try:
+                    return self._shared(fleet, openmetrics=openmetrics)
+                except StoreError:
+                    self.own_until = time.monotonic() + KEEP_S
+                    self.own.clear()
+            if openmetrics not in self.own:
+                self.own[openmetrics] = render(self._metrics(fleet), openmetrics=openmetrics)
+            return self.own[openmetrics]
+
+    def _shared(self, fleet: Fleet, *, openmetrics: bool) -> str:
+        """One text for all processes: with a copy in each, two scrapes could see a counter fall. Raises StoreError."""
+        key = keys.METRICS_TEXT.at(0, "openmetrics" if openmetrics else "plain")
+        text = fleet.store.redis.get(key)
+        if text is not None:
+            fleet.figures()  # Should the store go away next, this process knows what it has shown.
+            return str(text)
+        text = render(self._metrics(fleet), openmetrics=openmetrics)
+        if fleet.store.redis.set(key, text, nx=True, px=round(KEEP_S * 1000)):
             return text
+        return str(fleet.store.redis.get(key) or text)
 
     def _metrics(self, fleet: Fleet) -> Iterator[Metric]:
         figures = fleet.figures()
@@ -67,7 +85,7 @@ _expositions: WeakKeyDictionary[Fleet, _Exposition] = WeakKeyDictionary()
 
 
 def text_of(fleet: Fleet, *, openmetrics: bool) -> str:
-    """The whole fleet's text, up to a second old. The store need not answer."""
+    """The whole fleet's text, up to a second old; without the store, what this process knows of it."""
     return _expositions.setdefault(fleet, _Exposition()).text(fleet, openmetrics=openmetrics)
 
 

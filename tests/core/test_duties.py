@@ -84,9 +84,7 @@ def test_when_the_leader_ends_another_leads_at_once(begin: Begin) -> None:
     wait_until(lambda: runs.by[-1] is not first, what="the other's run")
 
 
-def test_a_leader_that_was_killed_is_followed_when_its_lock_runs_out(
-    begin: Begin, store: Store
-) -> None:
+def test_a_leader_that_was_killed_is_followed_when_its_lock_runs_out(begin: Begin, store: Store) -> None:
     program = (
         "import sys, time; from core.leader import Leader; from core.store import Store\n"
         "Leader(Store(sys.argv[1]), 'the killed one', 2.0).claim(); time.sleep(600)"
