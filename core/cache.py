@@ -15,6 +15,7 @@ from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching.backends.rediscache import RedisCache
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as StoreTimeoutError
 from redis.lock import Lock
 
 from core import keys
@@ -76,10 +77,14 @@ class Cache:
         """The value under `key`, or a new one, computed once in the whole fleet while others wait for it.
 
         It stands as JSON in the store and is checked against `type_` when it is read; one that does not fit is computed
-        anew. Hits and misses count under `name`. Without the store each caller computes. Raises what `compute` does.
+        anew. Hits and misses count under `name`. Without the store each caller computes. Raises what `compute` does, and
+        StoreError at once where the store does not answer in time: one wait is enough.
         """
         try:
             value = self._look(key, type_)
+        except StoreTimeoutError:
+            CACHE_MISSES.labels(cache=name).inc()
+            raise
         except StoreError:
             value = None
         (CACHE_MISSES if value is None else CACHE_HITS).labels(cache=name).inc()
@@ -103,6 +108,8 @@ class Cache:
                     return value
                 time.sleep(LOOK_EVERY_S)
             value = self._look(key, type_)
+        except StoreTimeoutError:
+            raise
         except StoreError:
             return compute()
         try:
