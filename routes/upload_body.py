@@ -86,7 +86,9 @@ def _events(chunks: Iterator[bytes], boundary: bytes) -> Iterator[Event]:
             yield event
             if isinstance(event, Epilogue):
                 return
-    raise CutOff("the form ended before its last part")
+    decoder.receive_data(None)
+    while not isinstance(event := decoder.next_event(), Epilogue):  # raises ValueError where a part has no end
+        yield event
 
 
 def _file_of_form(

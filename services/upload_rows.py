@@ -53,7 +53,7 @@ def job_of(row: Row, window: Window) -> HistoryRow | Rejected:
 
 def unknown(row: Row) -> Iterable[str]:
     """The names of fields that no job has; they are left out."""
-    return row.fields.keys() - _KNOWN
+    return () if row.fields.keys() <= _KNOWN else [name for name in row.fields if name not in _KNOWN]
 
 
 def _told(written: dict[str, Any]) -> dict[str, Any]:

@@ -72,10 +72,8 @@ def receive(
 
 def shown_name(name: str) -> str:
     """A file's name as it is shown: one line, without characters that can't be seen, cut. It never names a path."""
-    kept = "".join(
-        " " if char.isspace() else char for char in name if unicodedata.category(char) not in ("Cc", "Cs", "Cn")
-    )
-    kept = " ".join(kept.split())
+    seen = "".join(char for char in " ".join(name.split()) if unicodedata.category(char) not in ("Cc", "Cs", "Cn"))
+    kept = seen.strip()
     return kept[: MOST_NAME - 1] + "…" if len(kept) > MOST_NAME else kept or "unnamed"
 
 
