@@ -95,7 +95,8 @@ class Origins:
                 "With HEADWAY_AUTH=off this site answers to localhost alone. Use http://localhost, or turn sign-in on.",
             )
         origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and not self.friendly(environ, origin):
+        changes = environ["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS")
+        if (origin is not None and not self.friendly(environ, origin)) or (changes and self.foreign(environ)):
             raise Problem(
                 403,
                 "Unknown origin",

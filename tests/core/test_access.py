@@ -409,6 +409,17 @@ def test_with_auth_off_only_our_and_listed_origins_are_answered(
     assert (answer.status_code == 403) != allowed
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+def test_with_auth_off_a_page_that_hides_its_origin_changes_nothing(
+    open_site: FlaskClient, site: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site}
+    assert open_site.post("/api/probe/ingest", headers=headers).status_code == status
+    assert open_site.get("/probe/read", headers=headers).status_code == 200, "a link may lead here from anywhere"
+
+
 def test_with_auth_off_a_forwarded_host_does_not_make_a_strange_one_local(settings: Settings, store: Store) -> None:
     app = probed_app(replace(settings, auth=False, trusted_hops=1))
     forged = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
