@@ -110,6 +110,20 @@ def test_many_threads_of_two_processes_compute_it_once(store: Store) -> None:
     others.close()
 
 
+def test_threads_that_wait_in_one_process_do_not_each_ask_the_store_over_and_over(cache: Cache, store: Store) -> None:
+    store.redis.config_resetstat()
+    work = Work(takes_s=0.5)
+    threads = [
+        threading.Thread(target=cache.get_or_compute, args=("k", 30, work, "wait", Answer)) for _ in range(10)
+    ]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert work.done == 1
+    assert store.redis.info("commandstats")["cmdstat_get"]["calls"] < 40
+
+
 def test_when_the_one_that_computes_dies_another_takes_over(cache: Cache, store: Store) -> None:
     program = (
         "import sys, time; from flask import Flask; from core.cache import Cache; from core.store import Store\n"

@@ -118,10 +118,11 @@ def test_gauges_merge_as_they_were_declared(member: Begin, name: str, merged: fl
 
 
 def test_a_gauge_that_is_no_number_takes_no_other_figure_with_it(member: Begin) -> None:
-    one = member()
+    one, other = member(), member()
     one.open.set(float("nan"))
     one.requests.labels("/a").inc()
     assert one.total() == 1
+    assert other.total() == 1
 
 
 def test_a_process_that_left_takes_its_gauges_along_and_leaves_its_counts(member: Begin) -> None:
@@ -132,7 +133,7 @@ def test_a_process_that_left_takes_its_gauges_along_and_leaves_its_counts(member
     leaving.fleet.stop()
     assert staying.total("open") == 0
     assert staying.total() == 2
-    assert [name for name, _, _ in fleets.processes(staying.store)] == [staying.fleet.process]
+    assert staying.store.redis.zrange(keys.PROCESSES.at(), 0, -1) == [staying.fleet.process]
 
 
 def test_a_process_that_was_not_heard_for_long_counts_as_gone(member: Begin) -> None:
