@@ -9,8 +9,8 @@ import time
 
 from demo.reporting import Refused, Site, now, say
 
-ROWS = 240
-DAY_S = 86_400
+ROWS = 480
+SPAN_S = 2 * 3600
 FIELDS = ("id", "agent", "title", "status", "progress", "stage", "error", "created_at", "started_at", "finished_at")
 BAD_ROWS = (
     ("legacy-wide", "legacy", "One column", "too many", "completed", "100", "write", "", "", "", "", "?"),
@@ -21,9 +21,9 @@ BAD_ROWS = (
 
 
 def as_csv(chance: random.Random, until: float) -> bytes:
-    """`ROWS` good rows of the week before `until` (seconds since the epoch), and `BAD_ROWS` among them."""
+    """`ROWS` good rows of the two hours before `until` (seconds since the epoch), and `BAD_ROWS` among them."""
     rows: list[tuple[str, ...]] = [
-        _row(number, chance, until - 7 * DAY_S + number * 7 * DAY_S / ROWS) for number in range(ROWS)
+        _row(number, chance, until - SPAN_S * (1 - number / ROWS), until) for number in range(ROWS)
     ]
     for number, row in enumerate(BAD_ROWS, 1):
         rows.insert(number * ROWS // 5, row)
@@ -32,14 +32,14 @@ def as_csv(chance: random.Random, until: float) -> bytes:
     return text.getvalue().encode()
 
 
-def _row(number: int, chance: random.Random, created: float) -> tuple[str, ...]:
-    started = created + chance.uniform(0.1, 30)
-    finished = min(started + chance.lognormvariate(2.5, 1.1), created + 7 * DAY_S / ROWS)
+def _row(number: int, chance: random.Random, created: float, until: float) -> tuple[str, ...]:
+    started = min(created + chance.uniform(0.1, 10), until)
+    finished = min(started + chance.lognormvariate(2.5, 1.1), until)
     failed = chance.random() < 0.06
     return (
         f"legacy-{int(created)}-{number}",
         "legacy",
-        f"Nightly export {number + 1}",
+        f"Export {number + 1} of {ROWS}",
         "failed" if failed else "completed",
         str(chance.randrange(10, 95)) if failed else "100",
         "send" if failed else "write",
