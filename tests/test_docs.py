@@ -11,11 +11,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 from urllib.parse import unquote
 
 import pytest
+from msgspec import Meta
 
 from core.settings import VARIABLES
+from routes import body, queue_api
+from services import job_changes, job_rules
+from services.upload_limits import LIMITS, size_words
 from tests import docs
 from tests.conftest import TOKEN, free_port
 from tests.docs import DOCUMENTS, Block
@@ -141,3 +146,28 @@ def test_the_panel_that_contributing_adds_passes_its_test_and_is_served(copy: Pa
         assert site.get("/dashboard/api/last-seen").json()["agents"] == []
     finally:
         site.close()
+
+
+def test_the_limits_that_are_told_are_those_that_hold() -> None:
+    readme = (ROOT / "README.md").read_text()
+    told = dict(
+        re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|$", readme.partition("## Limits")[2].partition("\n## ")[0], re.M)
+    )
+    longest = {
+        name: max(part.max_length for part in get_args(kind) if isinstance(part, Meta) and part.max_length)
+        for name, kind in (("title", job_rules.Title), ("message", job_rules.Message), ("error", job_rules.ErrorText))
+    }
+    script = (ROOT / "core/scripts/apply.lua").read_text()
+    kept = [re.search(rf"^local {name} = (\d+)", script, re.M)[1] for name in ("MOST_STAGES", "MOST_ATTEMPTS")]  # type: ignore[index]
+    assert told == {
+        "what": "at most",
+        "a JSON body": size_words(body.MOST_JSON),
+        "a batch": f"{queue_api.MOST_BATCH_LINES:,} lines, {size_words(queue_api.MOST_BATCH_BYTES)}; "
+        f"a line {size_words(job_changes.MOST_LINE)}",
+        "title, message, error": f"{', '.join(f'{most:,}' for most in longest.values())} characters",
+        "metadata, result": f"{size_words(job_rules.MOST_METADATA)} each, as JSON",
+        "stages of an attempt, attempts kept of a job": ", ".join(kept),
+        "jobs in one answer of the list": str(queue_api.MOST_ITEMS),
+        "an uploaded file": f"{size_words(LIMITS.received_bytes)}, as sent and unpacked",
+    }
+    assert LIMITS.received_bytes == LIMITS.unpacked_bytes
