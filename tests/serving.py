@@ -80,6 +80,7 @@ class Server:
     env: dict[str, str] = field(default_factory=dict)
     workers: int = 1
     root: Path = ROOT
+    open_files: int | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="hw-")))
     process: subprocess.Popen[bytes] | None = None
 
@@ -106,11 +107,16 @@ class Server:
         }
         return bare_environment() | ours | self.env
 
+    def command(self) -> list[str]:
+        if self.open_files is None:
+            return [str(GUNICORN)]
+        return ["sh", "-c", f'ulimit -n {self.open_files} && exec "{GUNICORN}"']
+
     def spawn(self) -> Server:
         """Start it, and wait for nothing."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(GUNICORN)], cwd=self.root, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+                self.command(), cwd=self.root, env=self.environment(), stdout=log, stderr=log, start_new_session=True
             )
         return self
 
