@@ -6,6 +6,7 @@ raises passes through.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from core import keys
+from core.metrics import INGEST_UPDATES
 from core.site import Site
 from services import job_changes
 from services.job_changes import Change, JobRef
@@ -223,6 +225,8 @@ def _one(site: Site, partition: int, change: Change) -> Outcome:
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
     call = _Call(partition, site.store.partitions, site.settings.keep_days * DAY_MS, want, changes)
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
+    for kind, times in Counter(kind for kind, _, _ in answers).items():
+        INGEST_UPDATES.labels(outcome=kind.decode()).inc(times)
     return [(kind.decode(), number, blob) for kind, number, blob in answers]
 
 

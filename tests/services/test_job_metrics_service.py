@@ -118,3 +118,13 @@ def test_partitions_add_up(site: Site, store: Store) -> None:
     assert sum(samples(wide)["headway_jobs_finished_total"].values()) == 8
     assert len(samples(wide)["headway_jobs"]) == 32
     wide.store.close()
+
+
+def test_every_update_counts_by_what_became_of_it(site: Site) -> None:
+    def counted(outcome: str) -> float:
+        return metrics.REGISTRY.get_sample_value("headway_ingest_updates_total", {"outcome": outcome}) or 0
+
+    created, applied, missing = counted("created"), counted("applied"), counted("missing")
+    report(site, "a", "completed")
+    jobs_service.update(site, JobRef(number=10**9), job_rules.check(job_rules.Update, {"progress": 5}))
+    assert (counted("created"), counted("applied"), counted("missing")) == (created + 1, applied + 1, missing + 1)
