@@ -34,7 +34,7 @@ def sign_in(page: Page, url: str, token: str) -> None:
     page.goto(f"{url}/login")
     page.fill("#token", token)
     page.press("#token", "Enter")
-    page.wait_for_url("**/dashboard/observability")
+    page.wait_for_url("**/dashboard/observability", wait_until="domcontentloaded")
 
 
 def shoot(url: str, token: str, folder: Path, pages: dict[str, str] | None = None) -> list[Path]:

@@ -10,8 +10,9 @@
     // Storage may be forbidden; then the system's preference decides.
   }
 
-  // A library is preloaded from the CDN, which runs nothing yet. Once it is there in time and whole it is run from that
-  // copy; where the CDN fails or is silent for so long, our own copy is run, and what comes later from the CDN is not.
+  // A library comes from the CDN. Where that fails, or its bytes are not the expected ones, or it is silent for so long,
+  // our own copy is run. A script that was given up moves into a document that nobody sees: there it is never run, should
+  // it arrive after all.
   const PATIENCE_MS = 2000;
   const waiting = new Map();
 
@@ -25,26 +26,29 @@
     return waiting.get(name);
   }
 
-  function run(link, fromCdn) {
-    const { resolve, reject } = library(link.dataset.library);
-    const script = document.createElement("script");
-    if (fromCdn) Object.assign(script, { integrity: link.integrity, crossOrigin: "anonymous" });
-    script.onload = resolve;
-    script.onerror = () => (fromCdn ? run(link, false) : reject(new Error(`${link.dataset.library} did not load`)));
-    script.src = fromCdn ? link.href : link.dataset.local;
-    document.head.append(script);
+  function giveUp(script) {
+    const { library: name, local } = script.dataset;
+    const { resolve, reject } = library(name);
+    document.implementation.createHTMLDocument("").adoptNode(script);
+    const copy = document.createElement("script");
+    copy.onload = resolve;
+    copy.onerror = () => reject(new Error(`${name} did not load`));
+    copy.src = local;
+    document.head.append(copy);
   }
 
-  function settle(link, fromCdn) {
-    if (link.dataset.settled) return;
-    link.dataset.settled = fromCdn ? "cdn" : "local";
-    run(link, fromCdn);
+  function hear(event) {
+    const script = event.target;
+    if (!script.dataset?.library) return;
+    script.dataset.settled = "";
+    if (event.type === "load") library(script.dataset.library).resolve();
+    else giveUp(script);
   }
 
-  const arrived = (event) => event.target.dataset?.library && settle(event.target, event.type === "load");
-  addEventListener("load", arrived, true);
-  addEventListener("error", arrived, true);
-  setTimeout(() => document.querySelectorAll("link[data-library]").forEach((link) => settle(link, false)), PATIENCE_MS);
+  // On the document: a load is not told to the window.
+  document.addEventListener("load", hear, true);
+  document.addEventListener("error", hear, true);
+  setTimeout(() => document.querySelectorAll("script[data-library]:not([data-settled])").forEach(giveUp), PATIENCE_MS);
 
   window.headway = { library: (name) => library(name).promise };
 })();

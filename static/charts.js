@@ -183,7 +183,7 @@ function recolour() {
 }
 
 export async function startCharts() {
-  if (!document.querySelector("link[data-library=chart]")) return;
+  if (!document.querySelector("[data-chart]")) return;
   try {
     await window.headway.library("chart");
   } catch {

@@ -6,22 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.serving import Server
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context()
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
     page = context.new_page()
     page.route(re.compile(r"^https://cdn\.jsdelivr\.net/"), lambda route: route.abort())
     yield page
@@ -51,9 +43,9 @@ def test_the_link_in_the_log_signs_in_and_leaves_no_token_behind(server: Callabl
     assert one.log().count(link[1]) == 1
 
 
-def test_the_token_can_be_typed_without_scripts(server: Callable[..., Server], chromium: Browser) -> None:
+def test_the_token_can_be_typed_without_scripts(server: Callable[..., Server], browser: Browser) -> None:
     one = server()
-    context = chromium.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{one.url}/dashboard/jobs?status=failed")
     page.get_by_label("Token").fill("wrong-token")

@@ -67,7 +67,7 @@ def test_our_copy_of_a_library_is_what_the_hash_says(library, client: FlaskClien
 def test_a_library_comes_from_the_cdn_with_its_hash_and_names_our_copy(library, client: FlaskClient) -> None:  # type: ignore[no-untyped-def]
     page = client.get(OBSERVABILITY).text
     assert (
-        f'href="{library.cdn}" integrity="{library.integrity}" crossorigin="anonymous" '
+        f'<script async src="{library.cdn}" integrity="{library.integrity}" crossorigin="anonymous" '
         f'data-library="{library.name}" data-local="{library.local}"'
     ) in page
     assert library.cdn.startswith(CDN)

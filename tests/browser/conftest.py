@@ -1,0 +1,164 @@
+"""The page in a real Chromium, served by a real Headway on a real store."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+
+from routes.pages import CDN, LIBRARIES
+from scripts.shots import chromium, sign_in
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
+from tests.serving import Server
+
+ROOT = Path(__file__).parents[2]
+OBSERVABILITY = "/dashboard/observability"
+Cdn = Literal["up", "down", "silent", "forged"]
+
+WATCH_POLICY = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
+
+
+@dataclass
+class Site:
+    """A running Headway whose store can be stopped."""
+
+    server: Server
+    store: Valkey
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def ask(self, method: str, path: str, value: Any = None) -> Any:
+        body = None if value is None else json.dumps(value).encode()
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def make(self, title: str, **changes: Any) -> int:
+        """A job, changed once where changes are named; its number."""
+        number = int(self.ask("POST", "/api/v1/queue", {"title": title})["queue_id"])
+        if changes:
+            self.change(number, **changes)
+        return number
+
+    def change(self, number: int, **changes: Any) -> None:
+        self.ask("PUT", f"/api/v1/queue/{number}", changes)
+
+
+@dataclass
+class Visit:
+    """One reader's page, and what went wrong in it."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def polls(self, name: str) -> int:
+        """How often the page asked for a panel."""
+        return sum(1 for url in self.asked if url.endswith(f"/dashboard/api/{name}-html"))
+
+    def text(self, selector: str) -> str:
+        return " ".join(self.page.locator(selector).inner_text().split())
+
+    def until(self, function: str, argument: Any = None) -> Any:
+        """The first true answer of a function in the page, which its policy lets nobody write as a string."""
+
+        def holds() -> Any:
+            self.page.wait_for_timeout(50)
+            return self.page.evaluate(function, argument)
+
+        return wait_until(holds, what=function)
+
+    def live(self) -> None:
+        """Wait until the page polls and its charts are drawn."""
+        self.until(
+            "() => window.htmx && (!document.querySelector('canvas') || 'charts' in document.documentElement.dataset)"
+        )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def start_site() -> Iterator[Site]:
+    store = Valkey().start()
+    server = Server(free_port(), TOKEN, {"REDIS_URL": store.url})
+    try:
+        yield Site(server.start(), store)
+    finally:
+        server.close()
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def headway() -> Iterator[Site]:
+    """One Headway for the tests of a module that leave it running."""
+    yield from start_site()
+
+
+@pytest.fixture
+def own_headway() -> Iterator[Site]:
+    """A Headway of the test's own, to be stopped and started."""
+    yield from start_site()
+
+
+def answer_for_cdn(state: Cdn) -> Callable[[Route], None]:
+    copies = {library.cdn: (ROOT / library.local.removeprefix("/")).read_bytes() for library in LIBRARIES.values()}
+
+    def answer(route: Route) -> None:
+        if state == "down":
+            route.abort("namenotresolved")
+        elif state in ("up", "forged"):
+            body = copies[route.request.url] + (b"\n// another byte" if state == "forged" else b"")
+            headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
+            route.fulfill(body=body, headers=headers)
+
+    return answer
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Signs in and opens a page: `visit(site, path, cdn="up", **context options)`. Any fault in it fails the test."""
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def go(site: Site, path: str = OBSERVABILITY, *, cdn: Cdn = "up", faults: bool = False, **options: Any) -> Visit:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        contexts.append(context)
+        context.add_init_script(WATCH_POLICY)
+        context.route(f"{CDN}/**", answer_for_cdn(cdn))
+        one = Visit(context.new_page())
+        if not faults:
+            visits.append(one)
+        one.page.on("console", lambda message: _note(one, message))
+        one.page.on("pageerror", lambda error: one.faults.append(f"error: {error}"))
+        one.page.on("request", lambda request: one.asked.append(request.url))
+        sign_in(one.page, site.url, TOKEN)
+        one.asked.clear()
+        one.page.goto(site.url + path, wait_until="domcontentloaded")
+        return one
+
+    yield go
+    for context in contexts:
+        context.close()
+    for one in visits:
+        assert one.faults == []
+
+
+def _note(visit: Visit, message: ConsoleMessage) -> None:
+    if message.type in ("error", "warning"):
+        visit.faults.append(f"{message.type}: {message.text} {message.location.get('url', '')}")

@@ -1,0 +1,103 @@
+"""The charts, and the scripts that they and the live updates need: from the CDN, or from our own copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from routes.pages import CDN, LIBRARIES
+from tests.browser.conftest import OBSERVABILITY, ROOT, Site, Visit
+
+Go = Callable[..., Visit]
+
+REMEMBER = """() => {
+  window.before = [...document.querySelectorAll("canvas")].map((canvas) => [canvas, Chart.getChart(canvas)]);
+  return window.before.length;
+}"""
+SAME = """() => [...document.querySelectorAll("canvas")].every(
+  (canvas, at) => canvas === window.before[at][0] && Chart.getChart(canvas) === window.before[at][1])"""
+POINTS = "() => Chart.getChart(document.querySelector('#plot-latency canvas')).data.datasets[0].data"
+SHOWN_POINTS = (
+    "() => JSON.parse(document.querySelector('#plot-latency').dataset.series).map((point) => point.latency_ms)"
+)
+
+
+def test_charts_move_with_each_refresh_and_are_the_same_canvas_and_chart(headway: Site, visit: Go) -> None:
+    seen = visit(headway)
+    seen.live()
+    assert seen.page.evaluate(REMEMBER) == 2
+    first = seen.page.evaluate(POINTS)
+    seen.until(f"was => JSON.stringify(({POINTS})()) !== JSON.stringify(was)", first)
+    assert seen.page.evaluate(SAME)
+    assert seen.page.evaluate(POINTS) == seen.page.evaluate(SHOWN_POINTS)
+
+
+def test_the_doughnut_takes_new_hits_and_misses(headway: Site, visit: Go) -> None:
+    seen = visit(headway)
+    seen.live()
+    seen.page.evaluate(REMEMBER)
+    data = "() => Chart.getChart(document.querySelector('#plot-cache canvas')).data.datasets[0].data"
+    first = seen.page.evaluate(data)
+    seen.until(f"was => JSON.stringify(({data})()) !== JSON.stringify(was)", first)
+    assert seen.page.evaluate(SAME)
+
+
+def test_charts_take_the_colours_of_the_theme(headway: Site, visit: Go) -> None:
+    seen = visit(headway, color_scheme="light")
+    seen.live()
+    colour = "() => Chart.getChart(document.querySelector('#plot-cache canvas')).data.datasets[0].backgroundColor[0]"
+    assert seen.page.evaluate(colour) == "rgb(15, 118, 110)"
+    seen.page.get_by_role("button", name="Switch between light and dark").click()
+    seen.until(f"() => ({colour})() === 'rgb(45, 212, 191)'")
+
+
+def test_scripts_come_from_the_cdn_and_their_bytes_are_checked(headway: Site, visit: Go) -> None:
+    seen = visit(headway, cdn="up")
+    seen.live()
+    assert {library.cdn for library in LIBRARIES.values()} <= set(seen.asked)
+    assert not [url for url in seen.asked if "/static/vendor/" in url]
+
+
+@pytest.mark.parametrize("cdn", ["down", "forged", "silent"])
+def test_where_the_cdn_fails_is_silent_or_sends_other_bytes_our_copies_are_run(
+    headway: Site, visit: Go, cdn: str
+) -> None:
+    seen = visit(headway, cdn=cdn, faults=True)
+    expect(seen.page.locator("#figure-uptime strong")).to_be_visible()  # the first paint waits for nobody
+    seen.live()
+    assert sorted(url.split("/static/vendor/")[1] for url in seen.asked if "/static/vendor/" in url) == [
+        "chart.js/chart.umd.min.js",
+        "htmx.org/htmx.min.js",
+    ]
+    assert [fault for fault in seen.faults if CDN not in fault and "integrity" not in fault] == []
+    before = seen.polls("stats")
+    seen.page.dispatch_event("#panel-stats", "catchup")
+    seen.until("() => true")
+    assert seen.polls("stats") > before
+
+
+def test_a_script_that_comes_too_late_is_not_run_a_second_time(headway: Site, visit: Go) -> None:
+    held: list[Route] = []
+    seen = visit(headway, "/dashboard/jobs", faults=True)
+    seen.page.context.unroute_all()
+    seen.page.context.route(f"{CDN}/**", lambda route: held.append(route))
+    seen.page.goto(headway.url + "/dashboard/jobs", wait_until="domcontentloaded")
+    seen.live()
+    seen.page.evaluate("() => { window.first = window.htmx }")
+    (late,) = held
+    body = (ROOT / LIBRARIES["htmx"].local.removeprefix("/")).read_bytes()
+    with seen.page.expect_event("requestfinished", lambda request: request.url.startswith(CDN)):
+        late.fulfill(body=body, headers={"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"})
+    seen.page.wait_for_timeout(500)
+    assert seen.page.evaluate("() => window.htmx === window.first")
+
+
+def test_without_any_copy_the_page_says_that_it_is_not_live(headway: Site, visit: Go) -> None:
+    seen = visit(headway, cdn="down", faults=True)
+    seen.page.context.route("**/static/vendor/**", lambda route: route.abort())
+    seen.page.goto(headway.url + OBSERVABILITY, wait_until="domcontentloaded")
+    expect(seen.page.locator("[data-banner=still]")).to_be_visible(timeout=30_000)
+    expect(seen.page.locator("[data-state-word]")).to_have_text("Not live")
+    expect(seen.page.locator("#plot-cache svg")).to_be_visible()  # the server's own drawing

@@ -1,0 +1,192 @@
+"""How the pages look and can be used: without a script, at every width, in both themes, by keyboard and by ear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from panels import PANELS
+from tests.browser.conftest import OBSERVABILITY, Site, Visit
+from tests.panels.boards import HOSTILE
+
+Go = Callable[..., Visit]
+PAGES = [OBSERVABILITY, "/dashboard/jobs", "/dashboard/jobs?status=failed&agent=nobody", "/dashboard/jobs/{}"]
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def hostile(headway: Site) -> int:
+    """A job whose every text is hostile and long; its number."""
+    long = HOSTILE + "m" * 300
+    return headway.make(
+        long[:500], stage="s" * 100, message=long, progress=33.3, error=long, metadata={"note": long}, result=[long]
+    )
+
+
+def test_the_first_paint_is_whole_without_javascript(headway: Site, visit: Go, hostile: int) -> None:
+    seen = visit(headway, java_script_enabled=False)
+    for name in PANELS:
+        body = seen.page.locator(f"#panel-{name} .body")
+        expect(body).to_be_visible()
+        assert body.inner_text().strip()
+    expect(seen.page.locator("#plot-cache svg")).to_be_visible()
+    expect(seen.page.get_by_text("Reload the page to refresh it", exact=True)).to_be_visible()
+    for hidden in ("Pause", "Copy"):
+        assert seen.page.get_by_role("button", name=hidden).count() == 0
+    seen.page.goto(f"{headway.url}/dashboard/jobs")
+    seen.page.locator("table a.name").first.click()
+    expect(seen.page.locator("h1")).to_be_visible()
+    expect(seen.page.locator("#title-progress")).to_be_visible()
+
+
+def test_a_reload_without_javascript_refreshes(headway: Site, visit: Go) -> None:
+    seen = visit(headway, "/dashboard/jobs", java_script_enabled=False)
+    number = headway.make("after the first paint")
+    assert seen.page.locator(f"#job-{number}").count() == 0
+    seen.page.reload()
+    expect(seen.page.locator(f"#job-{number}")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_scrolls_sideways_at_any_width(headway: Site, visit: Go, hostile: int, path: str, width: int) -> None:
+    seen = visit(headway, path.format(hostile), viewport={"width": width, "height": 800})
+    assert seen.page.evaluate(SIDEWAYS) <= 0
+    seen.live()
+    assert seen.page.evaluate(SIDEWAYS) <= 0
+
+
+@pytest.mark.parametrize(("width", "columns"), [(390, 1), (768, 2), (1440, 4)])
+def test_the_page_has_one_two_or_four_columns(headway: Site, visit: Go, width: int, columns: int) -> None:
+    seen = visit(headway, viewport={"width": width, "height": 800})
+    grid = "() => getComputedStyle(document.querySelector('main')).gridTemplateColumns.split(' ').length"
+    assert seen.page.evaluate(grid) == columns
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(
+    headway: Site, visit: Go, hostile: int, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    seen = visit(headway, path.format(hostile), color_scheme=scheme, bypass_csp=True)  # axe runs as a string
+    seen.live()
+    found = Axe().run(seen.page).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_axe_finds_nothing_serious_where_the_store_is_away(own_headway: Site, visit: Go) -> None:
+    seen = visit(own_headway, bypass_csp=True)
+    own_headway.store.stop()
+    seen.page.goto(own_headway.url + OBSERVABILITY)
+    seen.live()
+    found = Axe().run(seen.page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_the_theme_follows_the_system_until_the_switch_is_used_and_stays(headway: Site, visit: Go) -> None:
+    page = visit(headway, color_scheme="dark").page
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(14, 17, 22)"
+    page.get_by_role("button", name="Switch between light and dark").click()
+    assert page.evaluate(ground) == "rgb(246, 247, 249)"
+    page.reload(wait_until="domcontentloaded")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "light"
+    assert page.evaluate(ground) == "rgb(246, 247, 249)"
+    page.get_by_role("button", name="Switch between light and dark").click()
+    assert page.evaluate("() => localStorage.getItem('headway-theme')") is None
+    assert page.evaluate(ground) == "rgb(14, 17, 22)"
+
+
+def test_nothing_moves_for_those_who_ask_for_that(headway: Site, visit: Go) -> None:
+    page = visit(headway, reduced_motion="reduce").page
+    moving = "() => getComputedStyle(document.querySelector('.dot'), '::after').animationName"
+    assert page.evaluate(moving) == "none"
+    page = visit(headway, reduced_motion="no-preference").page
+    assert page.evaluate(moving) == "pulse"
+
+
+def test_hostile_texts_run_nothing_and_stay_whole(headway: Site, visit: Go, hostile: int) -> None:
+    for path in ("/dashboard/observability", "/dashboard/jobs", f"/dashboard/jobs/{hostile}"):
+        seen = visit(headway, path)
+        seen.page.on("dialog", lambda dialog: pytest.fail(f"a text ran: {dialog.message}"))
+        seen.live()
+        for part in seen.page.locator("[data-live]").all():
+            part.dispatch_event("catchup")
+        seen.page.wait_for_load_state("networkidle")
+        assert seen.page.locator("main img, main iframe, main script").count() == 0
+        assert HOSTILE[:20] in seen.page.locator("main").inner_text()
+    assert seen.page.locator("h1 bdi").count() == 1
+
+
+def test_the_pages_are_reached_by_keyboard(headway: Site, visit: Go) -> None:
+    page = visit(headway).page
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.wait_for_url(lambda url: url.endswith("/dashboard/jobs"))
+    page.keyboard.press("/")
+    assert page.evaluate("() => document.activeElement.id") == "agent"
+    page.keyboard.press("Escape")
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_url(lambda url: url.endswith(OBSERVABILITY))
+    page.keyboard.press("/")
+    assert page.evaluate("() => document.activeElement.id") == "metrics-search"
+
+
+def test_arrows_move_through_the_jobs(headway: Site, visit: Go) -> None:
+    headway.make("upper")
+    page = visit(headway, "/dashboard/jobs").page
+    names = page.locator("table a.name")
+    names.first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("() => document.activeElement.pathname") == names.nth(1).get_attribute("href")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("() => document.activeElement.pathname") == names.first.get_attribute("href")
+
+
+def test_the_first_stop_of_the_keyboard_skips_to_the_content_and_focus_is_seen(headway: Site, visit: Go) -> None:
+    page = visit(headway).page
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => document.activeElement.id") == "content"
+
+
+def test_times_are_the_readers_own_and_exact_in_the_tooltip(headway: Site, visit: Go) -> None:
+    number = headway.make("timely")
+    seen = visit(headway, f"/dashboard/jobs/{number}", timezone_id="Asia/Tokyo", locale="en-GB")
+    time = seen.page.locator(".facts time[data-when=moment]").first
+    iso = time.get_attribute("datetime") or ""
+    assert iso.endswith("Z")
+    hour = (int(iso[11:13]) + 9) % 24
+    expect(time).to_contain_text(f"{hour:02}:{iso[14:16]}")
+    assert f"{hour:02}:{iso[14:19]}" in (time.get_attribute("title") or "")
+    expect(seen.page.locator(".facts time[data-when=ago]")).to_have_text("just now")
+
+
+def test_the_line_to_copy_names_this_very_site(own_headway: Site, visit: Go) -> None:
+    seen = visit(own_headway, permissions=["clipboard-read", "clipboard-write"])
+    line = seen.text("#first-job")
+    assert line.startswith(f"curl {own_headway.url}/api/v1/queue ")
+    seen.page.locator("[data-copy='#first-job']").click()
+    expect(seen.page.locator("[data-copy='#first-job']")).to_have_text("Copied")
+    assert " ".join(seen.page.evaluate("() => navigator.clipboard.readText()").split()) == line
+
+
+def test_one_can_sign_out_from_every_page(own_headway: Site, visit: Go) -> None:
+    page = visit(own_headway, "/dashboard/jobs").page
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(lambda url: "/login" in url)
+    page.goto(own_headway.url + OBSERVABILITY)
+    assert "/login" in page.url
