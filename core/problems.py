@@ -84,6 +84,8 @@ def shape() -> Literal["json", "fragment", "page"]:
         return "fragment"
     if speaks_json(request.path):
         return "json"
+    if request.method in ("POST", "PUT", "PATCH", "DELETE") and "text/html" not in request.headers.get("Accept", ""):
+        return "json"  # a browser that sends a form names HTML; a program or a page's script does not
     offered = ["text/html", "application/json", "application/problem+json"]
     return "page" if request.accept_mimetypes.best_match(offered, "text/html") == "text/html" else "json"
 
@@ -142,7 +144,9 @@ class StoreProblems:
             room = "Nothing was stored. Give it more room, or keep fewer jobs (HEADWAY_KEEP_JOBS, HEADWAY_KEEP_DAYS)."
             return answer(Problem(507, "Store full", f"{words}. {room}", headers={"Retry-After": "30"}))
         again = "Try again in a few seconds."
-        return answer(Problem(503, "Store unavailable", f"{words}. {again}", headers={"Retry-After": "5"}))
+        # An open page tells by the second header that it is the store that is away, and not the site.
+        told = {"Retry-After": "5", "Headway-Unavailable": cause}
+        return answer(Problem(503, "Store unavailable", f"{words}. {again}", headers=told))
 
 
 def _log_once(exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:

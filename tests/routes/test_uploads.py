@@ -144,6 +144,7 @@ def test_a_third_file_at_once_is_told_to_wait(client: FlaskClient, site: Site) -
     with uploads._slot(), uploads._slot():
         answer = send(client, BAD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert answer.content_type == "application/problem+json"
     assert uploads_service.recent(site) == ()
     assert send(client, BAD).status_code == 201
 
