@@ -48,6 +48,12 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._data = b""
 
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
     def send(self, message: bytes) -> None:
         self._data = b""
         self.socket.sendall(message)
@@ -107,6 +113,9 @@ def measure(port: int, message: bytes, seconds: float, connections: int) -> Load
                 statuses[str(answer[0])] = statuses.get(str(answer[0]), 0) + 1
                 sent[id(connection)] = now
                 connection.send(message)
+    for key in list(selector.get_map().values()):
+        key.data.socket.close()
+    selector.close()
     took.sort()
     return Load(len(took) / (now - start), took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3, statuses)
 

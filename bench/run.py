@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1_000_000, help="jobs in the large store (%(default)s)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(BENCHES):
-        parser.error(f"there is no bench {', '.join(sorted(unknown))}")
+        parser.error(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     rows: list[Row] = []
     for name in asked.names or BENCHES:
         start = time.monotonic()

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
+LATER = (429, 502, 503, 504, 507)
+"""Answers after which the same request may succeed."""
 TIMEOUT_S = 10.0
 PROGRESS_EVERY_S = 0.4
 BATCH_LINES = 200
@@ -29,7 +31,7 @@ class Stopped(Exception):
 
 
 class Refused(Exception):
-    """The site understood and said no; asking again would not help. `status` is HTTP's."""
+    """The site said no, and asking again would not help. `status` is HTTP's."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"{status}: {detail}")
@@ -54,7 +56,7 @@ class Site:
         self._away = False
 
     def call(self, method: str, path: str, body: bytes, kind: str = "application/json") -> dict[str, Any]:
-        """The answer's JSON. Raises Refused on a 4xx, and Stopped when the feeder ends first."""
+        """The answer's JSON. Raises Refused where asking again would not help, and Stopped when the feeder ends first."""
         wait_s = FIRST_WAIT_S
         while True:
             if self.stopping.is_set():
@@ -63,7 +65,7 @@ class Site:
                 answer = self._send(method, path, body, kind, TIMEOUT_S)
             except urllib.error.HTTPError as error:
                 asked = error.headers.get("Retry-After", "")
-                if error.code < 500 and error.code != 429:
+                if error.code not in LATER:
                     raise Refused(error.code, _why(error)) from error
                 wait_s = max(wait_s, float(asked) if asked.isdigit() else 0.0)
                 self._say_away(f"it answers {error.code}")
