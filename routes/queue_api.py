@@ -152,7 +152,7 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _number(value: float) -> float | int:
-    return int(value) if value.is_integer() else value
+    return int(value) if float(value).is_integer() else value
 
 
 def _raw(text: str | None) -> Any:

@@ -1,16 +1,14 @@
 #!/bin/sh
-# Gets what the tests need besides Python: a Chromium, promtool and Node.js. What is there is used as it is; as root on
+# Gets what the tests need besides Python: a Chromium and promtool. What is there is used as it is; as root on
 # Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
 missing=""
 
+# As scripts/shots.py looks for it: the one that is named, the system's, Playwright's own.
 have_chromium() {
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
-        command -v "$name" >/dev/null 2>&1 && return 0
-    done
-    [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ] && return 0
+    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && return 0
     .venv/bin/python - <<'PYTHON' >/dev/null 2>&1
 import sys
 from pathlib import Path
@@ -20,7 +18,7 @@ with sync_playwright() as p:
 PYTHON
 }
 
-# get COMMAND-OR-TEST PACKAGE: installs a Debian package when the test fails and this user may.
+# Installs a Debian package where this user may.
 apt_updated=""
 install() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
@@ -43,11 +41,6 @@ if ! command -v promtool >/dev/null 2>&1; then
     install prometheus || missing="$missing
   promtool, for the metrics tests: apt-get install prometheus, or brew install prometheus"
 fi
-if ! command -v node >/dev/null 2>&1; then
-    install nodejs || missing="$missing
-  Node.js, for the tests of the scripts in the page: apt-get install nodejs, or brew install node"
-fi
-
 if [ -n "$missing" ]; then
     echo "make test needs what could not be installed here:$missing" >&2
     exit 1
