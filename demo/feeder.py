@@ -71,7 +71,7 @@ class Feeder:
             raise self.refused
         for waiting in self.waiting.values():
             while not waiting.empty():
-                self.outbox.put(waiting.get().report.last_word())
+                self.outbox.put(waiting.get().report.last_word(str(Stopped())))
         self.outbox.flush_once()
 
     def _guarded(self, loop: Callable[..., None], *args: str) -> None:
@@ -130,8 +130,8 @@ class Feeder:
             return
         try:
             self._attempts(job)
-        except Stopped:
-            self.outbox.put(job.report.last_word())
+        except (Stopped, Refused) as end:
+            self.outbox.put(job.report.last_word(str(end)))
             raise
         finally:
             _remove(job.subject)

@@ -23,11 +23,13 @@ PROGRESS_EVERY_S = 0.4
 BATCH_LINES = 200
 BATCH = ("POST", "/api/v1/queue/batch")
 NDJSON = "application/x-ndjson"
-GIVEN_UP = {"status": "failed", "error": "The feeder was stopped"}
 
 
 class Stopped(Exception):
     """The feeder is to end, so whatever was under way is given up."""
+
+    def __str__(self) -> str:
+        return "The feeder was stopped"
 
 
 class Refused(Exception):
@@ -134,9 +136,10 @@ class LiveReport:
     def failed(self, error: str) -> None:
         self._update(status="failed", error=error)
 
-    def last_word(self) -> dict[str, Any]:
+    def last_word(self, why: str) -> dict[str, Any]:
         """A line of a batch that says that nothing more will come."""
-        return {"queue_id": self._number, **GIVEN_UP, "seq": self._seq + 1, "attempt": self._attempt}
+        order = {"seq": self._seq + 1, "attempt": self._attempt}
+        return {"queue_id": self._number, "status": "failed", "error": why, **order}
 
     def _update(self, **fields: Any) -> None:
         self._seq += 1
@@ -198,8 +201,8 @@ class BatchedReport:
     def failed(self, error: str) -> None:
         self._update(status="failed", error=error)
 
-    def last_word(self) -> dict[str, Any]:
-        return {**self._job, **GIVEN_UP, "timestamp": now()}
+    def last_word(self, why: str) -> dict[str, Any]:
+        return {**self._job, "status": "failed", "error": why, "timestamp": now()}
 
     def _update(self, **fields: Any) -> None:
         self._outbox.put({**self._job, **_said(fields), "timestamp": now()})
