@@ -64,6 +64,16 @@ def measure_latency_ms(site: Site) -> float:
     return round(statistics.median(taken), 3)
 
 
+def latency_ms(site: Site, kept: Sequence[Sample], now: float) -> float:
+    """The store's latency: the last sample's while it is fresh, so that the page tells one figure, else measured now.
+
+    Raises StoreError.
+    """
+    if kept and 0 <= now - kept[-1].at < 2 * EVERY_S:
+        return kept[-1].latency_ms
+    return measure_latency_ms(site)
+
+
 def sample(site: Site) -> None:
     """Take one sample and forget the oldest; a duty. Raises StoreError."""
     latency_ms = measure_latency_ms(site)

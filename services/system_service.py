@@ -40,9 +40,9 @@ class Pulse:
 
 def pulse(site: Site) -> Pulse:
     """The headline figures now, each with its trend. Raises StoreError."""
-    latency_ms = history_service.measure_latency_ms(site)
     kept = history_service.samples(site)
     now = site.clock()
+    latency_ms = history_service.latency_ms(site, kept, now)
     totals = site.fleet.figures().totals
 
     def total(name: str) -> int:

@@ -223,7 +223,8 @@ local function progress(u, job, at, skew, write, drop)
   end
   if stage and stage ~= stage_before then
     job.stage, write.stage = stage, stage
-    if not u.st and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, write) end
+    -- A row of history that tells only its last stage tells no times of it.
+    if u.o ~= 'import' and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, write) end
   end
   if u.st then job.stages, write.stages = u.st, u.st end
   if u.e then write.error = u.e end

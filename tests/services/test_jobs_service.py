@@ -358,6 +358,12 @@ class TestHistory:
         assert [span.name for span in job.stages] == ["read"]
         assert (job.progress, job.result) == (100, '{"rows":5}')
 
+    def test_a_row_that_tells_only_its_last_stage_invents_no_times(self, site: Site) -> None:
+        jobs_service.store_rows(site, [self.row(stage="write", status="failed")])
+        job = jobs_service.get(site, JobRef(id="h1"))
+        assert isinstance(job, Job)
+        assert (job.stage, job.failed_stage, job.stages) == ("write", "write", ())
+
     @pytest.mark.parametrize("status", ["queued", "processing", "completed", "failed"])
     def test_the_same_row_again_changes_nothing(self, site: Site, status: str) -> None:
         row = self.row(status=status, **({} if status in job_rules.FINAL else {"finished_at": None}))
