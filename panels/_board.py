@@ -131,7 +131,7 @@ class _Slot:
 
     def _show(self, data: Any, taken_at: float, took_s: float) -> Shown:
         figures = msgspec.to_builtins(data)
-        html, html_etag = self._same_html(data) or _tagged(self._render(self.panel.template, data=data))
+        html, html_etag = self._same_html(data) or _tagged(self._render("components/reading.html", data=data))
         _, json_etag = _tagged(msgspec.json.encode({k: v for k, v in figures.items() if k not in WHEN}))
         stamped = {**figures, "timestamp": rfc3339(taken_at), "took_ms": round(took_s * 1000, 3)}
         return Shown(msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s)

@@ -27,6 +27,13 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
+REMEMBER = """() => {
+  window.before = [...document.querySelectorAll("canvas")].map((canvas) => [canvas, Chart.getChart(canvas)]);
+  return window.before.length;
+}"""
+SAME = """() => [...document.querySelectorAll("canvas")].every(
+  (canvas, at) => canvas === window.before[at][0] && Chart.getChart(canvas) === window.before[at][1])"""
+
 
 @dataclass
 class Site:

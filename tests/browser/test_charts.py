@@ -8,16 +8,10 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from routes.pages import CDN, LIBRARIES
-from tests.browser.conftest import OBSERVABILITY, ROOT, Site, Visit
+from tests.browser.conftest import OBSERVABILITY, REMEMBER, ROOT, SAME, Site, Visit
 
 Go = Callable[..., Visit]
 
-REMEMBER = """() => {
-  window.before = [...document.querySelectorAll("canvas")].map((canvas) => [canvas, Chart.getChart(canvas)]);
-  return window.before.length;
-}"""
-SAME = """() => [...document.querySelectorAll("canvas")].every(
-  (canvas, at) => canvas === window.before[at][0] && Chart.getChart(canvas) === window.before[at][1])"""
 POINTS = "() => Chart.getChart(document.querySelector('#plot-latency canvas')).data.datasets[0].data"
 SHOWN_POINTS = (
     "() => JSON.parse(document.querySelector('#plot-latency').dataset.series).map((point) => point.latency_ms)"

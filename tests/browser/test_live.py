@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from panels import PANELS
-from tests.browser.conftest import Site, Visit
+from tests.browser.conftest import REMEMBER, SAME, Site, Visit
 from tests.conftest import wait_until
 
 Go = Callable[..., Visit]
@@ -105,10 +105,12 @@ def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_shown(headway: Site, 
 
 
 def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site, visit: Go) -> None:
-    number = own_headway.make("steady", stage="rendering", progress=40)
+    own_headway.make("steady", stage="rendering", progress=40)
     seen = visit(own_headway)
     seen.live()
     page = seen.page
+    seen.until("() => document.querySelectorAll('canvas').length === 2")
+    page.evaluate(REMEMBER)
     expect(page.locator("#panel-processing")).to_contain_text("steady")
     own_headway.store.stop()
     banner = page.locator("[data-banner=store]")
@@ -123,7 +125,20 @@ def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site
     own_headway.store.start()
     expect(banner).to_be_hidden(timeout=60_000)
     expect(page.locator("main .unavailable")).to_have_count(0, timeout=60_000)
-    assert number
+    assert page.evaluate(SAME), "a chart was rebuilt"
+
+
+def test_the_job_list_keeps_its_rows_while_the_store_is_away(own_headway: Site, visit: Go) -> None:
+    number = own_headway.make("steady")
+    seen = visit(own_headway, "/dashboard/jobs", faults=True)  # a browser itself reports each 503
+    seen.live()
+    own_headway.store.stop()
+    banner = seen.page.locator("[data-banner=store]")
+    expect(banner).to_contain_text("The store can't be reached", timeout=30_000)
+    expect(seen.page.locator(f"#job-{number}")).to_be_visible()
+    expect(seen.page.locator("[data-state-word]")).to_have_text("Live")
+    own_headway.store.start()
+    expect(banner).to_be_hidden(timeout=60_000)
 
 
 def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(own_headway: Site, visit: Go) -> None:

@@ -27,7 +27,7 @@ def test_it_shows_what_a_scrape_gets(app: Flask, site: Site) -> None:
 
 def test_it_can_be_folded_searched_and_copied(app: Flask, site: Site) -> None:
     parts = Parts(show(app, site, "metrics").html.decode())
-    assert parts.tags[0] == "details"
+    assert parts.tags[:2] == ["div", "details"]
     assert ("open", None) in parts.attributes
     assert ("data-find", "#metrics-text") in parts.attributes
     assert ("data-copy", "#metrics-text") in parts.attributes
