@@ -23,7 +23,7 @@ find_python() {
 }
 
 # A folder that was moved, or whose interpreter is gone, is made anew.
-state() { pwd; cat "$@" | cksum; .venv/bin/python -c 'import sys; print(sys.version)'; }
+state() { pwd -P; cat "$@" | cksum; .venv/bin/python -c 'import sys; print(sys.version)'; }
 
 stamp() { echo ".venv/installed-$(echo "$*" | tr -c 'a-z0-9\n' '-')"; }
 
@@ -31,7 +31,7 @@ if [ -f "$(stamp "$@")" ] && [ "$(cat "$(stamp "$@")")" = "$(state "$@" 2>/dev/n
     exit 0
 fi
 
-if ! fits .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1 || [ "$(cat .venv/made-in 2>/dev/null)" != "$(pwd)" ]; then
+if ! fits .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1 || ! grep -qF "$(pwd -P)/.venv" .venv/bin/activate; then
     python=$(find_python)
     echo "Making .venv with $("$python" --version)"
     rm -rf .venv
@@ -41,7 +41,6 @@ if ! fits .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&
         echo "$python can't make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2
         exit 1
     fi
-    pwd > .venv/made-in
 fi
 
 echo "Installing $*"
