@@ -152,7 +152,7 @@ def _attempt(kept: dict[str, Any]) -> Attempt:
         status=kept["status"],
         error=kept.get("error"),
         failed_stage=kept.get("failedStage"),
-        progress=kept.get("progress", 0),
+        progress=float(kept.get("progress", 0)),
         started_at=_time_or_none(kept.get("started")),
         finished_at=_time_or_none(kept.get("finished")),
         stages=_spans(kept.get("stages") or []),
