@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -23,6 +23,8 @@ from panels._panel import Panel
 
 FRESH_S = 1.0
 """A panel's data is read at most so often in a process."""
+PATIENCE_S = 0.8
+"""The page is painted after so long, whatever is still being read."""
 
 WHEN = frozenset({"timestamp", "took_ms"})
 """Of a panel's JSON, what tells when it was read and not what was read."""
@@ -56,6 +58,8 @@ class Shown:
     """Seconds since the epoch."""
     took_s: float
     unavailable: Unavailable | None = None
+    awaited: bool = False
+    """Whether this stands in for a first reading that is not there yet."""
 
     @property
     def markup(self) -> Markup:
@@ -76,13 +80,17 @@ class Board:
         return self._slots[name].poll()
 
     def page(self) -> list[tuple[Panel, Shown]]:
-        """Every panel in order. What is due is read side by side, so that a slow store is waited for once."""
+        """Every panel in order. What is due is read side by side; what takes long shows that it is awaited."""
         shown = {slot: slot.poll() for slot in self._slots.values() if not slot.due()}
         due = [slot for slot in self._slots.values() if slot not in shown]
         if due:
-            with ThreadPoolExecutor(len(due)) as pool:
-                # What the pool answers is kept: once the slowest has answered, others would be due again.
-                shown |= zip(due, pool.map(_Slot.poll, due), strict=True)
+            pool = ThreadPoolExecutor(len(due))
+            readings = {slot: pool.submit(slot.poll) for slot in due}
+            in_time, _ = wait(readings.values(), PATIENCE_S)
+            pool.shutdown(wait=False)
+            # What was answered is kept: once the slowest has answered, others would be due again.
+            for slot, reading in readings.items():
+                shown[slot] = reading.result() if reading in in_time else slot.awaited()
         return [(slot.panel, shown[slot]) for slot in self._slots.values()]
 
 
@@ -110,6 +118,13 @@ class _Slot:
                 self._shown = self._read()
                 self._until = time.monotonic() + FRESH_S
             return self._shown
+
+    def awaited(self) -> Shown:
+        """What stands in for a reading that takes long: the one before, or a shape of its size."""
+        if self._shown is not None:
+            return self._shown
+        html, html_etag = _tagged(self._render("components/awaited.html"))
+        return Shown(b"", html_etag, html, html_etag, self._site.clock(), 0.0, awaited=True)
 
     def _read(self) -> Shown:
         taken_at, start = self._site.clock(), time.perf_counter()

@@ -44,6 +44,11 @@ function catchUp() {
   for (const part of parts()) part.dispatchEvent(new Event("catchup"));
 }
 
+// What was not read in time for the first paint. htmx takes up the page a moment after it has loaded.
+function askForAwaited() {
+  setTimeout(() => document.querySelectorAll("[data-awaited]").forEach((part) => part.dispatchEvent(new Event("catchup"))), 50);
+}
+
 function hear(part, response) {
   const { status, headers } = response;
   if (status === 401 || status === 403) trouble = "signed-out";
@@ -111,7 +116,7 @@ export function startLive() {
   });
 
   for (const part of parts()) if (part.dataset.unavailable) unavailable.set(part.dataset.live, part.dataset.unavailable);
-  window.headway.library("htmx").catch(() => {
+  window.headway.library("htmx").then(askForAwaited, () => {
     trouble = "still";
     show();
   });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from panels import PANELS
 from tests.browser.conftest import REMEMBER, SAME, Site, Visit
@@ -211,3 +211,19 @@ def test_the_job_list_grows_while_it_is_open(headway: Site, visit: Go) -> None:
     seen.live()
     number = headway.make("just came in")
     expect(seen.page.locator(f"#job-{number}")).to_contain_text("just came in", timeout=30_000)
+
+
+def test_a_panel_that_the_first_paint_did_not_wait_for_is_asked_for_at_once(headway: Site, visit: Go) -> None:
+    seen = visit(headway)
+
+    def with_one_awaited(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(
+            response=answer, body=answer.text().replace('data-live="health"', 'data-live="health" data-awaited')
+        )
+
+    seen.page.route("**/dashboard/observability", with_one_awaited)
+    seen.asked.clear()
+    seen.page.goto(headway.url + "/dashboard/observability", wait_until="domcontentloaded")
+    wait_until(lambda: seen.page.wait_for_timeout(20) or seen.polls("health"), what="the first poll")
+    assert not any(seen.polls(name) for name in PANELS if name != "health")

@@ -183,6 +183,30 @@ def test_a_slow_store_is_waited_for_once_by_the_page_not_once_a_panel(app: Flask
     assert all(one.unavailable for _, one in shown)
 
 
+def test_the_page_does_not_wait_for_a_slow_panel_and_shows_that_it_is_awaited(
+    board: Board, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panels._board.PATIENCE_S", 0.05)
+    source.gate.clear()
+    ((_, awaited),) = board.page()
+    assert awaited.awaited
+    assert 'class="skeleton"' in awaited.html.decode()
+    source.gate.set()
+    wait_until(lambda: not board.page()[0][1].awaited, what="the reading")
+    assert source.reads == 1
+
+
+@pytest.mark.usefixtures("no_freshness")
+def test_a_slow_panel_shows_its_earlier_reading_meanwhile(
+    board: Board, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = board.poll(NAME)
+    monkeypatch.setattr("panels._board.PATIENCE_S", 0.05)
+    source.gate.clear()
+    assert board.page()[0][1] is first
+    source.gate.set()
+
+
 @pytest.fixture
 def other_store() -> Iterator[Valkey]:
     server = Valkey().start()
