@@ -146,7 +146,7 @@ def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(own_headwa
     own_headway.store.stop()
     seen.page.goto(own_headway.url + "/dashboard/observability")
     seen.live()
-    expect(seen.page.locator("[data-banner=store]")).to_be_visible()
+    expect(seen.page.locator("[data-banner=store]")).to_be_visible(timeout=30_000)
     own_headway.store.start()
     expect(seen.page.locator("[data-banner=store]")).to_be_hidden(timeout=60_000)
 
