@@ -37,9 +37,6 @@ OPTIONS = {
     "save": "",
     "appendonly": "yes",
     "appendfsync": "everysec",
-    # A job is a hash of some twenty short fields: kept in one block up to these sizes, it takes a third of the memory.
-    "hash-max-listpack-entries": "64",
-    "hash-max-listpack-value": "256",
 }
 
 

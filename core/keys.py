@@ -30,7 +30,7 @@ ANALYTICS = "analytics_snapshot_cache"  # string, JSON; analytics_service; 30 s;
 
 # One job's life. All of these are written by the scripts `apply` and `retire` alone.
 NUMBER = Key("number", "string", "apply", "for ever: the last number given")
-JOB = Key("job:", "hash", "apply", "until retired: one job, by its number in the partition")
+JOB = Key("job:", "string", "apply", "until retired: one job by its number, a MessagePack map")
 IDS = Key("ids:", "hash", "apply", "until retired: an agent's job ids, each to its number")
 STATUS = Key("status:", "zset", "apply", "until retired: jobs of a status by number")
 AGENT_STATUS = Key("agent-status:", "zset", "apply", "until retired: jobs of STATUS:AGENT by number")

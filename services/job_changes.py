@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from core.store import Store
@@ -54,7 +54,7 @@ class Change(Struct, omit_defaults=True):
     ca: int | None = None
     sa: int | None = None
     fa: int | None = None
-    st: str | None = None
+    st: list[list[Any]] | None = None
 
 
 def creation(new: NewJob) -> Change:
@@ -132,7 +132,7 @@ def of_row(row: HistoryRow) -> Change:
         ca=_ms(row.created_at),
         sa=_ms(row.started_at),
         fa=_ms(row.finished_at),
-        st=msgspec.json.encode(stages).decode() if stages else None,
+        st=stages or None,
     )
 
 

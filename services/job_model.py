@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -78,6 +76,17 @@ class DamagedJob:
     number: int
 
 
+class _StoredAttempt(Struct):
+    attempt: int
+    status: str
+    progress: float
+    error: str | None = None
+    failedStage: str | None = None  # noqa: N815
+    started: int | None = None
+    finished: int | None = None
+    stages: list[tuple[str, int, int]] = []
+
+
 class _Stored(Struct):
     agent: str
     id: str
@@ -95,28 +104,20 @@ class _Stored(Struct):
     metadata: str | None = None
     started: int | None = None
     finished: int | None = None
-    stages: str | None = None
-    attempts: str | None = None
+    stages: list[tuple[str, int, int]] = []
+    attempts: list[_StoredAttempt] = []
     skew: int | None = None
 
 
-_unpack = msgspec.msgpack.Decoder(dict[str, str]).decode
+_unpack = msgspec.msgpack.Decoder(_Stored).decode
 
 
-def from_blob(number: int, blob: bytes | None) -> Job | DamagedJob:
-    """The job of a script's answer: MessagePack of its hash, None where there was none."""
-    if not blob:
+def from_record(number: int, record: object) -> Job | DamagedJob:
+    """The job of a record in the store; damaged where there is none or it can't be read."""
+    if not isinstance(record, bytes):
         return DamagedJob(number)
     try:
-        return from_hash(number, _unpack(blob))
-    except msgspec.DecodeError:
-        return DamagedJob(number)
-
-
-def from_hash(number: int, fields: dict[str, str]) -> Job | DamagedJob:
-    """The job of a hash's fields."""
-    try:
-        return _job(number, msgspec.convert(fields, _Stored, strict=False))
+        return _job(number, _unpack(record))
     except (ValueError, TypeError, KeyError, OverflowError):
         return DamagedJob(number)
 
@@ -136,8 +137,8 @@ def _job(number: int, stored: _Stored) -> Job:
         result=stored.result,
         metadata=stored.metadata,
         attempt=stored.attempt,
-        attempts=tuple(map(_attempt, json.loads(stored.attempts))) if stored.attempts else (),
-        stages=_spans(json.loads(stored.stages)) if stored.stages else (),
+        attempts=tuple(map(_attempt, stored.attempts)),
+        stages=_spans(stored.stages),
         created_at=_time(stored.created),
         started_at=_time_or_none(stored.started),
         finished_at=_time_or_none(stored.finished),
@@ -146,20 +147,20 @@ def _job(number: int, stored: _Stored) -> Job:
     )
 
 
-def _attempt(kept: dict[str, Any]) -> Attempt:
+def _attempt(kept: _StoredAttempt) -> Attempt:
     return Attempt(
-        attempt=kept["attempt"],
-        status=kept["status"],
-        error=kept.get("error"),
-        failed_stage=kept.get("failedStage"),
-        progress=float(kept.get("progress", 0)),
-        started_at=_time_or_none(kept.get("started")),
-        finished_at=_time_or_none(kept.get("finished")),
-        stages=_spans(kept.get("stages") or []),
+        attempt=kept.attempt,
+        status=kept.status,
+        error=kept.error,
+        failed_stage=kept.failedStage,
+        progress=kept.progress,
+        started_at=_time_or_none(kept.started),
+        finished_at=_time_or_none(kept.finished),
+        stages=_spans(kept.stages),
     )
 
 
-def _spans(kept: list[list[Any]]) -> tuple[StageSpan, ...]:
+def _spans(kept: list[tuple[str, int, int]]) -> tuple[StageSpan, ...]:
     return tuple(StageSpan(name, _time(start), _time_or_none(end)) for name, start, end in kept)
 
 

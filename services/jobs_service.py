@@ -18,7 +18,7 @@ from core.metrics import INGEST_UPDATES
 from core.site import Site
 from services import job_changes
 from services.job_changes import Change, JobRef
-from services.job_model import DamagedJob, Job, from_blob, from_hash
+from services.job_model import DamagedJob, Job, from_record
 from services.job_rules import STATUSES, FieldError, HistoryRow, NewJob, Status, Update
 
 CHUNK = 500
@@ -131,21 +131,21 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
 def get(site: Site, ref: JobRef) -> Job | DamagedJob | None:
     """The job, None where there is none. Raises redis.RedisError."""
     partition, number = ref.partition(site.store), ref.number
-    redis = site.store.redis
     if number is None:
-        found = redis.hget(keys.IDS.at(partition, ref.agent), ref.id)
+        found = site.store.redis.hget(keys.IDS.at(partition, ref.agent), ref.id)
         if found is None:
             return None
         number = int(str(found))
-    key = keys.JOB.at(partition, number)
-    with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hgetall(key)
+    with site.store.raw.pipeline(transaction=False) as pipeline:
+        pipeline.get(keys.JOB.at(partition, number))
         for status in STATUSES:
             pipeline.zscore(keys.STATUS.at(partition, status), str(number))
-        fields, *scores = pipeline.execute(raise_on_error=False)
-    if isinstance(fields, dict) and fields:
-        return from_hash(number, fields)
-    return DamagedJob(number) if any(isinstance(score, float) for score in scores) else None
+        record, *scores = pipeline.execute(raise_on_error=False)
+    for score in scores:
+        if isinstance(score, Exception):
+            raise score
+    is_listed = any(score is not None for score in scores)
+    return from_record(number, record) if is_listed or isinstance(record, bytes) else None
 
 
 def page(
@@ -177,7 +177,7 @@ def page(
     more, found = len(found) > limit, found[:limit]
     if after is not None:
         found.reverse()
-    jobs = tuple(from_blob(number, blob) for number, blob in found)
+    jobs = tuple(from_record(number, record) for number, record in found)
     older = more if after is None else after > 0
     newer = more if after is not None else before is not None
     return JobPage(
@@ -215,8 +215,8 @@ def agents(site: Site, limit: int = 50) -> tuple[AgentCounts, ...]:
 
 
 def _one(site: Site, partition: int, change: Change) -> Outcome:
-    ((kind, number, blob),) = _run(site, partition, [change], want=True)
-    job = from_blob(int(number), blob) if number and kind not in ("missing", "damaged") else None
+    ((kind, number, record),) = _run(site, partition, [change], want=True)
+    job = from_record(int(number), record) if number and kind not in ("missing", "damaged") else None
     if kind == "damaged":
         job = DamagedJob(int(number))
     return Outcome(kind, job)
@@ -227,7 +227,7 @@ def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> li
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
     for kind, times in Counter(kind for kind, _, _ in answers).items():
         INGEST_UPDATES.labels(outcome=kind.decode()).inc(times)
-    return [(kind.decode(), number, blob) for kind, number, blob in answers]
+    return [(kind.decode(), number, record) for kind, number, record in answers]
 
 
 def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, str]]:

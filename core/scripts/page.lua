@@ -1,7 +1,7 @@
 -- Reads one page of a partition's jobs, newest or oldest first, from the indexes of the asked statuses and agent.
 -- ARGV[1] is {statuses = list, agent = name or nil, limit = n, below = number or nil, above = number or nil}:
 -- below answers the newest ones under that number, above the oldest ones over it, neither the newest.
--- Answers {total, number, job, number, job, …}; a job is MessagePack of its hash, false where it is damaged.
+-- Answers {total, number, job, number, job, …}; a job is its record, false where there is none.
 
 local root = KEYS[1]
 local call = cmsgpack.unpack(ARGV[1])
@@ -28,14 +28,11 @@ else
 end
 
 local answer = {total}
-for i = 1, math.min(#numbers, call.limit) do
-  local number = string.format('%d', numbers[i])
-  local flat = redis.pcall('HGETALL', root .. '@JOB@' .. number)
-  local job = {}
-  if not flat.err then
-    for f = 1, #flat, 2 do job[flat[f]] = flat[f + 1] end
-  end
-  answer[#answer + 1] = number
-  answer[#answer + 1] = next(job) and cmsgpack.pack(job) or false
+local names = {}
+for i = 1, math.min(#numbers, call.limit) do names[i] = root .. '@JOB@' .. string.format('%d', numbers[i]) end
+local records = #names > 0 and redis.call('MGET', unpack(names)) or {}
+for i, record in ipairs(records) do
+  answer[#answer + 1] = string.format('%d', numbers[i])
+  answer[#answer + 1] = record
 end
 return answer

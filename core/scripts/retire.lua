@@ -11,21 +11,22 @@ local oldest = redis.call('ZRANGE', root .. '@FINISHED@', 0, call.most - 1, 'WIT
 local gone = 0
 
 local function retire(number)
-  local job = redis.pcall('HMGET', root .. '@JOB@' .. number, 'agent', 'id')
+  local record = redis.pcall('GET', root .. '@JOB@' .. number)
+  local good, job = pcall(cmsgpack.unpack, type(record) == 'string' and record or nil)
   redis.call('ZREM', root .. '@FINISHED@', number)
   for _, status in ipairs(STATUSES) do redis.call('ZREM', root .. '@STATUS@' .. status, number) end
   redis.call('UNLINK', root .. '@JOB@' .. number)
-  if job.err or not job[1] then return end
+  if not (good and type(job) == 'table' and job.agent and job.id) then return end
   local left = 0
   for _, status in ipairs(STATUSES) do
-    local key = root .. '@AGENT_STATUS@' .. status .. ':' .. job[1]
+    local key = root .. '@AGENT_STATUS@' .. status .. ':' .. job.agent
     redis.call('ZREM', key, number)
     left = left + redis.call('ZCARD', key)
   end
   -- The id may have been given to a later job when this one's record was found damaged.
-  local ids = root .. '@IDS@' .. job[1]
-  if redis.call('HGET', ids, job[2]) == number then redis.call('HDEL', ids, job[2]) end
-  if left == 0 then redis.call('ZREM', root .. '@AGENTS@', job[1]) end
+  local ids = root .. '@IDS@' .. job.agent
+  if redis.call('HGET', ids, job.id) == number then redis.call('HDEL', ids, job.id) end
+  if left == 0 then redis.call('ZREM', root .. '@AGENTS@', job.agent) end
 end
 
 for i = 1, #oldest, 2 do

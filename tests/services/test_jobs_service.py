@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from core import keys
@@ -319,7 +320,7 @@ class TestDamage:
     def test_a_key_of_the_wrong_type_shows_as_damaged(self, site: Site) -> None:
         job = create(site, id="x")
         site.store.redis.delete(keys.JOB.at(0, job.number))
-        site.store.redis.set(keys.JOB.at(0, job.number), "no hash")
+        site.store.redis.set(keys.JOB.at(0, job.number), "no record")
         assert jobs_service.get(site, JobRef(id="x")) == DamagedJob(job.number)
         assert jobs_service.page(site).items == (DamagedJob(job.number),)
         assert batch(site, {"id": "x", "progress": 1}, {"id": "z"}).accepted == 1
@@ -331,12 +332,31 @@ class TestDamage:
         assert jobs_service.page(site).total == 1
 
     @pytest.mark.parametrize(
-        "field,value", [("created", "soon"), ("stages", "[[1"), ("status", "odd"), ("progress", "")]
+        "field,value",
+        [
+            ("created", "soon"),
+            ("stages", "[["),
+            ("stages", [1]),
+            ("status", 5),
+            ("progress", ""),
+            ("id", None),
+            ("started", "x"),
+        ],
     )
-    def test_a_record_with_odd_content_shows_as_damaged(self, site: Site, field: str, value: str) -> None:
+    def test_a_record_with_odd_content_is_damaged_and_harms_no_other(self, site: Site, field: str, value: Any) -> None:
         job = create(site, id="x")
-        site.store.redis.hset(keys.JOB.at(0, job.number), field, value)
+        key = keys.JOB.at(0, job.number)
+        record = msgspec.msgpack.decode(site.store.raw.get(key))  # type: ignore[arg-type]
+        site.store.raw.set(key, msgspec.msgpack.encode({**record, field: value}))
         assert jobs_service.page(site).items == (DamagedJob(job.number),)
+        report = batch(site, {"id": "y"}, {"id": "x", "status": "completed", "current_step": "read"}, {"id": "z"})
+        assert (report.accepted, [rejected.line for rejected in report.rejected]) == (2, [2])
+
+    def test_a_record_that_is_no_messagepack_is_damaged(self, site: Site) -> None:
+        job = create(site, id="x")
+        site.store.raw.set(keys.JOB.at(0, job.number), b"\xc1garbage")
+        assert tell(site, job, progress=1).kind == "damaged"
+        assert jobs_service.get(site, JobRef(id="x")) == DamagedJob(job.number)
 
 
 class TestHistory:
