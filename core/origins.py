@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-ANY_HOST = frozenset({"/healthz", "/readyz"})
-"""Platforms ask for health by the machine's own address, not by the public name; the answers hold no link."""
+ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Platforms and Prometheus ask by the machine's own address, not by the public name; the answers hold no link."""
 
 
 def origin_of(url: str) -> str:

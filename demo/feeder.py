@@ -163,7 +163,11 @@ def _remove(subject: Path) -> None:
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Reports real work to a Headway site.")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="the site (%(default)s)")
-    parser.add_argument("--token", help="a token that may write; none for a site with HEADWAY_AUTH=off")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("HEADWAY_TOKEN"),
+        help="a token that may write (HEADWAY_TOKEN unless said); none for a site with HEADWAY_AUTH=off",
+    )
     parser.add_argument("--rate", type=float, default=30, help="jobs begun a minute (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after so long; until stopped when not given")
     parser.add_argument("--no-history", action="store_true", help="do not upload a file of earlier jobs first")

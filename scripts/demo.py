@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.settings import SettingError, Settings, read  # noqa: E402
+from core.settings import SettingError, read  # noqa: E402
 from core.tokens import admin_token  # noqa: E402
 
 
@@ -34,7 +34,10 @@ def main() -> int:
         signal.signal(number, end)
     url = f"http://127.0.0.1:{settings.port}"
     if _answers(site, url):
-        started.append(subprocess.Popen([*_feeder(url, settings)], cwd=ROOT))
+        # By the environment: a process's arguments are shown to every user of the machine.
+        secret = {"HEADWAY_TOKEN": admin_token(settings)[0]} if settings.auth else {}
+        feeder = [sys.executable, str(ROOT / "demo" / "feeder.py"), "--url", url]
+        started.append(subprocess.Popen(feeder, cwd=ROOT, env=os.environ | secret))
     code = site.wait()
     end()
     for process in started:
@@ -50,11 +53,6 @@ def _answers(site: subprocess.Popen[bytes], url: str) -> bool:
         except OSError:
             time.sleep(0.1)
     return False
-
-
-def _feeder(url: str, settings: Settings) -> list[str]:
-    command = [sys.executable, str(ROOT / "demo" / "feeder.py"), "--url", url]
-    return [*command, "--token", admin_token(settings)[0]] if settings.auth else command
 
 
 if __name__ == "__main__":
