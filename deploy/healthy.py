@@ -10,7 +10,7 @@ import urllib.request
 def main() -> int:
     url = f"http://127.0.0.1:{os.environ.get('PORT') or '8000'}/healthz"
     try:
-        with urllib.request.urlopen(url, timeout=4) as answer:  # noqa: S310  the address is ours
+        with urllib.request.urlopen(url, timeout=4) as answer:
             return 0 if answer.status == 200 else 1
     except OSError as error:
         sys.stderr.write(f"{url}: {error}\n")
