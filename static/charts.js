@@ -74,7 +74,7 @@ function lineOptions(plot) {
       },
       y: {
         beginAtZero: true,
-        suggestedMax: 1,
+        grace: "10%",
         grid: { color: ink("--line") },
         border: { display: false },
         ticks: { ...muted, maxTicksLimit: 5, padding: 6 },
