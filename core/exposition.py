@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from redis.exceptions import ResponseError
 
 from core import keys, series
 from core.fleet import Figures, Fleet
@@ -43,6 +44,7 @@ class _Exposition:
         self.own: dict[bool, str] = {}
         self.own_until = 0.0
         self.good: dict[int, list[Metric]] = {}
+        self.answers = True
         self.lock = threading.Lock()
 
     def text(self, fleet: Fleet, *, openmetrics: bool) -> str:
@@ -51,7 +53,10 @@ class _Exposition:
             if time.monotonic() >= self.own_until:
                 try:
                     return self._shared(fleet, openmetrics=openmetrics)
-                except StoreError:
+                except StoreError as error:
+                    # A full store still answers; of one that does not, one wait is enough.
+                    self.answers = isinstance(error, ResponseError)
+                    fleet.rest(error)
                     self.own_until = time.monotonic() + KEEP_S
                     self.own.clear()
             if openmetrics not in self.own:
@@ -62,6 +67,7 @@ class _Exposition:
         """One text for all processes: with a copy in each, two scrapes could see a counter fall. Raises StoreError."""
         key = keys.METRICS_TEXT.at(0, "openmetrics" if openmetrics else "plain")
         text = fleet.store.redis.get(key)
+        self.answers = True
         if text is not None:
             fleet.figures()  # Should the store go away next, this process knows what it has shown.
             return str(text)
@@ -75,7 +81,8 @@ class _Exposition:
         yield from series.metrics(figures.families, figures.values)
         for number, source in enumerate(fleet.sources):
             try:
-                self.good[number] = list(source())
+                if self.answers:
+                    self.good[number] = list(source())
             except StoreError as error:
                 log.debug("A source of metrics can't be read: %s", explain(error))
             yield from self.good.get(number, ())

@@ -117,6 +117,7 @@ class Fleet:
         self._thread: threading.Thread | None = None
         self._away: str | None = None
         self._quiet_until = 0.0
+        self._read_at = float("-inf")
         self._begin()
 
     def _begin(self) -> None:
@@ -130,6 +131,7 @@ class Fleet:
         self._merged: dict[str, float] = {}
         self._families: dict[str, Family] = {}
         self._others: list[dict[str, float]] = []
+        self._now = series.Reading({}, {}, {})
 
     def start(self, role: str = "web") -> None:
         """Flush every two seconds from now on."""
@@ -159,8 +161,14 @@ class Fleet:
 
     def figures(self) -> Figures:
         """What all processes counted, this one up to now. Raises nothing of the store's."""
+        asked_at = time.monotonic()
         with self._lock:
-            now = self._flush_or_explain()
+            # Those who wait for a slow store share one flush that began after they asked.
+            if self._read_at < asked_at:
+                began = time.monotonic()
+                self._now = self._flush_or_explain()
+                self._read_at = began
+            now = self._now
             families = self._families | now.families
             grown = {
                 name: self._merged.get(name, 0.0) + value - self._counted.get(name, 0.0)
@@ -169,6 +177,13 @@ class Fleet:
             }
             gauges = series.merge_gauges(families, [*self._others, now.gauges])
             return Figures(families, self._merged | grown | gauges, self._away)
+
+    def rest(self, error: StoreError) -> None:
+        """Leave the store alone for a moment: somebody asked it in vain, and nobody need wait for it again."""
+        if self._away is None:
+            log.warning("Figures are kept in this process for now: %s", explain(error))
+        self._away = explain(error)
+        self._quiet_until = time.monotonic() + QUIET_S
 
     def _flush_or_explain(self, *, leaving: bool = False) -> series.Reading:
         if os.getpid() != self._pid:
@@ -181,10 +196,7 @@ class Fleet:
                 self._send(self._batch, now, leaving=False)
             self._send(self._new_batch(now), now, leaving=leaving)
         except StoreError as error:
-            if self._away is None:
-                log.warning("Figures are kept in this process for now: %s", explain(error))
-            self._away = explain(error)
-            self._quiet_until = time.monotonic() + QUIET_S
+            self.rest(error)
         else:
             self._away = None
         return now

@@ -74,15 +74,14 @@ class Health:
 
 def health(site: Site) -> Health:
     """What is known now. Where the store does not answer that is said, and no error raised."""
-    figures = site.fleet.figures()
-    streams = int(figures.totals.get("headway_stream_clients", 0))
     try:
         store, holder = _store(site), leader.holder(site.store)
         duties, processes = _duties(site), _processes(site, holder)
     except StoreError as error:
-        return Health(StoreHealth(explain(error)), None, (), versions(), (), streams)
+        site.fleet.rest(error)
+        return Health(StoreHealth(explain(error)), None, (), versions(), (), _open_streams(site))
     who = ":".join(holder.split(":")[:2]) if holder else None
-    return Health(store, who, duties, versions(), processes, streams)
+    return Health(store, who, duties, versions(), processes, _open_streams(site))
 
 
 def faults(site: Site) -> dict[str, str]:
@@ -100,6 +99,10 @@ def faults(site: Site) -> dict[str, str]:
 @cache
 def versions() -> dict[str, str]:
     return {"headway": VERSION, "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def _open_streams(site: Site) -> int:
+    return int(site.fleet.figures().totals.get("headway_stream_clients", 0))
 
 
 def _store(site: Site) -> StoreHealth:
