@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from redis.exceptions import ResponseError
+
 from core import keys
 from core.store import Store, StoreError
 
@@ -27,7 +29,7 @@ class Endings:
         self._answers: dict[str, tuple[float, bool]] = {}
         self._ended: set[str] = set()
         self._all_ended_at = 0.0
-        self._unsaved = False
+        self._all_untold = 0.0
         self._rest_until = 0.0
 
     def alive(self, sid: str, begun: float) -> bool:
@@ -47,21 +49,20 @@ class Endings:
     def end(self, sid: str) -> None:
         """End one session, everywhere."""
         self._ended.add(sid)
-        self._unsaved = True
         self._answers[sid] = (time.monotonic() + FRESH_S, False)
         self._save()
 
     def end_all(self) -> None:
         """End every session that began until now."""
-        self._all_ended_at = self._clock()
-        self._unsaved = True
+        self._all_ended_at = self._all_untold = self._clock()
         self._answers.clear()
         self._save()
 
     def _ask(self, sid: str, begun: float) -> bool:
         if sid in self._ended or begun <= self._all_ended_at:
             return False
-        if time.monotonic() < self._rest_until or not self._save():
+        self._save()
+        if time.monotonic() < self._rest_until:
             return True
         try:
             revoked, ended_at = self._store.redis.mget(keys.REVOKED.at(0, sid), keys.SESSIONS_ENDED.at())
@@ -71,23 +72,27 @@ class Endings:
         self._all_ended_at = max(self._all_ended_at, _seconds(ended_at))
         return revoked is None and begun > self._all_ended_at
 
-    def _save(self) -> bool:
-        """Tell the store what ended here. Whether nothing is left to tell."""
-        if not self._unsaved:
-            return True
+    def _save(self) -> None:
+        """Tell the store what ended here and it does not know yet."""
+        ended, all_ended_at = frozenset(self._ended), self._all_untold
+        if not (ended or all_ended_at) or time.monotonic() < self._rest_until:
+            return
         try:
             with self._store.redis.pipeline(transaction=False) as pipeline:
-                for sid in self._ended:
+                for sid in ended:
                     pipeline.set(keys.REVOKED.at(0, sid), 1, ex=self._lifetime_s)
-                if self._all_ended_at:
-                    pipeline.set(keys.SESSIONS_ENDED.at(), repr(self._all_ended_at))
+                if all_ended_at:
+                    pipeline.set(keys.SESSIONS_ENDED.at(), repr(all_ended_at))
                 pipeline.execute()
+        except ResponseError:
+            return  # Full or a replica: it takes nothing now, and still tells what others ended.
         except StoreError:
             self._rest_until = time.monotonic() + REST_S
-            return False
-        self._ended.clear()
-        self._unsaved = False
-        return True
+            return
+        # More may have ended while the store answered.
+        self._ended -= ended
+        if self._all_untold == all_ended_at:
+            self._all_untold = 0.0
 
 
 def _seconds(text: object) -> float:

@@ -90,5 +90,21 @@ def test_with_the_store_away_ended_stays_ended_and_the_store_is_told_later() -> 
     valkey.close()
 
 
+def test_a_full_store_is_still_asked_what_others_ended_and_told_when_it_has_room() -> None:
+    valkey = Valkey("--maxmemory-policy", "noeviction").start()
+    store = Store(valkey.url)
+    here, there = endings(store), endings(store)
+    there.end("b")
+    store.redis.config_set("maxmemory", "1")
+    here.end("a")
+    assert not here.alive("a", BEGUN)
+    assert not here.alive("b", BEGUN)
+    assert here.alive("c", BEGUN)
+    store.redis.config_set("maxmemory", "0")
+    wait_until(lambda: here.alive("c", BEGUN) and store_knows(store), what="the store's being told")
+    store.close()
+    valkey.close()
+
+
 def store_knows(store: Store) -> bool:
     return bool(store.redis.exists(keys.REVOKED.at(0, "a")))
