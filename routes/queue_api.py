@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request, url_for
 
 from core import access
 from core.problems import Problem
-from core.store import StoreError, explain
+from core.store import StoreError, explain, full
 from routes import body, site
 from services import job_rules, jobs_service
 from services.job_changes import JobRef
@@ -71,7 +71,7 @@ def index() -> Response:
     page = jobs_service.page(
         site(),
         status=_status(request.args.get("status")),
-        agent=request.args.get("agent"),
+        agent=request.args.get("agent") or None,
         limit=_whole("limit", request.args.get("limit"), 50, MOST_ITEMS),
         before=_whole("cursor", request.args.get("cursor"), None, 2**53),
     )
@@ -87,11 +87,12 @@ def batch() -> Response:
     try:
         jobs_service.batch(site(), lines, report)
     except StoreError as error:
+        status, title, wait_s = (507, "Store full", 30) if full(error) else (503, "Store unavailable", 5)
         raise Problem(
-            503,
-            "Store unavailable",
+            status,
+            title,
             f"Not all was stored, because {explain(error)}. Send the batch again: lines with an id count once.",
-            retry_after=2,
+            headers={"Retry-After": str(wait_s)},
             **_told(report),
         ) from error
     if lines.stopped:
@@ -216,7 +217,7 @@ def _status(text: str | None) -> Status | None:
 
 
 def _whole(name: str, text: str | None, default: Any, most: int) -> Any:
-    if text is None:
+    if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
         raise Problem(422, "Unprocessable field", f"{name} should be a whole number from 1 to {most}.", field=name)

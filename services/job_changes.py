@@ -56,6 +56,11 @@ class Change(Struct, omit_defaults=True):
     fa: int | None = None
     st: list[list[Any]] | None = None
 
+    @property
+    def text_length(self) -> int:
+        """Characters of the fields that may be long."""
+        return sum(len(text) for text in (self.m, self.e, self.r, self.d) if text)
+
 
 def creation(new: NewJob) -> Change:
     """Raises FieldError."""

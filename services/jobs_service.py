@@ -7,7 +7,7 @@ raises passes through.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +23,8 @@ from services.job_rules import STATUSES, FieldError, HistoryRow, NewJob, Status,
 
 CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
+CHUNK_BYTES = 1024 * 1024
+"""Text a call of the script, where updates bear much of it: it holds up everybody for some twenty milliseconds."""
 DAY_MS = 86_400_000
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
@@ -237,11 +239,23 @@ def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tup
         by_partition.setdefault(partition, []).append((place, change))
     done = list[tuple[int, str]]()
     for partition, placed in by_partition.items():
-        for start in range(0, len(placed), CHUNK):
-            part = placed[start : start + CHUNK]
+        for part in _calls(placed):
             answers = _run(site, partition, [change for _, change in part], want=False)
             done += [(place, kind) for (place, _), (kind, _, _) in zip(part, answers, strict=True)]
     return done
+
+
+def _calls(placed: list[tuple[int, Change]]) -> Iterator[list[tuple[int, Change]]]:
+    """`placed` in order, cut so that no call holds more than CHUNK updates, nor far more text than CHUNK_BYTES."""
+    part, size = list[tuple[int, Change]](), 0
+    for one in placed:
+        part.append(one)
+        size += one[1].text_length
+        if len(part) == CHUNK or size >= CHUNK_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _take(site: Site, chunk: list[tuple[int, int, Change]], report: BatchReport) -> None:

@@ -19,13 +19,15 @@ local oldest = now - call.keep
 
 local FINAL = {completed = true, failed = true}
 local STATUSES = {'queued', 'processing', 'completed', 'failed'}
+local IS_STATUS = {queued = true, processing = true, completed = true, failed = true}
 local BOUNDS = {0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200}
 local MOST_STAGES = 100
 local MOST_ATTEMPTS = 20
+local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'message', 'result'}
-local KINDS = {agent = 'string', id = 'string', status = 'string', progress = 'number', attempt = 'number', created = 'number'}
+local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = 'number', created = 'number'}
 local KINDS_IF_ANY = {seq = 'number', at = 'number', started = 'number', finished = 'number', stages = 'table', attempts = 'table'}
 local MINUTES_MS = 25 * 3600 * 1000
 
@@ -70,6 +72,7 @@ end
 
 -- Whether a record holds what the steps below count on; what somebody else wrote there may hold anything.
 local function is_whole(job)
+  if not IS_STATUS[job.status] then return false end
   for name, kind in pairs(KINDS) do
     if type(job[name]) ~= kind then return false end
   end
@@ -77,7 +80,7 @@ local function is_whole(job)
     if job[name] ~= nil and type(job[name]) ~= kind then return false end
   end
   for _, span in ipairs(job.stages or {}) do
-    if type(span) ~= 'table' then return false end
+    if type(span) ~= 'table' or type(span[2]) ~= 'number' then return false end
   end
   return true
 end
@@ -126,7 +129,8 @@ end
 
 local function changes_nothing(u, job)
   return (not u.s or u.s == job.status) and (not u.g or u.g == job.stage) and (not u.p or u.p == job.progress)
-    and not (u.m or u.e or u.r or u.d or u.l)
+    and (not u.m or u.m == job.message) and (not u.e or u.e == job.error) and (not u.r or u.r == job.result)
+    and (not u.d or u.d == job.metadata) and (not u.l or u.l == job.title)
 end
 
 -- A higher attempt starts the job anew and keeps what the earlier ones did.
@@ -136,7 +140,9 @@ local function begin_attempt(job, attempt)
     attempt = job.attempt, status = job.status, error = job.error, failedStage = job.failedStage,
     started = job.started, finished = job.finished, progress = job.progress, stages = job.stages,
   }
-  while #attempts > MOST_ATTEMPTS do table.remove(attempts, 1) end
+  while #attempts > MOST_ATTEMPTS or (#attempts > 1 and #cmsgpack.pack(attempts) > MOST_ATTEMPTS_BYTES) do
+    table.remove(attempts, 1)
+  end
   for _, name in ipairs(OF_ATTEMPT) do job[name] = nil end
   job.attempts, job.attempt, job.status, job.progress = attempts, attempt, 'queued', 0
 end
@@ -144,7 +150,7 @@ end
 local function enter_stage(job, stage, at)
   local stages = job.stages or {}
   local last = stages[#stages]
-  if last and last[3] == 0 then last[3] = at end
+  if last and last[3] == 0 then last[3] = math.max(at, last[2]) end
   if stage then
     if #stages >= MOST_STAGES then stages[#stages] = nil end
     stages[#stages + 1] = {stage, at, 0}
@@ -153,8 +159,9 @@ local function enter_stage(job, stage, at)
 end
 
 local function finish(u, job, stage_before, at)
-  job.finished = u.fa or at
   job.started = u.sa or job.started or job.created
+  -- Some updates may name a time by a clock that is behind ours, and others none.
+  job.finished = u.fa or math.max(at, job.started)
   if not u.st then enter_stage(job, nil, job.finished) end
   if job.status == 'completed' then
     job.progress = 100
@@ -197,6 +204,10 @@ local function progress(u, job, at, skew)
   job.title, job.seq, job.at = u.l or job.title, u.q or job.seq, u.w and at or job.at
   job.updated, job.skew = at, skew or job.skew
   return message
+end
+
+local function see(agent, at)
+  seen[agent] = math.max(at, seen[agent] or at)
 end
 
 local function has_progress(u)
@@ -248,7 +259,7 @@ local function apply(u)
     if live then announce('created', job, number, nil, u.m, nil, at) end
     outcome = 'created'
     if not has_progress(u) then
-      seen[job.agent] = at
+      see(job.agent, at)
       save(number, job)
       move(job, number, nil)
       return outcome, number
@@ -260,7 +271,7 @@ local function apply(u)
     was = before
   end
   local message = progress(u, job, at, skew)
-  seen[job.agent] = at
+  see(job.agent, at)
   save(number, job)
   if before ~= job.status then
     move(job, number, before)

@@ -16,7 +16,7 @@ local function retire(number)
   redis.call('ZREM', root .. '@FINISHED@', number)
   for _, status in ipairs(STATUSES) do redis.call('ZREM', root .. '@STATUS@' .. status, number) end
   redis.call('UNLINK', root .. '@JOB@' .. number)
-  if not (good and type(job) == 'table' and job.agent and job.id) then return end
+  if not (good and type(job) == 'table' and type(job.agent) == 'string' and type(job.id) == 'string') then return end
   local left = 0
   for _, status in ipairs(STATUSES) do
     local key = root .. '@AGENT_STATUS@' .. status .. ':' .. job.agent

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from core import keys
 from core.site import Site
 from routes import body, queue_api
-from services import job_changes, job_events
+from services import job_changes, job_events, jobs_service
 from tests.serving import Server
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -35,6 +35,21 @@ def send(client: FlaskClient, data: bytes, **headers: str) -> TestResponse:
 def batch(client: FlaskClient, *lines: object) -> TestResponse:
     data = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
     return client.post(f"{API}/batch", data=data, content_type="application/x-ndjson")
+
+
+class Body:
+    """A request's body that comes as `part` gives it, however much is asked for."""
+
+    def __init__(self, part: Callable[[], bytes]) -> None:
+        self._part = part
+
+    def read(self, size: int = -1) -> bytes:
+        return self._part()
+
+
+def send_in_parts(client: FlaskClient, length: int, part: Callable[[], bytes]) -> TestResponse:
+    came = {"wsgi.input": Body(part), "CONTENT_LENGTH": str(length)}
+    return client.post(f"{API}/batch", content_type="application/x-ndjson", environ_overrides=came)
 
 
 def problem(answer: TestResponse, status: int, *says: str) -> dict[str, Any]:
@@ -237,6 +252,27 @@ def test_a_batch_of_too_many_lines_says_how_far_it_came(client: FlaskClient) -> 
     assert client.get(API).get_json()["total"] == queue_api.MOST_BATCH_LINES
 
 
+def test_a_batch_during_which_the_store_fills_up_says_how_far_it_came_and_when_to_try_again(
+    client: FlaskClient, site: Site
+) -> None:
+    data = b"".join(b'{"id":"j%d"}\n' % i for i in range(jobs_service.CHUNK * 3))
+
+    def part() -> bytes:
+        if sent.tell():
+            site.store.redis.config_set("maxmemory", 1)
+        return sent.read(len(data) // 2)
+
+    sent = BytesIO(data)
+    try:
+        answer = send_in_parts(client, len(data), part)
+    finally:
+        site.store.redis.config_set("maxmemory", 0)
+    told = problem(answer, 507, "out of memory", "again")
+    assert told["accepted"] == jobs_service.CHUNK
+    assert int(answer.headers["Retry-After"]) > 0
+    assert client.get(API).get_json()["total"] == jobs_service.CHUNK
+
+
 def test_a_batch_of_too_many_bytes_is_413_before_it_is_read(client: FlaskClient) -> None:
     problem(batch(client, b"x" * (queue_api.MOST_BATCH_BYTES + 1)), 413)
     assert client.get(API).get_json()["total"] == 0
@@ -251,15 +287,9 @@ def test_a_line_that_is_too_long_is_rejected_alone(client: FlaskClient) -> None:
 def test_a_batch_is_taken_from_any_way_the_body_is_cut(client: FlaskClient) -> None:
     data = b"".join(json.dumps({"id": f"j{i}", "title": "x" * (i % 90)}).encode() + b"\n" for i in range(300))
 
-    class Dripping(BytesIO):
-        sizes: Iterator[int] = iter(range(1, 10_000))
-
-        def read(self, size: int | None = -1) -> bytes:
-            return super().read(next(self.sizes))
-
-    answer = client.post(
-        f"{API}/batch", input_stream=Dripping(data), content_length=len(data), content_type="application/x-ndjson"
-    )
+    sizes, sent = iter(range(1, 10_000)), BytesIO(data)
+    answer = send_in_parts(client, len(data), lambda: sent.read(next(sizes)))
+    assert next(sizes) > 100
     assert answer.get_json() == {"accepted": 300, "rejected": []}
 
 

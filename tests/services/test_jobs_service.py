@@ -176,6 +176,33 @@ def test_an_end_in_the_same_millisecond_as_the_last_progress_counts(site: Site) 
     assert told(site, job, status="completed", timestamp=time).status == "completed"
 
 
+def test_the_same_update_of_the_same_time_counts_once_whatever_it_says(site: Site) -> None:
+    job, time = create(site), iso(NOW - timedelta(seconds=5))
+    said: dict[str, Any] = {
+        "progress": 5,
+        "message": "m",
+        "title": "t",
+        "metadata": {"a": 1},
+        "result": [1],
+        "error": "e",
+    }
+    tell(site, job, **said, timestamp=time)
+    before = len(events(site))
+    assert tell(site, job, **said, timestamp=time).kind == "kept"
+    assert len(events(site)) == before
+    for name, value in {"message": "n", "title": "u", "metadata": {}, "result": [], "error": "f"}.items():
+        assert tell(site, job, **{**said, name: value}, timestamp=time).kind == "applied", name
+
+
+def test_a_clock_that_is_behind_never_ends_a_job_or_a_stage_before_it_began(site: Site) -> None:
+    job = create(site)
+    tell(site, job, current_step="read")
+    done = told(site, job, status="completed", timestamp=iso(NOW - timedelta(hours=1)))
+    assert done.started_at is not None and done.finished_at is not None
+    assert done.started_at <= done.finished_at
+    assert [span.seconds for span in done.stages] == [0.0]
+
+
 def test_without_an_order_that_of_arrival_counts(site: Site) -> None:
     job = create(site)
     tell(site, job, progress=50, seq=5)
@@ -238,6 +265,19 @@ def test_the_counters_of_the_minute_and_of_the_agent_move_with_each_end(site: Si
     assert sum(int(m.get("completed", 0)) for m in minutes) == 2  # type: ignore[union-attr]
 
 
+def test_earlier_attempts_take_bounded_room_and_the_latest_stays(site: Site) -> None:
+    lines: list[dict[str, Any]] = []
+    for attempt in range(1, 13):
+        lines += [{"id": "x", "attempt": attempt, "stage": f"{n}" + "x" * 90} for n in range(100)]
+        lines += [{"id": "x", "attempt": attempt, "status": "failed", "error": "x" * 16_000}]
+    assert batch(site, *lines, {"id": "x", "attempt": 13, "progress": 1}).rejected == []
+    job = jobs_service.get(site, JobRef(id="x"))
+    assert isinstance(job, Job)
+    assert [one.attempt for one in job.attempts] == [11, 12]
+    assert len(job.attempts[-1].stages) == 100
+    assert site.store.redis.strlen(keys.JOB.at(0, job.number)) < 66 * 1024
+
+
 class TestBatch:
     def test_a_line_creates_or_updates_by_what_it_names(self, site: Site) -> None:
         old = create(site, id="old")
@@ -266,6 +306,18 @@ class TestBatch:
         report = batch(site, *({"id": "one", "progress": i % 100, "message": str(i)} for i in range(count)))
         assert report.accepted == count
         assert jobs_service.get(site, JobRef(id="one")).message == str(count - 1)  # type: ignore[union-attr]
+
+    def test_large_lines_are_taken_in_smaller_calls(self, site: Site) -> None:
+        def calls() -> int:
+            return int(site.store.redis.info("commandstats")["cmdstat_evalsha"]["calls"])  # type: ignore[index]
+
+        create(site)
+        before = calls()
+        lines = [{"id": f"j{i}", "metadata": {"a": "x" * 16_000}} for i in range(300)]
+        assert batch(site, *lines).accepted == 300
+        assert calls() - before >= 300 * 16_000 // jobs_service.CHUNK_BYTES
+        assert batch(site, *lines[:20]).accepted == 20
+        assert calls() - before <= 300 * 16_000 // jobs_service.CHUNK_BYTES + 3
 
 
 class TestPages:
@@ -298,6 +350,12 @@ class TestPages:
         assert page.total == 2
         assert {(job.status, job.agent) for job in page.items} == {("failed", "a")}  # type: ignore[union-attr]
         assert jobs_service.page(site, agent="nobody").items == ()
+
+    def test_an_agent_was_last_seen_at_its_latest_update_in_whatever_order_they_come(self, site: Site) -> None:
+        at = [iso(NOW - timedelta(seconds=seconds)) for seconds in (1, 50)]
+        batch(site, {"agent": "a", "timestamp": at[0]}, {"agent": "a", "timestamp": at[1]})
+        (agent,) = jobs_service.agents(site)
+        assert abs(agent.last_seen_ms - int((NOW.timestamp() - 1) * 1000)) < 1000
 
     def test_agents_come_latest_first_with_their_counts(self, site: Site) -> None:
         tell(site, create(site, agent="a"), progress=1, timestamp=iso(NOW - timedelta(minutes=1)))
@@ -338,6 +396,7 @@ class TestDamage:
             ("stages", "[["),
             ("stages", [1]),
             ("status", 5),
+            ("status", "odd"),
             ("progress", ""),
             ("id", None),
             ("started", "x"),
