@@ -91,7 +91,7 @@ def _connect(url: str, *, decode_responses: bool) -> redis.Redis:
 
 def explain(error: Exception) -> str:
     """Why the store does not serve, in words that name no address and no password."""
-    text = str(error)
+    text = _said(error)
     causes: tuple[tuple[bool, str], ...] = (
         (isinstance(error, StoreTimeoutError), "the store did not answer in time"),
         (
@@ -112,7 +112,12 @@ def explain(error: Exception) -> str:
 
 def full(error: Exception) -> bool:
     """Whether the store refuses writes for want of room, while it still answers reads."""
-    return isinstance(error, OutOfMemoryError) or str(error).startswith(("OOM", "MISCONF"))
+    return isinstance(error, OutOfMemoryError) or _said(error).startswith(("OOM", "MISCONF"))
+
+
+def _said(error: Exception) -> str:
+    """What the store itself said; for a pipeline redis-py writes the command before it, with what users sent in it."""
+    return str(error).rpartition(" of pipeline caused error: ")[2]
 
 
 __all__ = ["PartitionsMismatch", "Store", "StoreError", "explain", "full"]
