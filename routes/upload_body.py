@@ -18,9 +18,6 @@ READ_BYTES = 16 * 1024
 MOST_OF_A_FIELD = 4096
 MOST_OF_A_HEAD = 64 * 1024
 
-NO_FILE = Problem(422, "No file", "Choose a file and send the form again.")
-_BAD_FORM = Problem(400, "Form can't be read", "Send it as multipart/form-data with a part named file.")
-
 
 @dataclass(frozen=True)
 class Sent:
@@ -29,6 +26,14 @@ class Sent:
     name: str
     chunks: Iterator[bytes]
     expected_bytes: int | None
+
+
+def no_file() -> Problem:
+    return Problem(422, "No file", "Choose a file and send the form again.")
+
+
+def _bad_form() -> Problem:
+    return Problem(400, "Form can't be read", "Send it as multipart/form-data with a part named file.")
 
 
 def is_form() -> bool:
@@ -53,11 +58,11 @@ def sent(check_csrf: Callable[[str | None], None]) -> Sent:
         check_csrf(token)
     boundary = request.mimetype_params.get("boundary", "")
     if not 0 < len(boundary) <= 200 or not boundary.isascii():
-        raise _BAD_FORM
+        raise _bad_form()
     try:
         name, chunks = _file_of_form(_events(_chunks(expected), boundary.encode()), check_csrf, token)
     except (CutOff, ValueError, RequestEntityTooLarge) as fault:
-        raise _BAD_FORM from fault
+        raise _bad_form() from fault
     return Sent(name, chunks, expected)
 
 
@@ -106,13 +111,13 @@ def _file_of_form(
         elif isinstance(event, Data):
             value += event.data if field else b""
             if len(value) > MOST_OF_A_FIELD:
-                raise _BAD_FORM
+                raise _bad_form()
             if field == "csrf_token" and not event.more_data:
                 token = value.decode("utf-8", "replace")
                 check_csrf(token)
         elif isinstance(event, File):
             field = ""
-    raise NO_FILE
+    raise no_file()
 
 
 def _file(events: Iterator[Event]) -> Iterator[bytes]:

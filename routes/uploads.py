@@ -49,7 +49,7 @@ def listing_rows() -> Response:
 def upload() -> Response:
     sent = upload_body.sent(access.check_csrf)
     if upload_body.is_form() and not sent.name:
-        raise upload_body.NO_FILE
+        raise upload_body.no_file()
     with _slot():
         try:
             done = uploads_service.receive(site(), sent.name, _who(), sent.chunks, expected_bytes=sent.expected_bytes)

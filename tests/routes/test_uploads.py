@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import re
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.sansio.multipart import MultipartDecoder
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -254,6 +256,13 @@ def test_a_form_without_a_file_says_so(client: FlaskClient, site: Site) -> None:
 def test_a_form_that_is_none_is_refused(client: FlaskClient, site: Site, sent: dict[str, Any]) -> None:
     assert client.post(URL, **sent).status_code == 400
     assert uploads_service.recent(site) == ()
+
+
+def test_nothing_of_a_refused_form_stays_in_memory(client: FlaskClient) -> None:
+    for _ in range(3):
+        client.post(URL, data=b"--edge\r\n" + b"x" * 200_000, content_type="multipart/form-data; boundary=edge")
+    gc.collect()
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, MultipartDecoder)]
 
 
 def test_a_form_that_ends_within_the_file_is_cut_off(client: FlaskClient, site: Site) -> None:
