@@ -150,9 +150,10 @@ def test_hostile_label_values_reach_a_scrape_unharmed(store: Store, lonely: Site
 def test_the_text_is_made_at_most_once_a_second(lonely: Site) -> None:
     made = []
     lonely.fleet.sources.append(lambda: made.append(1) or [])  # type: ignore[func-returns-value]
-    for _ in range(5):
+    began = time.monotonic()
+    for _ in range(50):
         metrics.to_prometheus_format(lonely)
-    assert len(made) == 1
+    assert len(made) <= time.monotonic() - began + 1
 
 
 def test_a_source_that_fails_shows_what_it_last_said_and_harms_no_other(lonely: Site) -> None:
