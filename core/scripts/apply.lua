@@ -26,9 +26,9 @@ local MOST_ATTEMPTS = 20
 local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 -- What a job forgets when a new attempt begins.
-local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'message', 'result'}
+local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result'}
 local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = 'number', created = 'number'}
-local KINDS_IF_ANY = {seq = 'number', at = 'number', started = 'number', finished = 'number', stages = 'table', attempts = 'table'}
+local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', started = 'number', finished = 'number', stages = 'table', attempts = 'table'}
 local MINUTES_MS = 25 * 3600 * 1000
 
 local minutes, totals, seen = {}, {}, {}
@@ -122,9 +122,17 @@ local function when(u)
   return at, nil
 end
 
+-- The reporter's own time where its clock is ahead of ours.
+local function ahead(u)
+  return u.w and u.w > now and u.w or nil
+end
+
 local function is_late(u, job, at)
   if u.q and job.seq then return u.q <= job.seq end
-  return u.w ~= nil and job.at ~= nil and at < job.at
+  if not (u.w and job.at) then return false end
+  -- Of two times by a clock that is ahead of ours its own order counts; one that was set right meanwhile begins anew.
+  if job.told and u.w - now > (job.told - job.at) / 2 then return u.w < job.told end
+  return at < job.at
 end
 
 local function changes_nothing(u, job)
@@ -181,7 +189,7 @@ local function create(u, at, skew)
   count_minute(created, 'created', 1)
   return number, {
     agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
-    updated = at, metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, skew = skew,
+    updated = at, metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
   }
 end
 
@@ -202,6 +210,7 @@ local function progress(u, job, at, skew)
   local message = u.m or (job.status == 'failed' and u.e or nil)
   job.message, job.result, job.metadata = message or job.message, u.r or job.result, u.d or job.metadata
   job.title, job.seq, job.at = u.l or job.title, u.q or job.seq, u.w and at or job.at
+  if u.w then job.told = ahead(u) end
   job.updated, job.skew = at, skew or job.skew
   return message
 end
@@ -236,7 +245,7 @@ local function is_spent(u, job, attempt, at)
   if attempt > job.attempt then return false end
   if FINAL[job.status] then return true end
   if u.o == 'import' then return not FINAL[u.s] end
-  return is_late(u, job, at) or (u.w and at == job.at and changes_nothing(u, job))
+  return is_late(u, job, at) or (u.w and (at == job.at or u.w == job.told) and changes_nothing(u, job))
 end
 
 local function apply(u)

@@ -232,6 +232,15 @@ def test_a_clock_that_is_ahead_is_brought_back_to_now_and_flagged(site: Site) ->
     assert told(site, job, progress=6, timestamp=iso(datetime.now(UTC))).progress == 6
 
 
+def test_of_two_times_ahead_of_our_clock_the_later_counts(site: Site) -> None:
+    job = create(site)
+    told(site, job, progress=50, timestamp=iso(NOW + timedelta(hours=1)))
+    assert tell(site, job, progress=40, timestamp=iso(NOW + timedelta(minutes=59))).kind == "kept"
+    assert tell(site, job, progress=50, timestamp=iso(NOW + timedelta(hours=1))).kind == "kept"
+    assert told(site, job, progress=60, timestamp=iso(NOW + timedelta(minutes=61))).progress == 60
+    assert told(site, job, attempt=2, progress=5, timestamp=iso(NOW + timedelta(minutes=58))).progress == 5
+
+
 @pytest.mark.parametrize("year", [1970, 9999])
 def test_an_impossible_time_counts_as_that_of_arrival_and_is_flagged(site: Site, year: int) -> None:
     job = told(site, create(site), status="completed", timestamp=f"{year}-01-01T00:00:00Z")

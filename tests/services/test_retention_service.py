@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import app
 from core import keys
 from core.site import Site
 from services import job_rules, jobs_service, retention_service
@@ -80,3 +81,8 @@ def test_a_damaged_job_is_retired_like_any_other(site: Site) -> None:
     site.store.redis.delete(keys.JOB.at(0, 1))
     assert retention_service.run(later(site, 31)) == 2
     assert jobs_service.page(site).total == 0
+
+
+def test_retention_keeps_up_with_jobs_that_end_by_the_thousand_a_second() -> None:
+    (duty,) = [duty for duty in app.DUTIES if duty.name == "retention"]
+    assert retention_service.STEP * retention_service.MOST_STEPS / duty.every_s >= 5_000
