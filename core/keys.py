@@ -41,7 +41,9 @@ MINUTE = Key("minute:", "hash", "apply", "25 h: what happened in a minute since 
 EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so, each MessagePack in field e")
 
 # What the processes of one site know together: figures, who lives, who leads.
-METRICS = Key("metrics", "hash", "flush", "for ever: by how much each series grew, and under `epoch` since which emptying")
+METRICS = Key(
+    "metrics", "hash", "flush", "for ever: by how much each series grew, and under `epoch` since which emptying"
+)
 METRICS_BASE = Key("metrics-base", "hash", "flush", "for ever: what each series had reached when the epoch began")
 METRICS_FAMILIES = Key("metrics-families", "hash", "flush", "for ever: type, help and merging of each metric")
 METRICS_SEQ = Key("metrics-seq:", "string", "flush", "a day: the last flush of a process that was counted")
@@ -57,7 +59,9 @@ CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached v
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")
 
 # Access: who is signed in no longer, and how often somebody tried.
-REVOKED = Key("revoked:", "string", "core.endings", "as long as its session would have: a session signed out, by its id")
+REVOKED = Key(
+    "revoked:", "string", "core.endings", "as long as its session would have: a session signed out, by its id"
+)
 SESSIONS_ENDED = Key("sessions-ended", "string", "core.endings", "for ever: sessions begun up to then (s) are over")
 LIMIT = Key("limit", "string", "core.limits", "1 to 5 min: attempts of an address, requests of a token")
 
@@ -66,8 +70,12 @@ UPLOADS = Key("uploads", "zset", "upload_records", "the last 1,000 uploads by nu
 UPLOAD_NUMBER = Key("upload-number", "string", "upload_records", "for ever: the last number given")
 UPLOAD = Key("upload:", "hash", "upload_records", "one upload, until 1,000 later ones came")
 UPLOAD_ALIVE = Key("upload-alive:", "string", "upload_records", "10 s: that a process receives this upload")
-UPLOAD_REJECTED = Key("upload-rejected:", "list", "upload_records", "HEADWAY_KEEP_DAYS, of the last 100 uploads: rejected rows as JSON")
-UPLOAD_SUMS = Key("upload-sums", "hash", "upload_records", "as its upload: the first upload of each content, by SHA-256")
+UPLOAD_REJECTED = Key(
+    "upload-rejected:", "list", "upload_records", "HEADWAY_KEEP_DAYS, of the last 100 uploads: rejected rows as JSON"
+)
+UPLOAD_SUMS = Key(
+    "upload-sums", "hash", "upload_records", "as its upload: the first upload of each content, by SHA-256"
+)
 
 
 def partition_of(agent: str, partitions: int) -> int:
