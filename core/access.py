@@ -18,7 +18,6 @@ from core.origins import PublicAddress
 from core.scopes import scope
 from core.sessions import Caller
 from core.site import Site
-from core.tokens import admin_token, sign_in_link
 
 
 def install(app: Flask, site: Site) -> None:
@@ -68,8 +67,6 @@ def check_csrf(token: str | None) -> None:
 
 __all__ = [
     "Caller",
-    "Gate",
-    "admin_token",
     "caller",
     "check_csrf",
     "csrf_token",
@@ -77,7 +74,6 @@ __all__ = [
     "install",
     "login_path",
     "scope",
-    "sign_in_link",
     "signed_in",
     "still_valid",
 ]

@@ -18,6 +18,9 @@ class SettingError(ValueError):
     """A variable has a value that Headway can't work with."""
 
 
+EVERYWHERE = frozenset(("0.0.0.0", "::", "[::]"))  # noqa: S104  one can bind to it and not browse to it
+
+
 @dataclass(frozen=True)
 class Settings:
     port: int
@@ -45,6 +48,13 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         return is_loopback(self.host)
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the site, as far as is known: HEADWAY_URL, or this machine by its bind address."""
+        host = "localhost" if self.host in EVERYWHERE else self.host
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return self.url or f"http://{host}:{self.port}"
 
 
 @dataclass(frozen=True)

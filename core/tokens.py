@@ -19,7 +19,6 @@ from core.settings import SettingError, Settings
 Scope = Literal["admin", "read", "ingest", "metrics"]
 
 TOKEN_BYTES = 32
-EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104  one can't browse to "any address"
 
 
 def admin_token(settings: Settings) -> tuple[str, bool]:
@@ -68,14 +67,11 @@ def _read(path: Path) -> str:
 
 def sign_in_link(settings: Settings) -> str:
     """Where to sign in. A token that Headway made itself stands behind `#`, which a browser sends to no one."""
-    host = EVERYWHERE.get(settings.host, settings.host)
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    base = settings.url or f"http://{host}:{settings.port}"
     if not settings.auth:
-        return f"{base}/"
+        return f"{settings.address}/"
     if settings.token:
-        return f"{base}/login"
-    return f"{base}/login#token={quote(admin_token(settings)[0], safe='')}"
+        return f"{settings.address}/login"
+    return f"{settings.address}/login#token={quote(admin_token(settings)[0], safe='')}"
 
 
 class Tokens:

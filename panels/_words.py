@@ -124,14 +124,6 @@ def base_path(settings: Settings) -> str:
     return urlsplit(settings.url).path.rstrip("/") if settings.url else ""
 
 
-def origin(settings: Settings) -> str:
-    """Where this site is reached, for the lines that are to be copied. The page's script puts in what the reader sees."""
-    if settings.url:
-        return settings.url
-    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
-    return f"http://{host}:{settings.port}"
-
-
 FILTERS = (iso, utc, count, short, figure, percent, span, size, signed, as_json, spark)
 
 
@@ -143,7 +135,8 @@ def install(jinja: Environment, settings: Settings) -> None:
     base = base_path(settings)
     jinja.globals.update(
         path=lambda path: base + path,
-        origin=origin(settings),
+        # For the lines that are to be copied; the page's script puts in what the reader sees.
+        origin=settings.address,
         token_line=' -H "Authorization: Bearer $HEADWAY_TOKEN"' if settings.auth else "",
         dev=settings.dev,
     )

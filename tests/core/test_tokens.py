@@ -85,6 +85,7 @@ def test_the_sign_in_link_bears_the_made_token_where_no_server_sees_it(fresh: Se
     [
         ({"token": ADMIN}, "http://127.0.0.1:8000/login"),
         ({"token": ADMIN, "host": "0.0.0.0", "port": 9000}, "http://localhost:9000/login"),
+        ({"token": ADMIN, "host": "[::]"}, "http://localhost:8000/login"),
         ({"token": ADMIN, "host": "::1"}, "http://[::1]:8000/login"),
         ({"token": ADMIN, "url": "https://headway.example/ops"}, "https://headway.example/ops/login"),
         ({"auth": False}, "http://127.0.0.1:8000/"),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
 from core.headers import CDN
 from panels import PANELS
 from routes.pages import LIBRARIES, PAGES
+from tests.conftest import TOKEN
 
 ROOT = Path(__file__).parents[2]
 OBSERVABILITY = "/dashboard/observability"
@@ -87,11 +90,6 @@ def test_pages_are_for_those_who_may_read(app: Flask, path: str) -> None:
 
 
 def test_links_carry_the_path_that_the_site_is_served_under(settings, store) -> None:  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    from app import create_app
-    from tests.conftest import TOKEN
-
     app = create_app(replace(settings, url="https://example.com/headway"))
     client = app.test_client()
     answer = client.get(
@@ -105,6 +103,16 @@ def test_links_carry_the_path_that_the_site_is_served_under(settings, store) -> 
     assert not [address for address in addresses if not address.startswith("/headway/")]
     assert "curl https://example.com/headway/api/v1/queue" in answer.text
     app.extensions["headway"].store.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("::1", "http://[::1]:8000"), ("[::]", "http://localhost:8000"), ("10.0.0.7", "http://10.0.0.7:8000")],
+)
+def test_lines_to_copy_name_an_address_that_can_be_called(settings, store, host: str, address: str) -> None:  # type: ignore[no-untyped-def]
+    client = create_app(replace(settings, host=host)).test_client()
+    page = client.get(OBSERVABILITY, headers={"Authorization": f"Bearer {TOKEN}"}).text
+    assert f"curl {address}/api/v1/queue" in page
 
 
 def test_a_name_that_nobody_passes_is_an_error(app: Flask) -> None:
