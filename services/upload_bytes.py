@@ -34,24 +34,25 @@ def _begin(chunks: Iterator[bytes], least: int) -> tuple[bytes, Iterator[bytes]]
             if len(first) >= least:
                 break
     except CutOff as cut:
-        return first, _ending(cut)
+        return first, ending(cut)
     return first, chunks
 
 
-def _ending(cut: CutOff) -> Iterator[bytes]:
+def ending(cut: CutOff) -> Iterator[bytes]:
+    """What follows the last bytes of a transfer that ended early: its CutOff, and nothing else."""
     raise cut
     yield b""  # type: ignore[unreachable]  # makes this an iterator
 
 
 def _plain(first: bytes, chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
-    for chunk in _together(first, chunks):
+    for chunk in together(first, chunks):
         for start in range(0, len(chunk), limits.block_bytes):
             yield chunk[start : start + limits.block_bytes]
 
 
 def _gunzip(first: bytes, chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
     member, members, packed, out = zlib.decompressobj(wbits=31), 1, 0, 0
-    for chunk in _together(first, chunks):
+    for chunk in together(first, chunks):
         packed += len(chunk)
         data = chunk
         while data:
@@ -92,7 +93,8 @@ def _blocks(member: zlib._Decompress, data: bytes, packed: int, most: int) -> It
             return
 
 
-def _together(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def together(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes that were looked at and those behind them."""
     if first:
         yield first
     yield from rest

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from services.upload_bytes import ending, together
 from services.upload_csv import header_of
 from services.upload_limits import CutOff, Limits, Refused
 
@@ -41,7 +42,7 @@ def recognise(blocks: Iterator[bytes], name: str, limits: Limits) -> tuple[Forma
     head = head.removeprefix(codecs.BOM_UTF8)
     if not head.strip():
         raise Refused("empty", "the file is empty: it should hold a row for each job")
-    return _format(head, name.lower(), limits), _again(head, rest)
+    return _format(head, name.lower(), limits), together(head, rest)
 
 
 def _head(blocks: Iterator[bytes], most: int) -> tuple[bytes, Iterator[bytes]]:
@@ -56,18 +57,8 @@ def _head(blocks: Iterator[bytes], most: int) -> tuple[bytes, Iterator[bytes]]:
             if len(head) >= 16 * most:
                 raise Refused("format", f"it begins with blank lines only; it should be {_FORMATS}")
     except CutOff as cut:
-        return bytes(head), _cut_after(cut)
+        return bytes(head), ending(cut)
     return bytes(head), blocks
-
-
-def _cut_after(cut: CutOff) -> Iterator[bytes]:
-    raise cut
-    yield b""  # type: ignore[unreachable]  # makes this an iterator
-
-
-def _again(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest
 
 
 def _check_encoding(head: bytes) -> None:
