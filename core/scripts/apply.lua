@@ -48,9 +48,12 @@ local function count_minute(at, field, by)
   end
 end
 
-local function count_finish(job, duration_ms, live)
-  count_minute(job.finished, job.status, 1)
-  count_minute(job.finished, 'duration_ms', duration_ms)
+-- A row of history counts in the minute that it names, and in none when it names none.
+local function count_finish(job, duration_ms, live, timed)
+  if live or timed then
+    count_minute(job.finished, job.status, 1)
+    count_minute(job.finished, 'duration_ms', duration_ms)
+  end
   if live then
     local bound = 'inf'
     for _, le in ipairs(BOUNDS) do
@@ -186,7 +189,7 @@ local function create(u, at, skew)
   local number = string.format('%d', redis.call('INCR', root .. '@NUMBER@') * call.P + call.p)
   redis.call('HSET', root .. '@IDS@' .. u.a, u.i, number)
   local created = u.ca or at
-  count_minute(created, 'created', 1)
+  if u.ca or u.o ~= 'import' then count_minute(created, 'created', 1) end
   return number, {
     agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
     updated = at, metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
@@ -287,7 +290,7 @@ local function apply(u)
   elseif FINAL[job.status] then
     redis.call('ZADD', root .. '@FINISHED@', job.finished, number)
   end
-  if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live) end
+  if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
   announce(live and 'updated' or 'imported', job, number, was or 'queued', message, u.e, at)
   return outcome, number
 end

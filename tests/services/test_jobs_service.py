@@ -465,6 +465,13 @@ class TestHistory:
         assert jobs_service.counts(site)["completed"] == 3
         assert site.store.redis.exists(keys.TOTALS.at()) == 0
 
+    def test_a_row_counts_in_the_minute_that_it_names_and_in_none_when_it_names_none(self, site: Site) -> None:
+        rows = [self.row(id="timed"), self.row(id="untimed", created_at=None, started_at=None, finished_at=None)]
+        assert jobs_service.store_rows(site, rows) == ["applied", "applied"]
+        ended = int(rows[0].finished_at.timestamp() // 60)  # type: ignore[union-attr]
+        minutes = {int(key.rpartition(":")[2]) for key in site.store.redis.keys(keys.MINUTE.at() + "*")}  # type: ignore[union-attr]
+        assert minutes == {ended, int(rows[0].created_at.timestamp() // 60)}  # type: ignore[union-attr]
+
     def test_a_row_ends_a_job_that_was_still_running(self, site: Site) -> None:
         tell(site, create(site, id="h1"), progress=50)
         assert jobs_service.store_rows(site, [self.row()]) == ["applied"]
