@@ -29,7 +29,7 @@ def root(partition: int) -> str:
 ANALYTICS = "analytics_snapshot_cache"  # string, JSON; analytics_service; 30 s; the name is fixed on the wire
 
 # One job's life. All of these are written by the scripts `apply` and `retire` alone.
-NUMBER = Key("number", "string", "apply", "for ever: the last number given")
+NUMBER = Key("number", "string", "apply", "for ever: the count of numbers given, in partition 0 for all")
 JOB = Key("job:", "string", "apply", "until retired: one job by its number, a MessagePack map")
 IDS = Key("ids:", "hash", "apply", "until retired: an agent's job ids, each to its number")
 STATUS = Key("status:", "zset", "apply", "until retired: jobs of a status by number")

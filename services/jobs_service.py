@@ -73,12 +73,13 @@ class AgentCounts:
     failed: int
 
 
-class _Call(Struct):
+class _Call(Struct, omit_defaults=True):
     p: int
     P: int
     keep: int
     want: bool
     u: list[Change]
+    given: int | None = None
 
 
 def create(site: Site, new: NewJob) -> Outcome:
@@ -226,6 +227,9 @@ def _one(site: Site, partition: int, change: Change) -> Outcome:
 
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
     call = _Call(partition, site.store.partitions, site.settings.keep_days * DAY_MS, want, changes)
+    if site.store.partitions > 1 and (most := sum(change.n is None for change in changes)):
+        # Numbers rise over the whole site, so no partition may count alone; those that go unused are left out.
+        call.given = int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
     for kind, times in Counter(kind for kind, _, _ in answers).items():
         INGEST_UPDATES.labels(outcome=kind.decode()).inc(times)

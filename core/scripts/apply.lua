@@ -1,7 +1,8 @@
 -- Takes updates of one partition's jobs, in order, and writes each whole: its record, its indexes, the counters and the
 -- event. A record is a MessagePack map: less work than a hash, and the same bytes however the store is set up.
 -- ARGV[1] is {p = partition, P = partitions, keep = oldest time in ms before now that counts, want = whether
--- to answer the jobs, u = updates}. An update is
+-- to answer the jobs, given = where several partitions share the count of numbers, the last one given before this call,
+-- u = updates}. An update is
 --   o  'create' (an id that exists stays as it is), 'update' (one that does not is missing), 'put' (either),
 --      'import' (as put, and no live counter moves)
 --   n  the job's number, or a = agent and i = id
@@ -185,8 +186,16 @@ local function save(number, job)
   redis.call('SET', root .. '@JOB@' .. number, cmsgpack.pack(job))
 end
 
+local function next_number()
+  if call.given then
+    call.given = call.given + 1
+    return string.format('%d', call.given * call.P + call.p)
+  end
+  return string.format('%d', redis.call('INCR', root .. '@NUMBER@'))
+end
+
 local function create(u, at, skew)
-  local number = string.format('%d', redis.call('INCR', root .. '@NUMBER@') * call.P + call.p)
+  local number = next_number()
   redis.call('HSET', root .. '@IDS@' .. u.a, u.i, number)
   local created = u.ca or at
   if u.ca or u.o ~= 'import' then count_minute(created, 'created', 1) end

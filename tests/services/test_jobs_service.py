@@ -492,6 +492,7 @@ def test_with_several_partitions_numbers_tell_theirs_and_lists_are_one(many: Sit
         job = create(many, agent=f"agent-{i % 7}", id=f"j{i}")
         assert job.number % 5 == many.store.partition_of(job.agent)
         tell(many, job, status="completed")
+    assert [int(job.id[1:]) for job in jobs_service.page(many, limit=40).items] == list(range(39, -1, -1))  # type: ignore[union-attr]
     page = jobs_service.page(many, limit=15)
     assert page.total == 40
     assert jobs_service.counts(many)["completed"] == 40
