@@ -19,7 +19,7 @@ from services import history_service, job_metrics_service, retention_service
 
 DUTIES = (
     Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
-    Duty("retention", every_s=10, run=retention_service.run),
+    Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
 )
 
 

@@ -27,7 +27,7 @@ from core.leader import TTL_S, Leader
 from core.metrics import DUTY_FAILURES
 from core.settings import SettingError
 from core.site import Site
-from core.store import StoreError, explain
+from core.store import StoreError, explain, full
 
 log = logging.getLogger("headway.duties")
 
@@ -38,11 +38,16 @@ JOIN_S = 3.0
 
 @dataclass(frozen=True)
 class Duty:
-    """`run(site)` is called every `every_s` seconds, and after a failure ever less often."""
+    """`run(site)` is called every `every_s` seconds, and after a failure ever less often.
+
+    One that `makes_room` does no harm in several processes at once: while the store is too full to take the leader's lock,
+    each of them runs it, or nobody could and the store would stay full.
+    """
 
     name: str
     every_s: float
     run: Callable[[Site], object]
+    makes_room: bool = False
 
     def pause_s(self, failures: int) -> float:
         """How long to wait after so many failures in a row."""
@@ -69,6 +74,7 @@ class Duties:
         self.leader = Leader(site.store, f"{socket.gethostname()}:{os.getpid()}:{site.fleet.process}", ttl_s)
         self._duties = tuple(duties)
         self._claim_every_s = ttl_s / 5
+        self._full = False
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -91,8 +97,11 @@ class Duties:
     def _claim(self) -> None:
         led = False
         while not self._ending.is_set():
-            with suppress(StoreError):  # A lock that can't be renewed runs out by the clock.
+            try:
                 self.leader.claim()
+                self._full = False
+            except StoreError as error:  # A lock that can't be renewed runs out by the clock.
+                self._full = full(error)
             if self.leader.leads and not led:
                 log.info("This process runs the duties")
                 self._forget_former()
@@ -109,7 +118,7 @@ class Duties:
     def _serve(self, duty: Duty) -> None:
         fared: Fared | None = None
         while not self._ending.is_set():
-            if not self.leader.leads:
+            if not (self.leader.leads or (self._full and duty.makes_room)):
                 self._ending.wait(STAND_BY_S)
                 continue
             fared = self._run(duty, fared)

@@ -160,6 +160,20 @@ def test_with_the_store_away_nobody_leads_and_when_it_is_back_one_does(begin: Be
         fragile.close()
 
 
+def test_while_a_full_store_takes_no_lock_only_what_makes_room_runs(begin: Begin) -> None:
+    small = Valkey("--maxmemory-policy", "noeviction", "--maxmemory", "1").start()
+    try:
+        room, other = Runs(), Runs()
+        one = begin(Duty("room", 0.05, room, makes_room=True), Duty("other", 0.05, other), url=small.url)
+        wait_until(lambda: len(room.by) > 2, what="the run that makes room")
+        assert not one.leader.leads
+        assert other.by == []
+        one.site.store.redis.config_set("maxmemory", "0")
+        wait_until(lambda: other.by, what="a leader")
+    finally:
+        small.close()
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0

@@ -76,6 +76,17 @@ def test_it_goes_in_steps_until_nothing_is_left_to_do(site: Site, count: int) ->
     assert jobs_service.page(site).total == 0
 
 
+def test_a_full_store_still_lets_old_jobs_go(site: Site) -> None:
+    finish(site, 3)
+    site.store.redis.config_set("maxmemory", "1")
+    try:
+        assert retention_service.run(later(site, 31)) == 3
+    finally:
+        site.store.redis.config_set("maxmemory", "0")
+    (duty,) = [duty for duty in app.DUTIES if duty.name == "retention"]
+    assert duty.makes_room
+
+
 def test_a_damaged_job_is_retired_like_any_other(site: Site) -> None:
     finish(site, 2)
     site.store.redis.delete(keys.JOB.at(0, 1))
