@@ -159,6 +159,7 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
     }
     script = (ROOT / "core/scripts/apply.lua").read_text()
     kept = [re.search(rf"^local {name} = (\d+)", script, re.M)[1] for name in ("MOST_STAGES", "MOST_ATTEMPTS")]  # type: ignore[index]
+    kept_kib = re.search(r"^local MOST_ATTEMPTS_BYTES = (\d+) \* 1024", script, re.M)[1]  # type: ignore[index]
     assert told == {
         "what": "at most",
         "a JSON body": size_words(body.MOST_JSON),
@@ -166,7 +167,7 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
         f"a line {size_words(job_changes.MOST_LINE)}",
         "title, message, error": f"{', '.join(f'{most:,}' for most in longest.values())} characters",
         "metadata, result": f"{size_words(job_rules.MOST_METADATA)} each, as JSON",
-        "stages of an attempt, attempts kept of a job": ", ".join(kept),
+        "stages of an attempt, attempts kept of a job": f"{', '.join(kept)} in {kept_kib} KiB",
         "jobs in one answer of the list": str(queue_api.MOST_ITEMS),
         "an uploaded file": f"{size_words(LIMITS.received_bytes)}, as sent and unpacked",
     }

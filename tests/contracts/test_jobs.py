@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import random
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,6 +171,35 @@ def test_a_clock_that_is_off_never_makes_a_time_run_backwards(here: Server) -> N
     done = told(here, job, status="completed", timestamp=ago(3600))
     assert done["started_at"] <= done["finished_at"]
     assert all(stage["started_at"] <= stage["finished_at"] for stage in done["stages"])
+
+
+def completed(site: Server) -> float:
+    """How many jobs were ever completed, as Prometheus is told, whatever their agent."""
+    counted = [
+        line for line in site.get("/metrics").text.splitlines() if line.startswith("headway_jobs_finished_total{")
+    ]
+    return sum(float(line.rpartition(" ")[2]) for line in counted if 'outcome="completed"' in line)
+
+
+def test_reports_from_many_sides_in_any_order_end_in_one_state_counted_once(here: Server) -> None:
+    agent = "many-sides"
+    jobs = [create(here, agent=agent) for _ in range(10)]
+    reports = [(job, seq) for job in jobs for seq in (*range(1, 11), 5, 10)]
+    random.Random(7).shuffle(reports)
+
+    def report(one: tuple[dict[str, Any], int]) -> int:
+        job, seq = one
+        said = {"status": "completed"} if seq == 10 else {"progress": seq * 10, "current_step": f"step-{seq}"}
+        return put(here, job, seq=seq, **said).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(report, reports)) == {200}
+    page = here.get(f"{QUEUE}?agent={agent}&status=completed").json()
+    assert page["total"] == len(page["items"]) == 10
+    assert all(item["progress"] == 100 for item in page["items"])
+    assert here.get(f"{QUEUE}?agent={agent}").json()["total"] == 10
+    kept = here.get(f"{QUEUE}?status=completed&limit=1").json()["total"]
+    wait_until(lambda: completed(here) == kept, what="one end counted for each completed job")
 
 
 def test_success_is_completed_out_of_completed_and_failed_with_two_decimals(open_site: Server) -> None:
