@@ -134,7 +134,7 @@ def is_address(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text  # a zone, in which anything may stand, terminal codes too
 
 
 def own_path(text: str | None, root: str = "") -> str:

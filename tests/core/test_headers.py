@@ -117,7 +117,9 @@ def test_proxies_are_believed_as_far_as_configured(
     client.application.extensions["headway"].store.close()
 
 
-@pytest.mark.parametrize("forged", ["evil", "127.0.0.1; x", "<script>", "a" * 500, "\x1b[31m", "unknown"])
+@pytest.mark.parametrize(
+    "forged", ["evil", "127.0.0.1; x", "<script>", "a" * 500, "\x1b[31m", "unknown", "fe80::1%\x1b[31m forged"]
+)
 def test_what_is_no_address_is_not_taken_for_one(settings: Settings, store: Store, forged: str) -> None:
     client = site_of(settings, trusted_hops=1)
     assert client.get("/probe/seen", headers={"X-Forwarded-For": forged}).json["address"] == "127.0.0.1"
