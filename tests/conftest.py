@@ -95,6 +95,23 @@ def valkey_url(valkey: Valkey) -> str:
 
 
 @pytest.fixture
+def own_valkey() -> Iterator[Callable[..., Valkey]]:
+    """Starts a Valkey of the test's own a call, to stop and spoil: `own_valkey("--maxmemory", "1")`.
+
+    Asked for first, it ends last: after what other fixtures keep open to it.
+    """
+    begun: list[Valkey] = []
+
+    def begin(*options: str) -> Valkey:
+        begun.append(Valkey(*options))
+        return begun[-1].start()
+
+    yield begin
+    for one in begun:
+        one.close()
+
+
+@pytest.fixture
 def settings(valkey_url: str, tmp_path: Path) -> Settings:
     return read({"REDIS_URL": valkey_url, "HEADWAY_TOKEN": TOKEN, "HEADWAY_DATA": str(tmp_path)})
 

@@ -74,3 +74,33 @@ def browser(app: Flask, token: str = ADMIN, **options: Any) -> FlaskClient:
     client = app.test_client()
     assert sign_in(client, token, **options).status_code == 303
     return client
+
+
+def cookie_of(client: FlaskClient, name: str = "headway_session", path: str = "/") -> str:
+    cookie = client.get_cookie(name, path=path)
+    assert cookie is not None
+    return cookie.value
+
+
+def content(app: Flask, client: FlaskClient) -> dict[str, object]:
+    """What the session cookie says; anybody who holds it can read it."""
+    return app.session_interface.get_signing_serializer(app).loads(cookie_of(client))  # type: ignore[attr-defined]
+
+
+def with_cookie(app: Flask, value: str) -> FlaskClient:
+    client = app.test_client()
+    client.set_cookie("headway_session", value)
+    return client
+
+
+def works(client: FlaskClient) -> bool:
+    return client.get("/api/probe/read").status_code == 200
+
+
+def sign_out(client: FlaskClient, **fields: str) -> Any:
+    return client.post("/logout", data={"csrf_token": form_token(client), **fields})
+
+
+def attempt(client: FlaskClient, token: str, address: str = "192.0.2.1") -> Any:
+    """Sign in, or try to, from an address."""
+    return sign_in(client, token, environ_overrides={"REMOTE_ADDR": address})

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
+from core import series
 from core.fleet import Figures, Fleet
 from core.store import Store
 
@@ -37,6 +39,14 @@ class Member:
 
     def figures(self) -> Figures:
         return self.fleet.figures()
+
+
+Begin = Callable[..., Member]
+
+
+def by_route(figures: Figures) -> dict[str, float]:
+    found = ((series.parse(name), value) for name, value in figures.values.items())
+    return {each.labels["route"]: value for each, value in found if each.family == "requests"}
 
 
 class Wire:

@@ -145,33 +145,31 @@ def test_what_was_noted_of_a_duty_that_no_longer_is_gets_dropped(begin: Begin, s
     wait_until(lambda: not store.redis.hexists(keys.DUTIES.at(), "former"))
 
 
-def test_with_the_store_away_nobody_leads_and_when_it_is_back_one_does(begin: Begin) -> None:
-    fragile = Valkey().start()
-    try:
-        runs = Runs()
-        one = begin(Duty("count", 0.05, runs), url=fragile.url)
-        wait_until(lambda: runs.by)
-        fragile.stop()
-        wait_until(lambda: not one.leader.leads)
-        still = len(runs.by)
-        fragile.start()
-        wait_until(lambda: len(runs.by) > still + 1)
-    finally:
-        fragile.close()
+def test_with_the_store_away_nobody_leads_and_when_it_is_back_one_does(
+    own_valkey: Callable[..., Valkey], begin: Begin
+) -> None:
+    fragile = own_valkey()
+    runs = Runs()
+    one = begin(Duty("count", 0.05, runs), url=fragile.url)
+    wait_until(lambda: runs.by)
+    fragile.stop()
+    wait_until(lambda: not one.leader.leads)
+    still = len(runs.by)
+    fragile.start()
+    wait_until(lambda: len(runs.by) > still + 1)
 
 
-def test_while_a_full_store_takes_no_lock_only_what_makes_room_runs(begin: Begin) -> None:
-    small = Valkey("--maxmemory-policy", "noeviction", "--maxmemory", "1").start()
-    try:
-        room, other = Runs(), Runs()
-        one = begin(Duty("room", 0.05, room, makes_room=True), Duty("other", 0.05, other), url=small.url)
-        wait_until(lambda: len(room.by) > 2, what="the run that makes room")
-        assert not one.leader.leads
-        assert other.by == []
-        one.site.store.redis.config_set("maxmemory", "0")
-        wait_until(lambda: other.by, what="a leader")
-    finally:
-        small.close()
+def test_while_a_full_store_takes_no_lock_only_what_makes_room_runs(
+    own_valkey: Callable[..., Valkey], begin: Begin
+) -> None:
+    small = own_valkey("--maxmemory-policy", "noeviction", "--maxmemory", "1")
+    room, other = Runs(), Runs()
+    one = begin(Duty("room", 0.05, room, makes_room=True), Duty("other", 0.05, other), url=small.url)
+    wait_until(lambda: len(room.by) > 2, what="the run that makes room")
+    assert not one.leader.leads
+    assert other.by == []
+    one.site.store.redis.config_set("maxmemory", "0")
+    wait_until(lambda: other.by, what="a leader")
 
 
 class Clock:

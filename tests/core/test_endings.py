@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -71,8 +72,8 @@ def test_what_a_process_keeps_is_bounded(store: Store) -> None:
     assert len(one._answers) == 1
 
 
-def test_with_the_store_away_ended_stays_ended_and_the_store_is_told_later() -> None:
-    valkey = Valkey().start()
+def test_with_the_store_away_ended_stays_ended_and_the_store_is_told_later(own_valkey: Callable[..., Valkey]) -> None:
+    valkey = own_valkey()
     store = Store(valkey.url)
     one = endings(store)
     assert one.alive("a", BEGUN)
@@ -86,12 +87,12 @@ def test_with_the_store_away_ended_stays_ended_and_the_store_is_told_later() -> 
     valkey.start()
     wait_until(lambda: one.alive("c", BEGUN + 61) and store_knows(store), what="the store's being told")
     assert not endings(store).alive("b", BEGUN)
-    store.close()
-    valkey.close()
 
 
-def test_a_full_store_is_still_asked_what_others_ended_and_told_when_it_has_room() -> None:
-    valkey = Valkey("--maxmemory-policy", "noeviction").start()
+def test_a_full_store_is_still_asked_what_others_ended_and_told_when_it_has_room(
+    own_valkey: Callable[..., Valkey],
+) -> None:
+    valkey = own_valkey("--maxmemory-policy", "noeviction")
     store = Store(valkey.url)
     here, there = endings(store), endings(store)
     there.end("b")
@@ -102,8 +103,6 @@ def test_a_full_store_is_still_asked_what_others_ended_and_told_when_it_has_room
     assert here.alive("c", BEGUN)
     store.redis.config_set("maxmemory", "0")
     wait_until(lambda: here.alive("c", BEGUN) and store_knows(store), what="the store's being told")
-    store.close()
-    valkey.close()
 
 
 def store_knows(store: Store) -> bool:

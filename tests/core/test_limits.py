@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from core import limits
@@ -61,20 +63,19 @@ def test_what_is_given_back_was_never_counted(store: Store) -> None:
     assert tries(counter, 11, "a") == [True] * 10 + [False]
 
 
-def test_with_the_store_gone_counting_goes_on_in_memory(store: Store) -> None:
-    valkey = Valkey().start()
+def test_with_the_store_gone_counting_goes_on_in_memory(own_valkey: Callable[..., Valkey]) -> None:
+    valkey = own_valkey()
     counter = Limits(Store(valkey.url))
     assert all(tries(counter, 3))
-    valkey.close()
+    valkey.stop()
     assert tries(counter, 12) == [True] * 10 + [False] * 2
     counter.give_back(SIGN_IN, "192.0.2.2")
     assert tries(counter, 11, "192.0.2.2") == [True] * 10 + [False]
 
 
-def test_a_store_without_room_does_not_let_guessers_through() -> None:
-    valkey = Valkey("--maxmemory", "1", "--maxmemory-policy", "noeviction").start()
+def test_a_store_without_room_does_not_let_guessers_through(own_valkey: Callable[..., Valkey]) -> None:
+    valkey = own_valkey("--maxmemory", "1", "--maxmemory-policy", "noeviction")
     assert tries(Limits(Store(valkey.url)), 12) == [True] * 10 + [False] * 2
-    valkey.close()
 
 
 def test_limits_of_several_kinds_do_not_mix(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -12,11 +12,9 @@ from tests.conftest import Valkey, wait_until
 
 
 @pytest.fixture
-def own() -> Iterator[Valkey]:
-    """A store of the test's own, to spoil."""
-    valkey = Valkey("--maxmemory-policy", "noeviction", "--dbfilename", "taken.rdb").start()
-    yield valkey
-    valkey.close()
+def own(own_valkey: Callable[..., Valkey]) -> Valkey:
+    """A store to spoil."""
+    return own_valkey("--maxmemory-policy", "noeviction", "--dbfilename", "taken.rdb")
 
 
 def fault(store: Store, *command: str, piped: bool) -> StoreError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -207,19 +207,15 @@ def test_a_slow_panel_shows_its_earlier_reading_meanwhile(
     source.gate.set()
 
 
-@pytest.fixture
-def other_store() -> Iterator[Valkey]:
-    server = Valkey().start()
-    yield server
-    server.close()
-
-
 NEEDS_NO_STORE = {"metrics", "cache-hit-rate", "health"}
 
 
 @pytest.mark.parametrize("name", [name for name in PANELS if name not in NEEDS_NO_STORE])
 @pytest.mark.usefixtures("no_freshness")
-def test_every_panel_says_why_when_the_store_is_away(app: Flask, site: Site, other_store: Valkey, name: str) -> None:
+def test_every_panel_says_why_when_the_store_is_away(
+    app: Flask, site: Site, own_valkey: Callable[..., Valkey], name: str
+) -> None:
+    other_store = own_valkey()
     store = Store(other_store.url)
     board = Board(replace(site, store=store), app.jinja_env, {name: PANELS[name]})
     board.raises = True

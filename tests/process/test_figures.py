@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -22,11 +22,9 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture
-def keeping() -> Iterator[Valkey]:
-    """A store of its own that keeps what it has over a restart."""
-    server = Valkey("--appendonly", "yes", "--appendfsync", "everysec").start()
-    yield server
-    server.close()
+def keeping(own_valkey: Callable[..., Valkey]) -> Valkey:
+    """A store that keeps what it has over a restart."""
+    return own_valkey("--appendonly", "yes", "--appendfsync", "everysec")
 
 
 def scrape(server: Server, query: str = "") -> str:

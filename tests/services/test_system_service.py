@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,10 +33,8 @@ def away(site: Site) -> Site:
 
 
 @pytest.fixture
-def fragile() -> Iterator[Valkey]:
-    server = Valkey("--maxmemory-policy", "noeviction").start()
-    yield server
-    server.close()
+def fragile(own_valkey: Callable[..., Valkey]) -> Valkey:
+    return own_valkey("--maxmemory-policy", "noeviction")
 
 
 def test_uptime_is_counted_from_the_fleet_s_start(site: Site) -> None:
@@ -106,12 +104,9 @@ def test_health_tells_the_store_its_kind_and_what_it_uses(site: Site) -> None:
     assert store.latency_ms > 0
 
 
-def test_health_tells_that_what_is_stored_survives(site: Site) -> None:
-    keeping = Valkey("--appendonly", "yes").start()
-    try:
-        assert system_service.health(replace(site, store=Store(keeping.url))).store.persistence == "append-only file"
-    finally:
-        keeping.close()
+def test_health_tells_that_what_is_stored_survives(site: Site, own_valkey: Callable[..., Valkey]) -> None:
+    keeping = own_valkey("--appendonly", "yes")
+    assert system_service.health(replace(site, store=Store(keeping.url))).store.persistence == "append-only file"
 
 
 def test_health_with_the_store_away_says_why_and_raises_nothing(away: Site) -> None:

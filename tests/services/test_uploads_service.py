@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,30 +176,29 @@ def test_whatever_ends_an_upload_from_within_leaves_it_interrupted(site: Site) -
     assert upload.state == "interrupted"
 
 
-def test_a_store_that_goes_away_stops_the_upload_and_sending_again_completes_it(tmp_path: Path) -> None:
-    valkey = Valkey("--appendonly", "yes").start()
-    try:
-        app = create_app(read({"REDIS_URL": valkey.url, "HEADWAY_TOKEN": TOKEN, "HEADWAY_DATA": str(tmp_path)}))
-        site: Site = app.extensions["headway"]
+def test_a_store_that_goes_away_stops_the_upload_and_sending_again_completes_it(
+    own_valkey: Callable[..., Valkey], tmp_path: Path
+) -> None:
+    valkey = own_valkey("--appendonly", "yes")
+    app = create_app(read({"REDIS_URL": valkey.url, "HEADWAY_TOKEN": TOKEN, "HEADWAY_DATA": str(tmp_path)}))
+    site: Site = app.extensions["headway"]
 
-        def chunks() -> Iterator[bytes]:
-            yield as_ndjson(JOBS[:900])
-            valkey.stop()
-            yield as_ndjson(JOBS[900:])
+    def chunks() -> Iterator[bytes]:
+        yield as_ndjson(JOBS[:900])
+        valkey.stop()
+        yield as_ndjson(JOBS[900:])
 
-        with pytest.raises(StoreAway) as away:
-            uploads_service.receive(site, "a", "anyone", chunks())
-        assert "can't be reached" in str(away.value)
-        with pytest.raises(StoreError):
-            uploads_service.recent(site, 1)
-        valkey.start()
-        wait_until(lambda: uploads_service.recent(site, 1)[0].state == "interrupted", what="the lost heart")
-        again = receive(site, as_ndjson(JOBS))
-        assert (again.state, again.accepted) == ("stored", 1200)
-        assert again.unchanged == 500
-        site.store.close()
-    finally:
-        valkey.close()
+    with pytest.raises(StoreAway) as away:
+        uploads_service.receive(site, "a", "anyone", chunks())
+    assert "can't be reached" in str(away.value)
+    with pytest.raises(StoreError):
+        uploads_service.recent(site, 1)
+    valkey.start()
+    wait_until(lambda: uploads_service.recent(site, 1)[0].state == "interrupted", what="the lost heart")
+    again = receive(site, as_ndjson(JOBS))
+    assert (again.state, again.accepted) == ("stored", 1200)
+    assert again.unchanged == 500
+    site.store.close()
 
 
 def test_the_last_thousand_uploads_are_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
