@@ -28,6 +28,8 @@ LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel's own limit is 104 (macOS) or 108 (Linux), with the closing NUL."""
 START_S = 20.0
 STOP_S = 5.0
+MOST_LOG_BYTES = 1_000_000
+"""Of what the server said in earlier runs; a start keeps the latest half of a longer log."""
 
 OPTIONS = {
     "port": "0",
@@ -53,6 +55,7 @@ class Embedded:
         self.socket = _socket_path(self.folder)
         self.pid_file = self.folder / "valkey.pid"
         self.log_file = self.folder / "valkey.log"
+        self._log_start = 0  # of the present server's words
         self.process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._stopping = threading.Event()
@@ -69,7 +72,6 @@ class Embedded:
         Raises StoreFailed.
         """
         self._end_left_behind()
-        self.log_file.write_bytes(b"")
         self.process = self._spawn()
         try:
             self._await_answer(self.process)
@@ -99,6 +101,7 @@ class Embedded:
         for name, value in OPTIONS.items():
             arguments += [f"--{name}", value]
         self.socket.unlink(missing_ok=True)
+        self._log_start = _shorten(self.log_file)
         with self.log_file.open("ab") as log:
             process = subprocess.Popen(
                 arguments,
@@ -140,37 +143,47 @@ class Embedded:
             with self._turn:
                 if self._stopping.is_set():
                     return
+                why = self._why(code)
                 try:
                     self.process = self._spawn()
                 except OSError as error:
-                    self.say(f"The store ended ({self._why(code)}) and can't be started: {error.strerror}")
+                    self.say(f"The store ended ({why}) and can't be started: {error.strerror}")
                     continue
-            self.say(f"The store ended ({self._why(code)}); started it again as pid {self.process.pid}")
+            self.say(f"The store ended ({why}); started it again as pid {self.process.pid}")
 
     def _why(self, code: int) -> str:
         # gunicorn may have reaped it first, and then its exit code is not known.
         return f"signal {-code}" if code < 0 else self._last_words() if code else "by a signal or of itself"
 
     def _last_words(self) -> str:
-        lines = self.log_file.read_text(errors="replace").split("\n") if self.log_file.exists() else []
-        words = [line.strip() for line in lines if line.strip()]
+        said = self.log_file.read_bytes()[self._log_start :] if self.log_file.exists() else b""
+        words = [line.strip() for line in said.decode(errors="replace").split("\n") if line.strip()]
         return words[-1][:300] if words else "it said nothing"
 
     def _end_left_behind(self) -> None:
-        """After `kill -9` of the master the server may live on (macOS), or still be writing its last (Linux)."""
+        """After `kill -9` of the master the server may live on (macOS), or still be writing its last (Linux).
+
+        Raises StoreFailed when it can't be ended.
+        """
         try:
             pid = int(self.pid_file.read_text())
         except (OSError, ValueError):
             return
-        end = time.monotonic() + STOP_S
-        told = False
-        while self._is_ours(pid):
-            if not told:
-                self.say(f"Stopping the store that an earlier run left behind (pid {pid})")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, SIGTERM if not told else SIGKILL if time.monotonic() > end else 0)
-            told = True
-            time.sleep(0.02)
+        if not self._is_ours(pid):
+            return
+        self.say(f"Stopping the store that an earlier run left behind (pid {pid})")
+        for signal in (SIGTERM, SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal)
+            end = time.monotonic() + STOP_S
+            while time.monotonic() < end:
+                if not self._is_ours(pid):
+                    return
+                time.sleep(0.02)
+        raise StoreFailed(
+            f"an earlier run's store (pid {pid}) has the data in {self.folder} and can't be stopped: "
+            f"end it, for example by sudo kill -9 {pid}, or restart the machine"
+        )
 
     def _is_ours(self, pid: int) -> bool:
         import psutil  # only where there is a process to look at
@@ -192,6 +205,18 @@ def _binary() -> Path:
     raise StoreFailed(
         f"no embedded store for {sys.platform}: set REDIS_URL, for example REDIS_URL=redis://localhost:6379/0"
     )
+
+
+def _shorten(log: Path) -> int:
+    """Its size in bytes, after its earlier part was dropped where it is too long: a crash's last words are worth keeping."""
+    if not log.exists():
+        return 0
+    if log.stat().st_size > MOST_LOG_BYTES:
+        with log.open("rb") as old:
+            old.seek(-MOST_LOG_BYTES // 2, os.SEEK_END)
+            latest = old.read().partition(b"\n")[2]
+        log.write_bytes(latest)  # in place: a server that is about to end may still write to it
+    return log.stat().st_size
 
 
 def _ping(path: Path) -> bytes:

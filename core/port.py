@@ -85,14 +85,27 @@ def _master(pid: int) -> int:
 
 
 def _is_orphan(pid: int) -> bool:
+    """Whether it may be a worker about to end. Whose child it is says nothing: not only process 1 adopts orphans."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        reparented = process.ppid() == 1 or sys.platform == "linux"  # where a session's own process may adopt it
-        return reparented and any("gunicorn" in part for part in process.cmdline()[:3])
+        program = process.cmdline()
+        return any("gunicorn" in part for part in program[:3]) and not _has_workers(process, program)
     except psutil.Error:
         return True  # it is gone already
+
+
+def _has_workers(process: Any, program: list[str]) -> bool:
+    import psutil
+
+    for child in process.children():
+        try:
+            if child.cmdline() == program:
+                return True
+        except psutil.Error:
+            continue
+    return False
 
 
 def _name(pid: int | None) -> str:
