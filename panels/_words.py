@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from core.settings import Settings
 from core.times import rfc3339
+from panels._track import segments
 
 NONE = "–"
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
@@ -43,14 +44,22 @@ def count(number: float | None) -> str:
     return NONE if number is None else f"{number:,.0f}"
 
 
+def _fitting(number: float, digits: int, decimals: Sequence[int]) -> str:
+    """With the first of `decimals` that leaves so many digits once it is rounded; empty where none does."""
+    texts = (f"{number:.{places}f}" for places in decimals)
+    return next((text for text in texts if len(text.lstrip("-")) <= digits + 1), "")
+
+
 def short(number: float | None) -> tuple[str, str]:
     """A figure and its unit, four digits at most: `("1.284", "M")`; below 100,000 it stands in full."""
     if number is None:
         return NONE, ""
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
-        if number >= size:
-            return f"{number / size:.3f}", unit
-    return (f"{number / 1e3:.1f}", "k") if number >= 100_000 else (count(number), "")
+    if number < 99_999.5:
+        return count(number), ""
+    for scale, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if text := _fitting(number / scale, 4, (3, 2, 1)):
+            return text, unit
+    return _fitting(number / 1e12, 4, (3, 2, 1)) or count(number / 1e12), "T"
 
 
 def figure(number: float | None) -> str:
@@ -60,7 +69,7 @@ def figure(number: float | None) -> str:
     size = abs(number)
     if size and size < 0.01:
         return f"{number:.3f}"
-    return f"{number:.2f}" if size < 10 else f"{number:.1f}" if size < 100 else count(number)
+    return _fitting(number, 3, (2, 1)) or count(number)
 
 
 def percent(number: float | None) -> str:
@@ -71,14 +80,14 @@ def percent(number: float | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """How long: `84 ms`, `8.2 s`, `6 min 30 s`, `2 h 5 min`, `3 d 4 h`."""
+    """How long: `84 ms`, `8.2 s`, `5 s`, `6 min 30 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds is None:
         return NONE
     seconds = max(seconds, 0.0)
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
     whole = round(seconds)
     for size, unit, below, lesser in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
@@ -89,10 +98,17 @@ def span(seconds: float | None) -> str:
 
 def size(number: float) -> str:
     """Bytes: `812 B`, `1.3 MB`."""
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= factor:
-            return f"{number / factor:.1f} {unit}"
-    return f"{number:.0f} B"
+    if number < 999.5:
+        return f"{number:.0f} B"
+    for factor, unit in ((1e3, "kB"), (1e6, "MB")):
+        if text := _fitting(number / factor, 4, (1,)):
+            return f"{text} {unit}"
+    return f"{number / 1e9:.1f} GB"
+
+
+def noun(number: float, one: str, many: str = "") -> str:
+    """The word for so many: `hit` for 1, `hits` for any other number."""
+    return one if number == 1 else many or f"{one}s"
 
 
 def signed(number: float) -> str:
@@ -124,7 +140,7 @@ def base_path(settings: Settings) -> str:
     return urlsplit(settings.url).path.rstrip("/") if settings.url else ""
 
 
-FILTERS = (iso, utc, count, short, figure, percent, span, size, signed, as_json, spark)
+FILTERS = (iso, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, segments)
 
 
 def install(jinja: Environment, settings: Settings) -> None:

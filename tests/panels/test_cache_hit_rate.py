@@ -27,6 +27,13 @@ def test_hits_stand_against_misses_in_chart_and_words(app: Flask, site: Site) ->
     assert "97.3 % 4,812 hits 133 misses" in words(shown)
 
 
+def test_one_of_a_kind_is_said_as_one_in_words_and_tooltip(app: Flask, site: Site) -> None:
+    shown = show(app, site, "cache-hit-rate", lambda _: CacheFigures(50.0, 1, 1))
+    assert "1 hit 1 miss " in words(shown)
+    series = dict(Parts(shown.html.decode()).attributes)["data-series"] or ""
+    assert [part["label"] for part in json.loads(series)] == ["hit", "miss"]
+
+
 def test_before_the_first_look_it_says_so(app: Flask, site: Site) -> None:
     assert "– 0 hits 0 misses Nothing was looked up yet" in words(
         show(app, site, "cache-hit-rate", lambda _: CacheFigures(None, 0, 0))

@@ -26,7 +26,7 @@ def test_it_is_on_the_page(client: FlaskClient) -> None:
 def test_it_shows_store_duties_versions_processes_and_streams(app: Flask, site: Site) -> None:
     text = words(show(app, at_noon(site), "health", lambda _: HEALTH))
     for said in (
-        "Store Valkey 9.1.2", "Memory 1.8 MB of 512.0 MB", "Open streams 0", "Duties run in vm:17", "history well 4.80 ms 5.0 s",
+        "Store Valkey 9.1.2", "Memory 1.8 MB of 512.0 MB", "Open streams 0", "Duties run in vm:17", "history well 4.80 ms 5 s",
         "1 process, versions", "vm:17 web, runs the duties 61.5 MB", "python 3.11.7",
     ):  # fmt: skip
         assert said in text

@@ -29,8 +29,17 @@ def test_a_job_shows_its_title_stage_message_and_progress(app: Flask, site: Site
     text = words(shown)
     assert text.startswith("Sunday Service 54 % ·")
     assert "rendering · 8,412 of 12,900" in text
-    assert b'<progress max="100" value="54.0"' in shown.html
+    assert b'aria-label="54 % done"' in shown.html
+    assert b'<rect class="now" x="0.0" width="54.0"' in shown.html
     assert f'href="/dashboard/jobs/{number}"'.encode() in shown.html
+
+
+def test_each_stage_of_a_job_is_a_segment_of_its_bar(app: Flask, site: Site) -> None:
+    number = processing(site, stage="fetch", progress=10.0)
+    jobs_service.update(site, JobRef(number=number), Update(stage="render", progress=60.0))
+    html = show(app, site, "processing").html.decode()
+    assert [html.count(f'<rect class="{kind}"') for kind in ("done", "now")] == [1, 1]
+    assert "<title>fetch</title>" in html
 
 
 def test_it_shows_the_newest_few_and_counts_all(app: Flask, site: Site) -> None:

@@ -62,6 +62,19 @@ def test_a_fall_is_good_for_the_latency_and_bad_for_the_hit_rate(app: Flask, sit
     assert 'class="trend down"' in cache
 
 
+def test_a_change_too_small_to_matter_has_no_colour(app: Flask, site: Site) -> None:
+    flicker = replace(PULSE, latency_trend=replace(PULSE.latency_trend, delta=0.004))
+    html = show(app, site, "stats", lambda _: flicker).html.decode()
+    latency = html[html.index("figure-latency") : html.index("figure-cache")]
+    assert 'class="trend "' in latency
+    assert "0.004 ms" in latency
+
+
+def test_one_of_a_kind_is_said_as_one(app: Flask, site: Site) -> None:
+    lone = replace(PULSE, cache_hits_total=1, cache_misses_total=1)
+    assert "1 hit, 1 miss ▼" in words(show(app, site, "stats", lambda _: lone))
+
+
 def test_before_anything_was_counted_it_says_so_with_dashes_and_no_trend(app: Flask, site: Site) -> None:
     young = replace(
         PULSE, cache_hit_rate=None, cache_hits_total=0, cache_misses_total=0, requests_per_second=None,
