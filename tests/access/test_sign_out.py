@@ -48,6 +48,11 @@ def test_an_admin_can_sign_everybody_out(app: Flask, other_process: Flask) -> No
     assert works(browser(app))
 
 
+def test_only_an_admin_is_offered_to_sign_everybody_out(app: Flask) -> None:
+    assert "Sign everybody out" in browser(app).get("/dashboard/jobs").text
+    assert "Sign everybody out" not in browser(app, READ).get("/dashboard/jobs").text
+
+
 def test_a_reader_can_not_sign_others_out(app: Flask) -> None:
     other = browser(app)
     assert sign_out(browser(app, READ), everywhere="1").status_code == 403

@@ -190,3 +190,24 @@ def test_one_can_sign_out_from_every_page(own_headway: Site, visit: Go) -> None:
     page.wait_for_url(lambda url: "/login" in url)
     page.goto(own_headway.url + OBSERVABILITY)
     assert "/login" in page.url
+
+
+def test_an_admin_can_sign_everybody_out_from_the_help_dialog(own_headway: Site, visit: Go) -> None:
+    elsewhere = visit(own_headway, "/dashboard/uploads", faults=True).page
+    page = visit(own_headway, "/dashboard/jobs").page
+    page.keyboard.press("?")
+    page.get_by_text("Sign out everywhere", exact=True).click()
+    page.get_by_role("button", name="Sign everybody out").click()
+    page.wait_for_url(lambda url: "/login" in url)
+    elsewhere.goto(own_headway.url + OBSERVABILITY)
+    assert "/login" in elsewhere.url
+
+
+def test_a_long_name_of_an_agent_leaves_its_figures_in_sight(headway: Site, visit: Go) -> None:
+    headway.ask("POST", "/api/v1/queue", {"title": "of a long agent", "agent": "a" * 100})
+    seen = visit(headway, viewport={"width": 1440, "height": 900})
+    beyond = """() => {
+      const body = document.querySelector("#panel-jobs .body");
+      return body.scrollWidth - body.clientWidth;
+    }"""
+    assert seen.page.evaluate(beyond) <= 0
