@@ -56,7 +56,7 @@ def test_the_tallest_minute_fills_the_bars_and_failures_stand_on_top(app: Flask,
 
 def test_before_the_first_job_it_teaches_how_to_report_one(app: Flask, site: Site) -> None:
     text = words(show(app, site, "jobs"))
-    assert "No jobs yet. Report the first one:" in text
+    assert "No jobs yet. Report the first one, with a token that may write in HEADWAY_TOKEN :" in text
     assert 'curl http://127.0.0.1:8000/api/v1/queue -H "Authorization: Bearer $HEADWAY_TOKEN"' in text
     assert '{"title": "My first job"}' in text
 

@@ -99,10 +99,10 @@ def test_walking_keeps_the_filter(client: FlaskClient, site: Site) -> None:
 
 
 def test_an_empty_list_teaches_and_an_empty_filter_leads_back(client: FlaskClient, site: Site) -> None:
-    assert "No jobs yet. Report the first one:" in text(client.get("/dashboard/jobs").text)
+    assert "No jobs yet. Report the first one, with a token" in text(client.get("/dashboard/jobs").text)
     make(site)
     page = client.get("/dashboard/jobs?status=failed&agent=nobody").text
-    assert "No job fits. None is failed of the agent nobody ." in text(page)
+    assert "No job fits. There is no failed job of the agent nobody ." in text(page)
     assert 'href="/dashboard/jobs">Show all jobs' in page
 
 
