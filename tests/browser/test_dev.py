@@ -1,0 +1,53 @@
+"""`make dev`: an open page reloads itself when a template or an asset changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from scripts.shots import sign_in
+from tests.conftest import TOKEN, free_port
+from tests.serving import ROOT, Server
+
+NOT_THE_PROGRAM = shutil.ignore_patterns(".*", "data", "tests", "bench", "docs", "demo", "__pycache__", "node_modules")
+
+
+@pytest.fixture(scope="module")
+def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A site that runs from a copy of the program, which a test may change."""
+    copy = shutil.copytree(ROOT, tmp_path_factory.mktemp("program") / "headway", ignore=NOT_THE_PROGRAM)
+    one = Server(free_port(), TOKEN, {"HEADWAY_DEV": "on"}, root=Path(copy))
+    try:
+        yield one.start()
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "added", "seen"),
+    [
+        ("templates/uploads.html", "<p id=proof>changed</p>{% endblock %}", "document.getElementById('proof') !== null"),
+        ("static/headway.css", "body { outline: 3px solid red; }", "getComputedStyle(document.body).outlineWidth === '3px'"),
+    ],
+)  # fmt: skip
+def test_an_open_page_reloads_when_a_template_or_an_asset_changed(
+    developed: Server, browser: Browser, file: str, added: str, seen: str
+) -> None:
+    page = browser.new_page()
+    try:
+        sign_in(page, developed.url, TOKEN)
+        with page.expect_response("**/dev/version"):
+            page.goto(f"{developed.url}/dashboard/uploads")
+        page.evaluate("() => { window.before = true; }")
+        path = developed.root / file
+        text = path.read_text()
+        path.write_text(f"{text[: text.rindex('{% endblock %}')]}{added}\n" if file.endswith("html") else text + added)
+        page.wait_for_function("() => !window.before")
+        expect(page.locator("h1")).to_be_visible()
+        assert page.evaluate(f"() => {seen}")
+    finally:
+        page.close()
