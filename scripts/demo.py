@@ -23,7 +23,9 @@ def main() -> int:
     except SettingError as error:
         sys.stderr.write(f"Headway can't start: {error}\n")
         return 1
-    site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn")], cwd=ROOT)
+    # The feeder's many requests would push the sign-in link out of sight.
+    quiet = ["--access-logfile", os.devnull]
+    site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn"), *quiet], cwd=ROOT)
     started = [site]
 
     def end(*_: object) -> None:

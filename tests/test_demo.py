@@ -21,7 +21,7 @@ import pytest
 
 from demo import history, material, works
 from demo.reporting import LiveReport, Refused, Site
-from tests.conftest import TOKEN, wait_until
+from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import ROOT, Server
 
 Feed = Callable[..., subprocess.Popen[str]]
@@ -246,3 +246,24 @@ def test_a_job_whose_creation_was_answered_but_lost_is_made_once(server: Callabl
     assert len(jobs(site)) == 1
     with pytest.raises(Refused, match="422"):
         reporting.call("POST", "/api/v1/queue", b'{"progress": 3}')
+
+
+class Demo(Server):
+    """The site as `make demo` starts it."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "scripts/demo.py"]
+
+
+def test_the_sign_in_link_stays_in_sight_while_the_demo_works() -> None:
+    demo = Demo(free_port(), "", {"HEADWAY_DEV": "off"})
+    try:
+        demo.start()
+        demo.token = (demo.data / "token").read_text().strip()
+        wait_until(lambda: demo.get("/api/v1/queue?status=completed").json()["total"] > 0, what="the demo's first job")
+        wait_until(lambda: "Uploaded" in demo.log(), what="the feeder's word")
+        assert f"/login#token={demo.token}" in demo.log()
+        assert "/api/v1/queue" not in demo.log()
+        assert demo.stop() == 0
+    finally:
+        demo.close()
