@@ -6,7 +6,6 @@ A histogram whose buckets change gets a new name: processes of two versions add 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,7 +40,6 @@ CACHE_MISSES = _counter("cache_misses_total", "Values that the cache did not hav
 HTTP_REQUESTS = _counter("http_requests_total", "Requests answered, by route.", "method", "route", "status")
 INGEST_UPDATES = _counter("ingest_updates_total", "Updates of jobs that came in, by what became of them.", "outcome")
 DUTY_FAILURES = _counter("duty_failures_total", "Runs of a duty that failed.", "duty")
-LABEL_OVERFLOW = _counter("label_overflow_total", "Observations under `other`, past a label's limit.", "label")
 
 HTTP_DURATION = Histogram(
     PREFIX + "http_request_duration_seconds", "Seconds until an answer began, by route.", ("method", "route"),
@@ -64,25 +62,6 @@ START_TIME.set(uptime.STARTED_AT)
 STREAM_CLIENTS = Gauge(
     PREFIX + "stream_clients", "Open streams.", ("transport",), registry=REGISTRY, multiprocess_mode="livesum"
 )
-
-MOST_VALUES = 200
-MOST_CHARACTERS = 128
-_seen: dict[str, set[str]] = {}
-_seen_lock = threading.Lock()
-
-
-def bounded(label: str, value: str, limit: int = MOST_VALUES) -> str:
-    """A value from outside as it may stand in a label: `other` once `limit` different ones were seen under `label`."""
-    clean = value[:MOST_CHARACTERS].encode("utf-8", "replace").decode().replace("\0", "?")
-    seen = _seen.setdefault(label, set())
-    with _seen_lock:
-        if clean in seen:
-            return clean
-        if len(seen) < limit:
-            seen.add(clean)
-            return clean
-    LABEL_OVERFLOW.labels(label=label).inc()
-    return "other"
 
 
 def install(app: Flask, site: Site, *sources: Callable[[Site], Iterable[Metric]]) -> None:

@@ -117,34 +117,17 @@ def test_instrumentation_costs_a_request_less_than_a_flask_view_by_far(counted: 
     assert seconds(lambda: wrapped(environ, lambda *_: None)) < seconds(lambda: counted.client.get("/jobs/1")) / 4
 
 
-def test_a_label_takes_so_many_values_and_the_rest_count_as_other() -> None:
-    label = "test_many"
-    before = metrics.REGISTRY.get_sample_value("headway_label_overflow_total", {"label": label}) or 0
-    given = [metrics.bounded(label, f"name {number}") for number in range(100_000)]
-    assert len(set(given)) == metrics.MOST_VALUES + 1
-    assert metrics.bounded(label, "name 7") == "name 7"
-    assert metrics.bounded(label, "name 99999") == "other"
-    overflow = metrics.REGISTRY.get_sample_value("headway_label_overflow_total", {"label": label}) or 0
-    assert overflow - before == 100_000 - metrics.MOST_VALUES + 1
-
-
-def test_a_label_from_outside_is_text_that_every_format_can_carry() -> None:
-    assert metrics.bounded("test_clean", "lone \ud800 surrogate") == "lone ? surrogate"
-    assert metrics.bounded("test_clean", "nul \0") == "nul ?"
-    assert len(metrics.bounded("test_clean", "x" * 10_000)) == metrics.MOST_CHARACTERS
-
-
 def test_hostile_label_values_reach_a_scrape_unharmed(store: Store, lonely: Site) -> None:
     registry = lonely.fleet.registry
     counter = Counter("headway_hostile_total", "Hostile \\ \n names.", ("name",), registry=registry)
     histogram = Histogram("headway_hostile_seconds", "Hostile.", ("name",), registry=registry)
     for name in HOSTILE:
-        counter.labels(metrics.bounded("test_hostile", name)).inc()
-        histogram.labels(metrics.bounded("test_hostile", name)).observe(0.1)
+        counter.labels(name).inc()
+        histogram.labels(name).observe(0.1)
     plain = metrics.to_prometheus_format(lonely)
     assert_valid(plain, metrics.to_prometheus_format(lonely, openmetrics=True))
     found = {sample.labels["name"] for family in parse_plain(plain) for sample in family.samples}
-    assert found == {metrics.bounded("test_hostile", name) for name in HOSTILE}
+    assert found == set(HOSTILE)
 
 
 def test_the_text_is_made_at_most_once_a_second(lonely: Site) -> None:
