@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,6 +23,30 @@ JOBS = "/api/v1/queue"
 
 def report(one: Server, job: str = "any") -> Answer:
     return one.post(JOBS, json={"id": job, "title": job})
+
+
+@contextlib.contextmanager
+def reporting(one: Server) -> Iterator[list[str]]:
+    """Three senders that report job after job as long as the block lasts; the names of those that were acknowledged."""
+    stored: list[str] = []
+    ending = threading.Event()
+
+    def work(name: str) -> None:
+        number = 0
+        while not ending.is_set():
+            number += 1
+            if report(one, f"{name}-{number}").status in (200, 201):
+                stored.append(f"{name}-{number}")
+
+    threads = [threading.Thread(target=work, args=(f"sender{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield stored
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join()
 
 
 def refused(answer: Answer, *words: str) -> None:
@@ -193,28 +218,15 @@ def test_a_failover_in_the_middle_of_updates_loses_nothing_that_was_acknowledged
             replica.replicaof("127.0.0.1", str(ports[0]))
             wait_until(lambda: replica.info("replication")["master_link_status"] == "up", what="the replica")
             one: Server = server(env={"REDIS_URL": network.url})
-            stored, ending = [], threading.Event()
-
-            def work(name: str) -> None:
-                number = 0
-                while not ending.is_set():
-                    number += 1
-                    if report(one, f"{name}-{number}").status == 201:
-                        stored.append(f"{name}-{number}")
-
-            threads = [threading.Thread(target=work, args=(f"sender{n}",)) for n in range(3)]
-            for thread in threads:
-                thread.start()
-            wait_until(lambda: len(stored) > 100, what="updates before the failover")
-            master.execute_command("FAILOVER", "TIMEOUT", "10000")  # the old master waits for the replica to catch up
-            wait_until(lambda: replica.info("replication")["role"] == "master", what="the new master")
-            network.target = ("127.0.0.1", ports[1])
-            network.drop()
-            before = len(stored)
-            wait_until(lambda: len(stored) > before + 100, what="updates after the failover")
-            ending.set()
-            for thread in threads:
-                thread.join()
+            with reporting(one) as stored:
+                wait_until(lambda: len(stored) > 100, what="updates before the failover")
+                # The old master waits for the replica to catch up.
+                master.execute_command("FAILOVER", "TIMEOUT", "10000")
+                wait_until(lambda: replica.info("replication")["role"] == "master", what="the new master")
+                network.target = ("127.0.0.1", ports[1])
+                network.drop()
+                before = len(stored)
+                wait_until(lambda: len(stored) > before + 100, what="updates after the failover")
             assert [job for job in stored if one.get(f"{JOBS}/{job}").status != 200] == []
             assert "Traceback" not in one.log()
     finally:
@@ -267,27 +279,12 @@ def test_a_store_without_a_free_connection_is_told_of_and_found_again(plant: Pla
 def test_whatever_breaks_in_mid_update_nothing_acknowledged_is_lost(
     plant: Plant, site: Server, breaks: Callable[[Proxy], object]
 ):
-    stored: list[str] = []
-    ending = threading.Event()
-
-    def work(name: str) -> None:
-        number = 0
-        while not ending.is_set():
-            number += 1
-            if report(site, f"{name}-{number}").status in (200, 201):
-                stored.append(f"{name}-{number}")
-
-    threads = [threading.Thread(target=work, args=(f"sender{n}",)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: len(stored) > 50, what="updates")
-    breaks(plant.network)
-    wait_until(lambda: site.get("/healthz").status == 200, what="life")
-    plant.network.mend()
-    plant.network.drop()
-    before = len(stored)
-    wait_until(lambda: len(stored) > before + 50, what="updates after the fault")
-    ending.set()
-    for thread in threads:
-        thread.join()
+    with reporting(site) as stored:
+        wait_until(lambda: len(stored) > 50, what="updates")
+        breaks(plant.network)
+        wait_until(lambda: site.get("/healthz").status == 200, what="life")
+        plant.network.mend()
+        plant.network.drop()
+        before = len(stored)
+        wait_until(lambda: len(stored) > before + 50, what="updates after the fault")
     assert [job for job in stored if site.get(f"{JOBS}/{job}").status != 200] == []
