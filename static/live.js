@@ -64,7 +64,7 @@ function hear(part, response) {
 
   if (status < 400) {
     const answered = new Date();
-    inStep(answered);
+    if (!unavailable.size) inStep(answered); // an old reading is in step with nothing
     if (headers.has("Headway-Resting")) part.dataset.resting = "";
     if (headers.has("ETag")) part.dataset.etag = headers.get("ETag");
     const took = headers.get("Server-Timing")?.match(/dur=([\d.]+)/)?.[1];

@@ -190,6 +190,14 @@ def test_a_store_that_fails_is_told_with_a_reason_and_when_to_try_again(
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_a_page_that_may_come_back_offers_to_try_it_again(app: Flask) -> None:
+    client = app.test_client()
+    away, gone = (client.get(f"/fails?error={error}", headers=bearer(TOKEN)).text for error in ("away", "404"))
+    assert '<a class="button primary" href="">Try again</a>' in away
+    assert "Try again</a>" not in gone
+    assert "Try again</a>" not in client.post("/fails?error=away", headers=bearer(TOKEN)).text
+
+
 @pytest.mark.parametrize("code", [400, 404, 405, 408, 411, 413, 414, 415, 418, 429, 431, 500, 501, 503])
 def test_every_status_has_a_title_and_says_what_to_do(client: FlaskClient, code: int) -> None:
     answer = client.get(f"/api/fails?error={code}")
