@@ -81,7 +81,7 @@ def compute_snapshot(site: Site) -> Snapshot:
     now = site.clock()
     by_status = jobs_service.counts(site)
     hour = _minutes(site, int(now // 60))
-    ended = job_metrics_service.finished(site).values()
+    ended = job_metrics_service.finished(site)[0].values()
     completed, failed = sum(each.completed for each in hour), sum(each.failed for each in hour)
     recent = hour[-1 - RATE_MINUTES : -1]
     return Snapshot(

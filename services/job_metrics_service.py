@@ -30,10 +30,11 @@ class Finished:
 
 
 def families(site: Site) -> Iterator[Metric]:
-    """`headway_jobs`, `headway_jobs_finished`, `headway_job_duration_seconds`, `headway_queue_depth`. Raises StoreError."""
+    """`headway_jobs`, `headway_jobs_finished`, `headway_job_duration_seconds`, `headway_label_overflow`,
+    `headway_queue_depth`. Raises StoreError."""
     counts = jobs_service.counts(site)
     yield _jobs(site, counts)
-    by_agent = finished(site)
+    by_agent, overflow = finished(site)
     outcomes = CounterMetricFamily("headway_jobs_finished", "Jobs that ended.", labels=("agent", "outcome"))
     durations = HistogramMetricFamily(
         "headway_job_duration_seconds", "Seconds from a job's start to its end.", labels=("agent",)
@@ -44,6 +45,11 @@ def families(site: Site) -> Iterator[Metric]:
         durations.add_metric((agent,), buckets=_cumulative(ended.buckets), sum_value=ended.sum_s)
     yield outcomes
     yield durations
+    spilt = CounterMetricFamily(
+        "headway_label_overflow", "Counted under other, since too many names came before.", labels=("label",)
+    )
+    spilt.add_metric(("agent",), overflow)
+    yield spilt
     depth = GaugeMetricFamily(
         "headway_queue_depth", "Jobs that wait; `reported` are those told to us.", labels=("queue",)
     )
@@ -51,14 +57,16 @@ def families(site: Site) -> Iterator[Metric]:
     yield depth
 
 
-def finished(site: Site) -> dict[str, Finished]:
-    """By agent, bounded by the script that counts. Raises StoreError."""
+def finished(site: Site) -> tuple[dict[str, Finished], int]:
+    """By agent, bounded by the script that counts, and how many ends went to `other` for that. Raises StoreError."""
     by_agent: dict[str, Finished] = {}
+    overflow = 0
     for partition in range(site.store.partitions):
         for text, value in site.store.redis.hgetall(keys.TOTALS.at(partition)).items():
             agent, tab, what = str(text).partition("\t")
-            if not tab:
-                continue  # how many agents are named
+            if not tab:  # a figure of the table itself: how many agents it names, how much went past them
+                overflow += int(value) if agent == "overflow" else 0
+                continue
             ended = by_agent.setdefault(agent, Finished())
             if what in FINAL:
                 ended.outcomes[what] += int(float(value))
@@ -66,7 +74,7 @@ def finished(site: Site) -> dict[str, Finished]:
                 ended.sum_s += float(value)
             elif what.removeprefix("le\t") in BOUNDS_S:
                 ended.buckets[what.removeprefix("le\t")] += int(float(value))
-    return by_agent
+    return by_agent, overflow
 
 
 def _jobs(site: Site, counts: dict[Status, int]) -> Metric:

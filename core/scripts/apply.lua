@@ -327,6 +327,7 @@ for agent, fields in pairs(totals) do
   if agent ~= 'other' and redis.call('HEXISTS', key, agent .. '\tsum') == 0 then
     if redis.call('HINCRBY', key, 'agents', 1) > MOST_AGENTS then
       redis.call('HSET', key, 'agents', MOST_AGENTS)
+      redis.call('HINCRBY', key, 'overflow', (fields.completed or 0) + (fields.failed or 0))
       agent = 'other'
     end
   end

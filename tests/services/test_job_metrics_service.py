@@ -93,6 +93,7 @@ def test_counts_of_very_many_agents_stay_bounded_and_complete(site: Site) -> Non
     assert sum(finished.values()) == 300
     assert len(finished) == 2 * 201
     assert finished[frozenset(["other", "completed"])] == 100
+    assert samples(site)["headway_label_overflow_total"][frozenset(["agent"])] == 100
 
 
 def test_hostile_agents_pass_every_parser(site: Site) -> None:
