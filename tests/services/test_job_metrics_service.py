@@ -39,7 +39,10 @@ def text(site: Site, *, openmetrics: bool = False) -> str:
 
 
 def test_an_empty_store_has_a_queue_of_none_and_no_job(site: Site) -> None:
-    assert samples(site) == {"headway_queue_depth": {frozenset(["reported"]): 0}}
+    assert samples(site) == {
+        "headway_queue_depth": {frozenset(["reported"]): 0},
+        "headway_label_overflow_total": {frozenset(["agent"]): 0},
+    }
 
 
 def test_jobs_count_by_agent_and_status_and_what_waits_is_the_queue(site: Site) -> None:
