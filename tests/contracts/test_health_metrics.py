@@ -107,10 +107,14 @@ def test_each_metric_has_its_name_and_labels(busy: Server) -> None:
 
 
 def test_what_was_done_is_what_is_counted(busy: Server) -> None:
-    values = {(sample.name, *sorted(sample.labels.values())): sample.value for sample in scraped(busy)}
-    assert values["headway_jobs", "completed", "measured"] == 1
-    assert values["headway_jobs_finished_total", "completed", "measured"] == 1
-    assert values["headway_job_duration_seconds_count", "measured"] == 1
+    def values() -> dict[tuple[str, ...], float]:
+        return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in scraped(busy)}
+
+    # A scrape's text is kept for a second, so the first one may tell of a moment ago.
+    wait_until(lambda: values().get(("headway_jobs", "completed", "measured")) == 1, what="the job that ended")
+    told = values()
+    assert told["headway_jobs_finished_total", "completed", "measured"] == 1
+    assert told["headway_job_duration_seconds_count", "measured"] == 1
 
 
 def test_routes_are_counted_by_their_pattern_and_never_by_path(busy: Server) -> None:
