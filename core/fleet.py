@@ -171,7 +171,8 @@ class Fleet:
             now = self._now
             families = self._families | now.families
             grown = {
-                name: self._merged.get(name, 0.0) + value - self._counted.get(name, 0.0)
+                # The difference first: where nothing grew, what is told is to the last bit what the store holds.
+                name: self._merged.get(name, 0.0) + (value - self._counted.get(name, 0.0))
                 for name, value in now.growing.items()
                 if name in self._merged or name not in self._counted
             }

@@ -154,6 +154,16 @@ def test_many_threads_read_and_count_at_once_and_nothing_is_lost(member: Begin) 
     assert member().total() == 160
 
 
+def test_all_processes_tell_the_same_figure_to_the_last_bit(member: Begin) -> None:
+    processes = [member() for _ in range(3)]
+    for number in range(30):
+        processes[number % 3].seconds.labels("x").observe(0.0001234567891 * (number + 1))
+    for one in processes:
+        one.figures()
+    told = {one.total("work_seconds_sum") for one in processes}
+    assert len(told) == 1, "a sum that is less elsewhere by one bit looks like a counter that began anew"
+
+
 def test_what_a_process_tells_of_itself_can_be_read(member: Begin) -> None:
     one = member()
     one.fleet.role = "duties"
