@@ -35,5 +35,5 @@ screenshots: ## Take the README's pictures from the demo
 	@.venv/bin/python scripts/screenshots.py
 
 clean: ## Remove what was installed and cached; data stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/npm/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gets what the tests need besides Python: a Chromium and promtool. What is there is used as it is; as root on
-# Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
+# Gets what the tests need besides Python: a Chromium, promtool, nginx, Node.js and the packages of tests/npm. What is
+# there is used as it is; as root on Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,16 +18,42 @@ with sync_playwright() as p:
 PYTHON
 }
 
-# Installs a Debian package where this user may.
+# Debian starts a server that it installs, unless this says no.
+policy=/usr/sbin/policy-rc.d
+keep_servers_stopped() {
+    [ ! -e "$policy" ] || return 0
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod +x "$policy"
+}
+
+# Installs Debian packages where this user may.
 apt_updated=""
 install() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
-    echo "Installing $1"
+    echo "Installing $*"
     if [ -z "$apt_updated" ]; then
         apt-get update -qq >/dev/null || return 1
         apt_updated=yes
+        keep_servers_stopped
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null 2>&1
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
+}
+
+# A Node.js whose module loader takes hooks (18.19 or newer), and npm.
+have_node() {
+    node -e 'process.exit(typeof require("node:module").register === "function" ? 0 : 1)' >/dev/null 2>&1 \
+        && command -v npm >/dev/null 2>&1
+}
+
+# The packages of tests/npm, only when something changed.
+npm_packages() {
+    stamp=tests/npm/node_modules/.installed
+    state=$(cat tests/npm/package.json tests/npm/package-lock.json | cksum; node --version)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$state" ] && return 0
+    echo "Installing tests/npm"
+    npm ci --prefix tests/npm --loglevel error --no-audit --no-fund --no-update-notifier >/dev/null || return 1
+    echo "$state" > "$stamp"
 }
 
 if ! have_chromium; then
@@ -40,6 +66,18 @@ fi
 if ! command -v promtool >/dev/null 2>&1; then
     install prometheus || missing="$missing
   promtool, for the metrics tests: apt-get install prometheus, or brew install prometheus"
+fi
+# Only root has its folder on the PATH in places.
+if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then
+    install nginx-light || install nginx || missing="$missing
+  nginx, for the tests behind a proxy: apt-get install nginx-light, or brew install nginx"
+fi
+if ! have_node && ! { install nodejs npm && have_node; }; then
+    missing="$missing
+  Node.js 18.19 or newer with npm, for the tests of clients: https://nodejs.org/en/download"
+elif ! npm_packages; then
+    missing="$missing
+  the packages of tests/npm, which npm has to reach its registry for: npm ci --prefix tests/npm"
 fi
 if [ -n "$missing" ]; then
     echo "make test needs what could not be installed here:$missing" >&2

@@ -19,6 +19,7 @@ from app import create_app
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
+from tests.node import Node
 from tests.serving import Server
 
 TOKEN = "an-admin-token-for-tests"
@@ -162,4 +163,18 @@ def server() -> Iterator[Callable[..., Server]]:
 
     yield begin
     for one in servers:
+        one.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Callable[..., Node]]:
+    """Starts a Node script a call, which may import the packages of tests/npm: `node(path, *arguments, env={…})`."""
+    scripts: list[Node] = []
+
+    def begin(script: Path, *arguments: object, env: dict[str, str] | None = None) -> Node:
+        scripts.append(Node(script, *arguments, env=env))
+        return scripts[-1]
+
+    yield begin
+    for one in scripts:
         one.close()
