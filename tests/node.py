@@ -57,7 +57,7 @@ class Node:
         with self._came:
             while not self._lines:
                 ended = not self._readers[0].is_alive()
-                if ended or not self._came.wait(min(0.2, end - time.monotonic())) and time.monotonic() > end:
+                if ended or (not self._came.wait(min(0.2, end - time.monotonic())) and time.monotonic() > end):
                     why = "ended" if ended else f"said nothing within {within} s"
                     raise AssertionError(f"{self.script.name} {why}:\n{self.errors()}")
             return self._lines.popleft()
