@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, Response, render_template, request
 
 from core import access
 from core.problems import Problem
-from routes import job_view, pages, site
+from routes import job_view, regions, site
+from routes.regions import Content, region
 from services import jobs_service
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
@@ -43,6 +45,11 @@ class Filter:
         return self.query(before=self.before, after=self.after)
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """What the list changes with."""
+        return ("jobs",) if self.agent is None else (f"agent:{self.agent}",)
+
+    @property
     def narrows(self) -> bool:
         return self.status is not None or self.agent is not None
 
@@ -50,18 +57,16 @@ class Filter:
 @bp.get("", strict_slashes=False)
 @access.scope("read")
 def listing() -> str:
-    chosen = _filter()
-    rows = _rows(chosen)
+    chosen = _filter(request.args)
+    rows = regions.show("job-list", chosen.here[1:])
     agents = jobs_service.agents(site(), MOST_AGENTS)
-    return render_template(
-        "jobs.html", chosen=chosen, statuses=STATUSES, agents=agents, rows=rows, etag=pages.tag_of(rows)
-    )
+    return render_template("jobs.html", chosen=chosen, statuses=STATUSES, agents=agents, rows=rows)
 
 
 @bp.get("/rows")
 @access.scope("read")
 def listing_rows() -> Response:
-    return pages.part("job-list", _rows(_filter()))
+    return regions.answer("job-list", _filter(request.args).here[1:])
 
 
 @bp.get("/<int:number>")
@@ -70,26 +75,28 @@ def job(number: int) -> str:
     found = _job(number)
     if isinstance(found, DamagedJob):
         return render_template("job_damaged.html", number=number)
-    state = _state(found)
-    return render_template("job.html", job=found, state=state, etag=pages.tag_of(state))
+    return render_template("job.html", job=found, state=regions.show("job", str(number)))
 
 
 @bp.get("/<int:number>/state")
 @access.scope("read")
 def job_state(number: int) -> Response:
-    found = _job(number)
+    return regions.answer("job", str(number))
+
+
+@region("job", every=2, topics=lambda argument: (f"job:{regions.number_of(argument)}",))
+def _state(argument: str) -> Content:
+    found = _job(regions.number_of(argument))
     if isinstance(found, DamagedJob):
-        return pages.part("job", render_template("components/damaged.html"), resting=True)
-    return pages.part("job", _state(found), resting=found.is_final)
+        return Content(render_template("components/damaged.html"), resting=True)
+    html = render_template("components/job_state.html", job=found, view=job_view.of(found))
+    return Content(html, resting=found.is_final)
 
 
-def _state(job: Job) -> str:
-    return render_template("components/job_state.html", job=job, view=job_view.of(job))
-
-
-def _rows(chosen: Filter) -> str:
-    page = _page(chosen)
-    return render_template("components/job_rows.html", chosen=chosen, page=page)
+@region("job-list", every=5, topics=lambda argument: _filter_of(argument).topics)
+def _rows(argument: str) -> Content:
+    chosen = _filter_of(argument)
+    return Content(render_template("components/job_rows.html", chosen=chosen, page=_page(chosen)))
 
 
 def _page(chosen: Filter) -> JobPage:
@@ -115,21 +122,24 @@ def _job(number: int) -> Job | DamagedJob:
     return found
 
 
-def _filter() -> Filter:
-    status = request.args.get("status") or None
+def _filter_of(argument: str) -> Filter:
+    return _filter(dict(parse_qsl(argument)))
+
+
+def _filter(query: Mapping[str, str]) -> Filter:
+    status = query.get("status") or None
     if status is not None and status not in STATUSES:
         raise Problem(400, "Unknown status", f"status should be one of {', '.join(STATUSES)}.")
-    before, after = _cursor("before"), _cursor("after")
+    before, after = _cursor("before", query.get("before")), _cursor("after", query.get("after"))
     return Filter(
         status,
-        (request.args.get("agent") or "").strip()[:128] or None,
+        (query.get("agent") or "").strip()[:128] or None,
         before,
         None if before is not None else after,
     )
 
 
-def _cursor(name: str) -> int | None:
-    text = request.args.get(name)
+def _cursor(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= LARGEST_NUMBER):

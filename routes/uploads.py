@@ -12,7 +12,8 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from core import access
 from core.problems import Problem
 from core.times import rfc3339
-from routes import pages, site, upload_body
+from routes import regions, site, upload_body
+from routes.regions import Content, region
 from services import upload_export, uploads_service
 from services.upload_records import KEPT_REJECTED, MOST_REJECTED
 from services.uploads_service import Upload
@@ -31,17 +32,15 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 @bp.get("", strict_slashes=False)
 @access.scope("read")
 def listing() -> str:
-    rows = _rows()
     who = access.caller()
-    return render_template(
-        "uploads.html", rows=rows, etag=pages.tag_of(rows), may_upload=who is not None and who.scope == "admin"
-    )
+    may_upload = who is not None and who.scope == "admin"
+    return render_template("uploads.html", rows=regions.show("uploads"), may_upload=may_upload)
 
 
 @bp.get("/rows")
 @access.scope("read")
 def listing_rows() -> Response:
-    return pages.part("uploads", _rows())
+    return regions.answer("uploads")
 
 
 @bp.route("", methods=["POST", "PUT"], strict_slashes=False)
@@ -63,16 +62,13 @@ def upload() -> Response:
 @bp.get("/<int:number>")
 @access.scope("read")
 def one(number: int) -> str:
-    found = _upload(number)
-    state = _state(found)
-    return render_template("upload.html", upload=found, state=state, etag=pages.tag_of(state))
+    return render_template("upload.html", upload=_upload(number), state=regions.show("upload", str(number)))
 
 
 @bp.get("/<int:number>/state")
 @access.scope("read")
 def one_state(number: int) -> Response:
-    found = _upload(number)
-    return pages.part("upload", _state(found), resting=found.is_over)
+    return regions.answer("upload", str(number))
 
 
 @bp.get("/<int:number>/rejected.csv")
@@ -127,19 +123,23 @@ def _upload(number: int) -> Upload:
     return found
 
 
-def _rows() -> str:
-    return render_template("components/upload_rows.html", uploads=uploads_service.recent(site(), LISTED))
+@region("uploads", every=10)
+def _rows(_: str) -> Content:
+    return Content(render_template("components/upload_rows.html", uploads=uploads_service.recent(site(), LISTED)))
 
 
-def _state(found: Upload) -> str:
+@region("upload", every=2, topics=lambda argument: (f"upload:{regions.number_of(argument)}",))
+def _state(argument: str) -> Content:
+    found = _upload(regions.number_of(argument))
     rejected = list(islice(uploads_service.rejected(site(), found.number), SHOWN_REJECTED)) if found.rejected else []
-    return render_template(
+    html = render_template(
         "components/upload_state.html",
         upload=found,
         rejected=rejected,
         most_rejected=MOST_REJECTED,
         kept_rejected=KEPT_REJECTED,
     )
+    return Content(html, resting=found.is_over)
 
 
 def _store_away(fault: uploads_service.StoreAway) -> Problem:
