@@ -37,7 +37,8 @@ AGENT_STATUS = Key("agent-status:", "zset", "apply", "until retired: jobs of STA
 FINISHED = Key("finished", "zset", "apply", "until retired: jobs at their end, by finish time in ms")
 AGENTS = Key("agents", "zset", "apply", "until an agent's last job is retired: agents by when last seen, in ms")
 TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durations by agent, bounded")
-MINUTE = Key("minute:", "hash", "apply", "25 h: what happened in a minute since the epoch")
+MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened in a minute since the epoch")
+HOUR = Key("hour:", "hash", "apply, history_service", "8 days: what happened in an hour since the epoch")
 EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so, each MessagePack in field e")
 
 # What the processes of one site know together: figures, who lives, who leads.
@@ -54,6 +55,7 @@ LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value
 DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON")
 SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
 PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
+SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: a range of what happened over time, as JSON")
 CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
 
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")

@@ -13,6 +13,7 @@ from core import keys
 from core.metrics import REDIS_LATENCY, hit_rate
 from core.site import Site
 from core.times import rfc3339
+from services import job_series_service
 
 EVERY_S = 5
 KEPT = 120
@@ -89,6 +90,7 @@ def sample(site: Site) -> None:
         pipeline.rpush(keys.SAMPLES.at(), _encode(taken))
         pipeline.ltrim(keys.SAMPLES.at(), -KEPT, -1)
         pipeline.execute()
+    job_series_service.note_depth(site, taken.at)
 
 
 def samples(site: Site) -> tuple[Sample, ...]:
