@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from core.store import StoreError, explain
 from core.times import rfc3339
 from panels import _words
 from panels._panel import Panel
+from services.job_series_service import DEFAULT_RANGE
 
 FRESH_S = 1.0
 """A panel's data is read at most so often in a process."""
@@ -72,17 +73,21 @@ class Board:
     def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel]) -> None:
         _words.install(jinja, site.settings)
         self.panels = panels
+        readings = {part: (panel, read) for panel in panels.values() for part, read in panel.readings().items()}
+        self.parts = {part: panel for part, (panel, _) in readings.items()}
+        """The panel of every part that can be polled: `success-rate`, `success-rate:6h`."""
         self.raises = False
-        self._slots = {name: _Slot(self, site, jinja, panel) for name, panel in panels.items()}
+        self._slots = {part: _Slot(self, site, jinja, panel, read) for part, (panel, read) in readings.items()}
 
-    def poll(self, name: str) -> Shown:
-        """What the panel shows now. Whoever asks while it is being read waits for that one reading."""
-        return self._slots[name].poll()
+    def poll(self, part: str) -> Shown:
+        """What a part shows now. Whoever asks while it is being read waits for that one reading."""
+        return self._slots[part].poll()
 
-    def page(self) -> list[tuple[Panel, Shown]]:
-        """Every panel in order. What is due is read side by side; what takes long shows that it is awaited."""
-        shown = {slot: slot.poll() for slot in self._slots.values() if not slot.due()}
-        due = [slot for slot in self._slots.values() if slot not in shown]
+    def page(self, range_: str = DEFAULT_RANGE) -> list[tuple[Panel, Shown]]:
+        """Every panel in order, at a range. What is due is read side by side; what takes long shows that it is awaited."""
+        slots = [self._slots[panel.part(range_)] for panel in self.panels.values()]
+        shown = {slot: slot.poll() for slot in slots if not slot.due()}
+        due = [slot for slot in slots if slot not in shown]
         if due:
             pool = ThreadPoolExecutor(len(due))
             readings = {slot: pool.submit(slot.poll) for slot in due}
@@ -91,14 +96,15 @@ class Board:
             # What was answered is kept: once the slowest has answered, others would be due again.
             for slot, reading in readings.items():
                 shown[slot] = reading.result() if reading in in_time else slot.awaited()
-        return [(slot.panel, shown[slot]) for slot in self._slots.values()]
+        return [(slot.panel, shown[slot]) for slot in slots]
 
 
 class _Slot:
-    """One panel's place on the board."""
+    """One part's place on the board: a panel, or a panel at one of its ranges."""
 
-    def __init__(self, board: Board, site: Site, jinja: Environment, panel: Panel) -> None:
+    def __init__(self, board: Board, site: Site, jinja: Environment, panel: Panel, data: Callable[[Site], Any]) -> None:
         self.panel = panel
+        self._data = data
         self._board, self._site, self._jinja = board, site, jinja
         self._lock = threading.Lock()
         self._until = float("-inf")
@@ -129,7 +135,7 @@ class _Slot:
     def _read(self) -> Shown:
         taken_at, start = self._site.clock(), time.perf_counter()
         try:
-            data = self.panel.data(self._site)
+            data = self._data(self._site)
             took_s = time.perf_counter() - start
             shown = self._show(data, taken_at, took_s)
         except StoreError as error:

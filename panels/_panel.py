@@ -7,9 +7,11 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from core.site import Site
+from services.job_series_service import DEFAULT_RANGE, RANGES
 
 
 class PanelError(Exception):
@@ -25,11 +27,13 @@ class Panel:
     title: str
     every: int
     """Seconds between two polls of one open page."""
-    data: Callable[[Site], Any]
-    """Reads a frozen dataclass, which the template gets as `data` and the JSON shows field by field."""
+    data: Callable[..., Any]
+    """Reads a frozen dataclass of a site, which the template gets as `data` and the JSON shows field by field."""
     width: Literal[1, 2, 3, 4] = 1
     """Columns out of four."""
-    chart: Literal["line", "doughnut"] | None = None
+    chart: Literal["line", "bars", "doughnut"] | None = None
+    ranged: bool = False
+    """Whether its reader chooses a range of time; `data` then takes the name of one of `RANGES` behind the site."""
     order: int = 100
     """Place on the page, low to high."""
     note: str = ""
@@ -48,6 +52,16 @@ class Panel:
     @property
     def template(self) -> str:
         return f"panels/{self.name}.html"
+
+    def part(self, range_: str = DEFAULT_RANGE) -> str:
+        """What an open page calls it: `success-rate`, or `success-rate:6h` where that is not the usual range."""
+        return self.name if not self.ranged or range_ == DEFAULT_RANGE else f"{self.name}:{range_}"
+
+    def readings(self) -> dict[str, Callable[[Site], Any]]:
+        """How the data of each of its parts is read."""
+        if not self.ranged:
+            return {self.name: self.data}
+        return {self.part(range_): partial(self.data, range_=range_) for range_ in RANGES}
 
 
 def discover(package: str, paths: Iterable[str]) -> dict[str, Panel]:

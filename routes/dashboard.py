@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
-from routes import pages
+from routes import pages, ranges
 from routes.panels_api import board
+from services.job_series_service import RANGES
 
 bp = Blueprint("dashboard", __name__)
 bp.app_context_processor(pages.around)
@@ -21,6 +22,8 @@ def home() -> Response:
 @bp.get("/dashboard/observability")
 @access.scope("read")
 def observability() -> str:
-    panels = board().page()
+    chosen = ranges.asked()
+    panels = board().page(chosen)
     failing = [shown.unavailable for _, shown in panels if shown.unavailable and shown.unavailable.of_store]
-    return render_template("observability.html", panels=panels, store_reason=failing[0].reason if failing else None)
+    reason = failing[0].reason if failing else None
+    return render_template("observability.html", panels=panels, ranges=RANGES, chosen=chosen, store_reason=reason)

@@ -14,6 +14,7 @@ from core import access, metrics
 from core.problems import Problem
 from core.times import rfc3339
 from panels import PANELS, Board, Panel, Shown, Unavailable
+from routes import ranges
 
 bp = Blueprint("panels_api", __name__, url_prefix="/dashboard/api")
 
@@ -31,7 +32,7 @@ def _poll(panel: Panel) -> Callable[[], Shown]:
     events = metrics.HTMX_EVENTS.labels(panel=panel.name)
 
     def poll() -> Shown:
-        shown = board().poll(panel.name)
+        shown = board().poll(panel.part(ranges.asked()) if panel.ranged else panel.name)
         refreshes.inc()
         if "HTTP_HX_REQUEST" in request.environ:
             events.inc()
