@@ -41,7 +41,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Job:
     """One job. `number` is its queue id; `metadata` and `result` are JSON text; `skew_seconds` is how far the
-    reporter's clock was off, where it was."""
+    reporter's clock was off, where it was; `heard_at` is when the last update arrived, where that was later than
+    `updated_at`."""
 
     number: int
     id: str
@@ -62,6 +63,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+    heard_at: datetime | None
     skew_seconds: int | None
 
     @property
@@ -95,6 +97,7 @@ class _Stored(Struct):
     progress: float = 0
     attempt: int = 1
     updated: int | None = None
+    heard: int | None = None
     title: str | None = None
     stage: str | None = None
     message: str | None = None
@@ -143,6 +146,7 @@ def _job(number: int, stored: _Stored) -> Job:
         started_at=_time_or_none(stored.started),
         finished_at=_time_or_none(stored.finished),
         updated_at=_time(stored.updated or stored.created),
+        heard_at=_time_or_none(stored.heard),
         skew_seconds=stored.skew,
     )
 
