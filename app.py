@@ -7,15 +7,31 @@ import os
 from flask import Flask
 
 from core import access, metrics, problems
+from core.bus import Bus
 from core.cache import Cache
 from core.duties import Duty
 from core.fleet import Fleet
+from core.hub import Hub
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
+from core.streams import Announcer
 from panels import PANELS, Board
-from routes import auth, dashboard, dev, health, jobs, metrics_text, panels_api, queue_api, uploads
-from services import history_service, job_metrics_service, retention_service
+from routes import (
+    auth,
+    dashboard,
+    dev,
+    health,
+    jobs,
+    metrics_text,
+    panels_api,
+    progress_api,
+    queue_api,
+    tickets,
+    uploads,
+)
+from services import history_service, job_events, job_metrics_service, retention_service
+from services.progress_streams import ProgressStreams
 
 DUTIES = (
     Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
@@ -29,10 +45,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY))
+    bus = Bus(store, {"e": job_events.decode})
+    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub())
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = DUTIES
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
+    progress = app.extensions["headway.progress"] = ProgressStreams(site)
+    site.fleet.streams = progress.by_stream
+    for listener in (Announcer(site.hub), progress):
+        bus.listen(listener)
 
     problems.install(app)
     access.install(app, site)
@@ -44,7 +65,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         jobs.bp,
         metrics_text.bp,
         panels_api.bp,
+        progress_api.bp,
         queue_api.bp,
+        tickets.bp,
         uploads.bp,
     ):
         app.register_blueprint(blueprint)

@@ -33,6 +33,7 @@ log = logging.getLogger("headway.fleet")
 EVERY_S = 2.0
 HEARTBEAT_S = 15
 """A process that was not heard for so long counts as gone."""
+MOST_STREAMS = 100
 QUIET_S = 1.0
 """For so long after a failure nobody waits for the store again."""
 MOST_SERIES = 5_000
@@ -47,6 +48,8 @@ class About(msgspec.Struct, frozen=True):
     role: str
     started_at: float
     rss_bytes: int
+    streams: dict[str, int] = {}
+    """Clients by what they listen to; of many, those with the most."""
 
 
 Source = Callable[[], Iterable[Metric]]
@@ -111,6 +114,8 @@ class Fleet:
         self.registry = registry
         self.role = "web"
         self.sources: list[Source] = []
+        self.streams: Callable[[], dict[str, int]] = dict
+        """Clients of this process by what they listen to."""
         self._most_series = most_series
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -251,7 +256,10 @@ class Fleet:
 
     def _about(self) -> About:
         rss = psutil.Process().memory_info().rss
-        return About(self._pid, socket.gethostname(), self.role, self._started_at, rss)
+        streams = self.streams()
+        most = sorted(streams, key=streams.__getitem__, reverse=True)[:MOST_STREAMS]
+        told = {name: streams[name] for name in most}
+        return About(self._pid, socket.gethostname(), self.role, self._started_at, rss, told)
 
 
 def processes(store: Store) -> list[tuple[str, float, About]]:

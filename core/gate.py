@@ -16,6 +16,7 @@ from core.problems import Problem
 from core.scopes import PUBLIC, Rule, rule_of
 from core.sessions import LIFETIME_S, Caller, Sessions
 from core.site import Site
+from core.tickets import Tickets
 from core.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Gate:
         self.origins = Origins(settings)
         self.limits = Limits(site.store)
         self.sessions = Sessions(self.tokens, Endings(site.store, site.clock, LIFETIME_S), site.clock)
+        self.tickets = Tickets(site.store)
         self._ingest_limit = limits.ingest(settings.rate_limit) if settings.rate_limit else None
         self._views = app.view_functions
         self._rules: dict[str, Rule] = {"static": PUBLIC}
@@ -48,7 +50,10 @@ class Gate:
         rule = self._rules.get(endpoint) or self._rule(endpoint)
         if rule.public:
             return None
-        caller = g.headway_caller = self.identify(environ)
+        caller = self.identify(environ)
+        if caller is None and rule.by_ticket and "ticket" in request.args:
+            caller = self._redeem(request.args["ticket"])
+        g.headway_caller = caller
         if caller is None:
             return self._turn_away(environ)
         if caller.scope not in (rule.by_session if caller.kind == "session" else rule.by_token):
@@ -69,6 +74,16 @@ class Gate:
             return self.sessions.caller(environ)
         allowed = self.tokens.match(shown)
         return Caller("token", allowed, self.tokens.marks[allowed]) if allowed else None
+
+    def _redeem(self, ticket: str) -> Caller:
+        caller = self.tickets.redeem(ticket)
+        if caller is None or not self.sessions.alive(caller):
+            raise Problem(
+                401,
+                "Ticket not valid",
+                "It was used already, is older than 30 s, or is none of this site. Ask for a new one: POST /api/v1/tickets.",
+            )
+        return caller
 
     def _rule(self, endpoint: str) -> Rule:
         rule = rule_of(self._views[endpoint])

@@ -35,11 +35,28 @@ IDS = Key("ids:", "hash", "apply", "until retired: an agent's job ids, each to i
 STATUS = Key("status:", "zset", "apply", "until retired: jobs of a status by number")
 AGENT_STATUS = Key("agent-status:", "zset", "apply", "until retired: jobs of STATUS:AGENT by number")
 FINISHED = Key("finished", "zset", "apply", "until retired: jobs at their end, by finish time in ms")
-AGENTS = Key("agents", "zset", "apply", "until an agent's last job is retired: agents by when last seen, in ms")
+AGENTS = Key(
+    "agents", "zset", "apply, agent", "until retired, when it was not seen for long: agents by last seen, in ms"
+)
 TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durations by agent, bounded")
 MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened in a minute since the epoch")
 HOUR = Key("hour:", "hash", "apply, history_service", "8 days: what happened in an hour since the epoch")
-EVENTS = Key("events", "stream", "apply", "the last 100,000 events or so, each MessagePack in field e")
+EVENTS = Key(
+    "events", "stream", "apply, agent", "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a"
+)
+
+# What an agent did, until the agent is retired. Written by the scripts `apply` and `agent`, ended by `retire`.
+STAGE_TIMES = Key("stage-times:", "hash", "apply", "until its last job is retired: the last durations of each stage")
+VIDEOS = Key("videos:", "zset", "apply, agent", "the newest 100,000 distinct videos of an agent, by when first seen")
+EPISODES = Key(
+    "episodes:", "zset", "apply", "the newest 100,000 episodes: all, published or unpublished:AGENT, by time"
+)
+EPISODE = Key("episode:", "hash", "apply", "as EPISODES: each episode of an agent, a MessagePack map")
+MADE = Key("made:", "hash", "apply, agent", "how many distinct videos, episodes, published episodes there ever were")
+DISCOVERED = Key("discovered:", "zset", "agent", "the newest 100,000 discovered videos of an agent, by when")
+DISCOVERY = Key("discovery:", "hash", "agent", "as DISCOVERED: each video, MessagePack")
+BACKFILLS = Key("backfills:", "zset", "agent", "the newest 1,000 backfills of an agent, by when they started")
+BACKFILL = Key("backfill:", "hash", "agent", "as BACKFILLS: each backfill, a MessagePack map")
 
 # What the processes of one site know together: figures, who lives, who leads.
 METRICS = Key(
@@ -65,6 +82,7 @@ REVOKED = Key(
     "revoked:", "string", "core.endings", "as long as its session would have: a session signed out, by its id"
 )
 SESSIONS_ENDED = Key("sessions-ended", "string", "core.endings", "for ever: sessions begun up to then (s) are over")
+TICKET = Key("ticket:", "string", "core.tickets", "30 s or until it is used: whom a ticket stands for, by its SHA-256")
 LIMIT = Key("limit", "string", "core.limits", "1 to 5 min: attempts of an address, requests of a token")
 
 # Uploads of job history.

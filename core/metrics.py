@@ -62,6 +62,17 @@ START_TIME.set(uptime.STARTED_AT)
 STREAM_CLIENTS = Gauge(
     PREFIX + "stream_clients", "Open streams.", ("transport",), registry=REGISTRY, multiprocess_mode="livesum"
 )
+STREAM_CONNECTIONS = _counter("stream_connections_total", "Streams opened.", "transport")
+STREAM_SENT = _counter("stream_events_sent_total", "Events handed to clients of streams.", "transport")
+STREAM_DROPPED = _counter(
+    "stream_events_dropped_total", "Events that clients who fell behind did not get.", "transport"
+)
+STREAM_LAG = Gauge(
+    PREFIX + "stream_lag_seconds",
+    "From the store to this process: how old the newest event was as it came.",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 
 
 def install(app: Flask, site: Site, *sources: Callable[[Site], Iterable[Metric]]) -> None:

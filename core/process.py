@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 import gevent
 from flask import Flask
 
 from core import duties
+from core.event_reader import Readers
 from core.site import Site
 from core.store import PartitionsMismatch, StoreError
 
 BOOT_FAILED = 3
 """The exit code at which gunicorn's master gives up rather than starting the next worker."""
 SETTLE_EVERY_S = 2.0
+MOST_FILES = 65_536
+
+_readers: Readers | None = None
 
 
 def begin(worker: Any) -> None:
@@ -25,11 +31,26 @@ def begin(worker: Any) -> None:
     if not _settle(site, worker.log):
         gevent.spawn(_settle_later, site, worker.log)
     duties.start(worker.application)
+    _more_files()
+    site.hub.start()
+    global _readers
+    _readers = Readers(site.bus)
+    _readers.start()
 
 
 def end() -> None:
     """After the last answer, while the store is still there."""
     duties.stop()
+    if _readers is not None:
+        _readers.stop()
+
+
+def _more_files() -> None:
+    """Each open stream is an open file, and many systems begin with few and allow many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle(site: Site, log: Any) -> bool:

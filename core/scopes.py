@@ -30,17 +30,18 @@ class Rule:
     by_session: frozenset[Scope]
     counted: bool
     form_checked: bool
+    by_ticket: bool = False
 
 
-def scope(*names: ViewScope, csrf: Literal["gate", "view"] = "gate") -> Callable[[V], V]:
-    """Say who may call a view: whoever has one of these scopes.
+def scope(*names: ViewScope, csrf: Literal["gate", "view"] = "gate", ticket: bool = False) -> Callable[[V], V]:
+    """Say who may call a view: whoever has one of these scopes, and with `ticket` who shows a ticket of theirs.
 
     `csrf="view"` is for uploads, whose body the gate must not read: the view itself calls `check_csrf` with what it
     finds in the form, before it changes anything.
     """
     allowed: frozenset[Scope] = frozenset().union(*(MAY[name] for name in names))
     signed_in: frozenset[Scope] = frozenset().union(*(MAY[name] for name in names if name != "ingest"))
-    rule = Rule("public" in names, allowed, signed_in, "ingest" in names, csrf == "gate")
+    rule = Rule("public" in names, allowed, signed_in, "ingest" in names, csrf == "gate", ticket)
 
     def mark(view: V) -> V:
         setattr(view, MARK, rule)

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.bus import Bus
 from core.cache import Cache
 from core.fleet import Fleet
+from core.hub import Hub
 from core.settings import Settings
 from core.store import Store
 
@@ -18,5 +20,7 @@ class Site:
     store: Store
     cache: Cache
     fleet: Fleet
+    bus: Bus
+    hub: Hub
     clock: Callable[[], float] = time.time
     """Seconds since the epoch, UTC."""

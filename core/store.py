@@ -72,6 +72,13 @@ class Store:
             client.connection_pool.disconnect()
 
 
+def reader(url: str, timeout_s: float) -> redis.Redis:
+    """A connection of its own, answering bytes, for who waits in the store up to `timeout_s` for something to come."""
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout_s, socket_connect_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0)
+    )
+
+
 def _connect(url: str, *, decode_responses: bool) -> redis.Redis:
     pool = redis.BlockingConnectionPool.from_url(
         url,

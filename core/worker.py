@@ -73,7 +73,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             gevent.spawn_later(NOTICE_S, super().handle_exit, sig, frame)
 
     def load_wsgi(self) -> None:
-        from core.patience import patient  # imports what must not be imported before gevent's patch
+        from core.handover import handing_over  # what must not be imported before gevent's patch
+        from core.patience import patient
 
         try:
             super().load_wsgi()
@@ -84,7 +85,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self.log.exception("The program could not be loaded")
             self.wsgi = make_fail_app(traceback.format_exc())
         self.application = self.wsgi
-        self.wsgi = patient(self.wsgi)
+        self.wsgi = handing_over(patient(self.wsgi), self.log)
 
     def timeout_ctx(self) -> Waiting:
         return Waiting(self)

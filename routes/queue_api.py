@@ -47,20 +47,20 @@ def update(ref: str) -> Response:
     """200 and the item; `applied` is false where the update was late, repeated, or came after the end."""
     new = _checked(Update, body.json_object())
     try:
-        outcome = jobs_service.update(site(), _ref(ref), new)
+        outcome = jobs_service.update(site(), ref_of(ref), new)
     except FieldError as fault:
         raise _unprocessable(fault) from fault
     if outcome.kind == "missing":
-        raise _unknown(ref)
+        raise unknown(ref)
     return _written(outcome, 200)
 
 
 @bp.get("/<ref>")
 @access.scope("read")
 def show(ref: str) -> Response:
-    job = jobs_service.get(site(), _ref(ref))
+    job = jobs_service.get(site(), ref_of(ref))
     if job is None:
-        raise _unknown(ref)
+        raise unknown(ref)
     return _answer(item(job))
 
 
@@ -195,14 +195,14 @@ def _unprocessable(fault: FieldError) -> Problem:
     return Problem(422, "Unprocessable field", f"{fault}.", field=fault.field)
 
 
-def _ref(text: str) -> JobRef:
+def ref_of(text: str) -> JobRef:
     # Sixteen digits are more than any number given; no id is of digits alone, so what is longer is found nowhere.
     if text.isascii() and text.isdigit() and len(text) < 16:
         return JobRef(number=int(text))
     return JobRef(agent=request.args.get("agent", DEFAULT_AGENT), id=text)
 
 
-def _unknown(ref: str) -> Problem:
+def unknown(ref: str) -> Problem:
     where = "" if ref.isdigit() else f" of agent {request.args.get('agent', DEFAULT_AGENT)!r} (name another by ?agent=)"
     return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. It may have been retired.")
 
