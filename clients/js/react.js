@@ -1,0 +1,76 @@
+"use client";
+
+import { useEffect, useRef, useState } from "react";
+import { realtimeJobs } from "./jobs.js";
+import { progressMonitor, queueItemMonitor } from "./progress.js";
+
+const NO_UPDATES = Object.freeze({ updates: Object.freeze([]), isConnected: false, degraded: null, error: null });
+const NO_JOBS = Object.freeze({ activeJobs: Object.freeze([]), isConnected: false, error: null });
+
+/** All jobs, or those of an `agent`: `{updates, isConnected, degraded, error}`. The site's address, or options with it as `url`. */
+export function useProgressMonitor(options = "") {
+  const { url, ...others } = withUrl(options);
+  return shown(useOpen(others, [url, others.agent, others.limit], NO_UPDATES, (live) => progressMonitor(url, live)));
+}
+
+/** One job, none while `queueId` is null or undefined: what `useProgressMonitor` says, and `currentProgress`. */
+export function useQueueItemMonitor(queueId, options = "") {
+  const { url, ...others } = withUrl(options);
+  const open = queueId == null ? null : (live) => queueItemMonitor(url, queueId, live);
+  const state = useOpen(others, [url, queueId, others.agent, others.limit], NO_UPDATES, open);
+  return { ...shown(state), currentProgress: state.updates[0] ?? null };
+}
+
+/** An agent's jobs that are pending or processing: `{activeJobs, isConnected, error}`. `io` is socket.io-client's. */
+export function useRealtimeJobs(agentId, options) {
+  const { url, ...others } = withUrl(options);
+  const open = agentId == null ? null : (live) => realtimeJobs(url, { ...live, agentId });
+  return shown(useOpen(others, [url, agentId, others.io], NO_JOBS, open));
+}
+
+function withUrl(options) {
+  return typeof options === "string" ? { url: options } : { url: "", ...options };
+}
+
+function shown(state) {
+  return { ...state, error: state.error?.message ?? null };
+}
+
+/**
+ * Keeps open what `open(options)` answers, from the first paint to the last, and anew when one of `keys` changes.
+ * Tokens, tickets and callbacks may be others with every rendering: the ones of the last are called.
+ */
+function useOpen(options, keys, empty, open) {
+  const [state, setState] = useState(empty);
+  const latest = useRef(options);
+  useEffect(() => {
+    latest.current = options;
+  });
+  useEffect(() => {
+    setState(empty);
+    if (!open) return undefined;
+    let mounted = true;
+    const live = { ...options };
+    for (const name of Object.keys(options)) {
+      if (name === "token" || name === "ticket" || name.startsWith("on")) live[name] = (...said) => call(latest, name, said);
+    }
+    const opened = open({
+      ...live,
+      onChange(state) {
+        if (!mounted) return;
+        setState(state);
+        latest.current.onChange?.(state);
+      },
+    });
+    return () => {
+      mounted = false;
+      opened.close();
+    };
+  }, keys);
+  return state;
+}
+
+function call(latest, name, said) {
+  const given = latest.current[name];
+  return typeof given === "function" ? given(...said) : given;
+}
