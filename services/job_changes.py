@@ -55,6 +55,9 @@ class Change(Struct, omit_defaults=True):
     sa: int | None = None
     fa: int | None = None
     st: list[list[Any]] | None = None
+    v: str | None = None
+    ep: str | None = None
+    pub: bool | UnsetType = UNSET
 
     @property
     def text_length(self) -> int:

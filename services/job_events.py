@@ -13,7 +13,8 @@ from services.job_rules import Status
 class JobEvent(Struct, frozen=True, array_like=True):
     """One change; an empty text is one that was not there. `message` and `error` are those of the update itself."""
 
-    kind: Literal["created", "updated", "imported"]
+    kind: Literal["created", "updated", "imported", "facts"]
+    """`facts`: what became known after the end, which is the episode and whether it is published."""
     number: int
     id: str
     agent: str
@@ -28,6 +29,9 @@ class JobEvent(Struct, frozen=True, array_like=True):
     failed_stage: str
     attempt: int
     at_ms: int
+    video_id: str = ""
+    episode_id: str = ""
+    published: bool = False
 
 
 decode = msgspec.msgpack.Decoder(JobEvent).decode

@@ -37,6 +37,12 @@ class Attempt:
     finished_at: datetime | None
     stages: tuple[StageSpan, ...]
 
+    @property
+    def seconds(self) -> float | None:
+        return (
+            None if not (self.started_at and self.finished_at) else (self.finished_at - self.started_at).total_seconds()
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -48,6 +54,9 @@ class Job:
     id: str
     agent: str
     title: str | None
+    video_id: str | None
+    episode_id: str | None
+    published: bool
     status: Status
     stage: str | None
     progress: float
@@ -99,6 +108,9 @@ class _Stored(Struct):
     updated: int | None = None
     heard: int | None = None
     title: str | None = None
+    videoId: str | None = None  # noqa: N815
+    episodeId: str | None = None  # noqa: N815
+    published: bool = False
     stage: str | None = None
     message: str | None = None
     error: str | None = None
@@ -131,6 +143,9 @@ def _job(number: int, stored: _Stored) -> Job:
         id=stored.id,
         agent=stored.agent,
         title=stored.title,
+        video_id=stored.videoId,
+        episode_id=stored.episodeId,
+        published=stored.published,
         status=stored.status,
         stage=stored.stage,
         progress=stored.progress,

@@ -1,7 +1,8 @@
 """The Lua scripts that run inside the store, each whole or not at all.
 
 A script is sent once and called by its hash; a store that forgot it (a restart) gets it again. In a script's text,
-`@NAME@` stands for the suffix of the key of that name in `core.keys`, and `KEYS[1]` is always the partition's root.
+`@NAME@` stands for the suffix of the key of that name in `core.keys`, `-- part: NAME` for the text of `parts/NAME.lua`, and
+`KEYS[1]` is always the partition's root.
 """
 
 from __future__ import annotations
@@ -34,4 +35,11 @@ def _named(path: Path) -> str:
     def suffix(match: re.Match[str]) -> str:
         return keys.SCRIPT_KEYS[match[1]].suffix
 
-    return re.sub(r"@([A-Z_]+)@", suffix, path.read_text(encoding="utf-8"))
+    return re.sub(r"@([A-Z_]+)@", suffix, _whole(path))
+
+
+def _whole(path: Path) -> str:
+    def part(match: re.Match[str]) -> str:
+        return (path.parent / "parts" / f"{match[1]}.lua").read_text(encoding="utf-8")
+
+    return re.sub(r"^-- part: (\w+)$", part, path.read_text(encoding="utf-8"), flags=re.M)

@@ -8,6 +8,7 @@
 --   n  the job's number, or a = agent and i = id
 --   t  attempt, q  seq, w  the reporter's time in ms
 --   s  status, g  stage, p  progress, m  message, e  error, r  result, d  metadata, l  title
+--   v  video id, ep  episode id, pub  whether that is published; the latter two may come after the end
 --   ca, sa, fa  created, started, finished in ms, st  stages (imports)
 -- Answers a list: for each update {outcome, number, job or false}, outcome one of
 -- created, applied, kept, missing, damaged.
@@ -27,34 +28,22 @@ local MOST_ATTEMPTS = 20
 local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 -- What a job forgets when a new attempt begins.
-local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result'}
+local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
+  'episodeId', 'published'}
 local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = 'number', created = 'number'}
-local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', started = 'number', finished = 'number', stages = 'table', attempts = 'table'}
-local MINUTES_MS = 25 * 3600 * 1000
+local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', heard = 'number', started = 'number', finished = 'number',
+  stages = 'table', attempts = 'table', updated = 'number', videoId = 'string', episodeId = 'string', published = 'boolean'}
 
-local minutes, totals, seen = {}, {}, {}
+local seen = {}
 
-local function count(into, key, field, by)
-  local fields = into[key]
-  if not fields then
-    fields = {}
-    into[key] = fields
-  end
-  fields[field] = (fields[field] or 0) + by
-end
-
-local function count_minute(at, field, by)
-  if now - at < MINUTES_MS then
-    count(minutes, string.format('%d', math.floor(at / 60000)), field, by)
-  end
-end
+-- part: counts
+-- part: stage_times
+-- part: videos
+-- part: episodes
 
 -- A row of history counts in the minute that it names, and in none when it names none.
 local function count_finish(job, duration_ms, live, timed)
-  if live or timed then
-    count_minute(job.finished, job.status, 1)
-    count_minute(job.finished, 'duration_ms', duration_ms)
-  end
+  if live or timed then count_end(job.finished, job.status, duration_ms) end
   if live then
     local bound = 'inf'
     for _, le in ipairs(BOUNDS) do
@@ -113,7 +102,7 @@ end
 -- An event is one MessagePack array, in the order that services.job_events reads; '' stands for nothing.
 local function announce(kind, job, number, was, message, error, at)
   local event = cmsgpack.pack({kind, tonumber(number), job.id, job.agent, job.title or '', job.status, was or '', job.stage or '',
-    job.progress, message or '', error or '', job.failedStage or '', job.attempt, at})
+    job.progress, message or '', error or '', job.failedStage or '', job.attempt, at, job.videoId or '', job.episodeId or '', job.published or false})
   redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'e', event)
 end
 
@@ -124,6 +113,11 @@ local function when(u)
   if at > now then return now, (at - now > 1000) and math.floor((at - now) / 1000) or nil end
   if at < oldest then return now, math.floor((at - now) / 1000) end
   return at, nil
+end
+
+-- When a live update arrived, where that is later than when it happened: its reporter's clock is behind, or it was kept back.
+local function heard(u, at)
+  return u.o ~= 'import' and now - at > 1000 and now or nil
 end
 
 -- The reporter's own time where its clock is ahead of ours.
@@ -139,8 +133,14 @@ local function is_late(u, job, at)
   return at < job.at
 end
 
-local function changes_nothing(u, job)
-  return (not u.s or u.s == job.status) and (not u.g or u.g == job.stage) and (not u.p or u.p == job.progress)
+local function has_facts(u, job)
+  return (u.ep and u.ep ~= job.episodeId) or (u.pub ~= nil and u.pub ~= (job.published or false))
+end
+
+-- Whether all but its facts is so already.
+local function moves_nothing(u, job)
+  return (not u.s or u.s == job.status) and (not u.p or u.p == job.progress) and (not u.v or u.v == job.videoId)
+    and (not u.g or u.g == job.stage or (FINAL[u.g] and u.g == job.status))
     and (not u.m or u.m == job.message) and (not u.e or u.e == job.error) and (not u.r or u.r == job.result)
     and (not u.d or u.d == job.metadata) and (not u.l or u.l == job.title)
 end
@@ -159,10 +159,13 @@ local function begin_attempt(job, attempt)
   job.attempts, job.attempt, job.status, job.progress = attempts, attempt, 'queued', 0
 end
 
-local function enter_stage(job, stage, at)
+local function enter_stage(job, stage, at, is_passed)
   local stages = job.stages or {}
   local last = stages[#stages]
-  if last and last[3] == 0 then last[3] = math.max(at, last[2]) end
+  if last and last[3] == 0 then
+    last[3] = math.max(at, last[2])
+    if is_passed then pass_stage(job.agent, last) end
+  end
   if stage then
     if #stages >= MOST_STAGES then stages[#stages] = nil end
     stages[#stages + 1] = {stage, at, 0}
@@ -174,7 +177,9 @@ local function finish(u, job, stage_before, at)
   job.started = u.sa or job.started or job.created
   -- Some updates may name a time by a clock that is behind ours, and others none.
   job.finished = u.fa or math.max(at, job.started)
-  if not u.st then enter_stage(job, nil, job.finished) end
+  local is_timed = u.o ~= 'import' and job.status == 'completed'
+  if not u.st then enter_stage(job, nil, job.finished, is_timed) end
+  if is_timed then keep_order(job) end
   if job.status == 'completed' then
     job.progress = 100
   else
@@ -198,10 +203,12 @@ local function create(u, at, skew)
   local number = next_number()
   redis.call('HSET', root .. '@IDS@' .. u.a, u.i, number)
   local created = u.ca or at
-  if u.ca or u.o ~= 'import' then count_minute(created, 'created', 1) end
+  if u.ca or u.o ~= 'import' then count_time(created, 'created', 1) end
+  if u.v then see_video(u.a, u.v, at) end
   return number, {
     agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
-    updated = at, metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
+    updated = at, heard = heard(u, at), metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
+    videoId = u.v,
   }
 end
 
@@ -215,16 +222,36 @@ local function progress(u, job, at, skew)
   if stage and stage ~= stage_before then
     job.stage = stage
     -- A row of history that tells only its last stage tells no times of it.
-    if u.o ~= 'import' and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at) end
+    if u.o ~= 'import' and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, true) end
   end
   job.stages, job.error = u.st or job.stages, u.e or job.error
   if FINAL[job.status] then finish(u, job, stage_before, at) end
   local message = u.m or (job.status == 'failed' and u.e or nil)
   job.message, job.result, job.metadata = message or job.message, u.r or job.result, u.d or job.metadata
   job.title, job.seq, job.at = u.l or job.title, u.q or job.seq, u.w and at or job.at
+  if u.v and u.v ~= job.videoId then
+    see_video(job.agent, u.v, at)
+    job.videoId = u.v
+  end
+  job.episodeId = u.ep or job.episodeId
+  if u.pub ~= nil then job.published = u.pub end
   if u.w then job.told = ahead(u) end
-  job.updated, job.skew = at, skew or job.skew
+  job.updated, job.heard, job.skew = at, heard(u, at), skew or job.skew
   return message
+end
+
+-- After the end no more is learned of a job but which episode it made, and whether that is published.
+local function learn(u, job, at)
+  job.episodeId = u.ep or job.episodeId
+  if u.pub ~= nil then job.published = u.pub end
+  job.seq, job.at = u.q or job.seq, u.w and at or job.at
+  if u.w then job.told = ahead(u) end
+  job.updated, job.heard = math.max(at, job.updated or at), heard(u, at)
+end
+
+-- The episode that a job counts for: it has to be completed.
+local function episode_of(job)
+  return job and job.status == 'completed' and job.episodeId or nil
 end
 
 local function see(agent, at)
@@ -255,9 +282,12 @@ end
 local function is_spent(u, job, attempt, at)
   if u.o == 'create' or attempt < job.attempt then return true end
   if attempt > job.attempt then return false end
-  if FINAL[job.status] then return true end
+  if FINAL[job.status] then
+    return not (has_facts(u, job) and moves_nothing(u, job)) or is_late(u, job, at)
+  end
   if u.o == 'import' then return not FINAL[u.s] end
-  return is_late(u, job, at) or (u.w and (at == job.at or u.w == job.told) and changes_nothing(u, job))
+  return is_late(u, job, at)
+    or (u.w and (at == job.at or u.w == job.told) and moves_nothing(u, job) and not has_facts(u, job))
 end
 
 local function apply(u)
@@ -272,13 +302,18 @@ local function apply(u)
   local at, skew = when(u)
   local live = u.o ~= 'import'
   if not live then at = u.fa or u.sa or u.ca or at end
-  local was
-  local outcome, before = 'applied', job and job.status
+  local kind, was = live and 'updated' or 'imported', nil
+  local outcome, before, had = 'applied', job and job.status, episode_of(job)
   if not job then
     if u.o == 'update' then return 'missing', number end
     number, job = create(u, at, skew)
-    if live then announce('created', job, number, nil, u.m, nil, at) end
-    outcome = 'created'
+    outcome, was = 'created', 'queued'
+    -- A job that is created at its first stage is announced once, as it then stands.
+    if u.o == 'create' and has_progress(u) and not (FINAL[u.s] or FINAL[u.g]) then
+      kind, was = 'created', nil
+    elseif live then
+      announce('created', job, number, nil, u.m, nil, at)
+    end
     if not has_progress(u) then
       see(job.agent, at)
       save(number, job)
@@ -290,6 +325,14 @@ local function apply(u)
     if is_spent(u, job, attempt, at) then return 'kept', number end
     if attempt > job.attempt then begin_attempt(job, attempt) end
     was = before
+    if FINAL[job.status] and live then
+      learn(u, job, at)
+      see(job.agent, at)
+      save(number, job)
+      settle_episode(job, number, had, episode_of(job), at)
+      announce('facts', job, number, was, nil, nil, at)
+      return outcome, number
+    end
   end
   local message = progress(u, job, at, skew)
   see(job.agent, at)
@@ -300,7 +343,8 @@ local function apply(u)
     redis.call('ZADD', root .. '@FINISHED@', job.finished, number)
   end
   if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
-  announce(live and 'updated' or 'imported', job, number, was or 'queued', message, u.e, at)
+  if had or job.episodeId then settle_episode(job, number, had, episode_of(job), at) end
+  announce(kind, job, number, was, message, u.e, at)
   return outcome, number
 end
 
@@ -317,20 +361,6 @@ for i, u in ipairs(call.u) do
 end
 
 for agent, at in pairs(seen) do redis.call('ZADD', root .. '@AGENTS@', 'GT', at, agent) end
-for minute, fields in pairs(minutes) do
-  local key = root .. '@MINUTE@' .. minute
-  for field, by in pairs(fields) do redis.call('HINCRBY', key, field, string.format('%d', by)) end
-  redis.call('EXPIRE', key, 90000)
-end
-for agent, fields in pairs(totals) do
-  local key = root .. '@TOTALS@'
-  if agent ~= 'other' and redis.call('HEXISTS', key, agent .. '\tsum') == 0 then
-    if redis.call('HINCRBY', key, 'agents', 1) > MOST_AGENTS then
-      redis.call('HSET', key, 'agents', MOST_AGENTS)
-      redis.call('HINCRBY', key, 'overflow', (fields.completed or 0) + (fields.failed or 0))
-      agent = 'other'
-    end
-  end
-  for field, by in pairs(fields) do redis.call('HINCRBYFLOAT', key, agent .. '\t' .. field, by) end
-end
+write_counts()
+write_stage_times()
 return answers

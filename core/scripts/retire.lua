@@ -1,6 +1,7 @@
--- Removes the oldest finished jobs of a partition: those that finished before a time, and those beyond a count.
+-- Removes the oldest finished jobs of a partition: those that finished before a time, and those beyond a count. And with them
+-- the agents that have no job any more and were not seen since that time.
 -- ARGV[1] is {before = ms, keep = how many finished jobs stay, most = how many may go in this step}.
--- Answers how many went.
+-- Answers how many jobs went.
 
 local root = KEYS[1]
 local call = cmsgpack.unpack(ARGV[1])
@@ -10,6 +11,22 @@ local beyond = redis.call('ZCARD', root .. '@FINISHED@') - call.keep
 local oldest = redis.call('ZRANGE', root .. '@FINISHED@', 0, call.most - 1, 'WITHSCORES')
 local gone = 0
 
+local function jobs_of(agent)
+  local count = 0
+  for _, status in ipairs(STATUSES) do
+    count = count + redis.call('ZCARD', root .. '@AGENT_STATUS@' .. status .. ':' .. agent)
+  end
+  return count
+end
+
+local function retire_agent(agent)
+  redis.call('ZREM', root .. '@AGENTS@', agent)
+  redis.call('UNLINK', root .. '@STAGE_TIMES@' .. agent, root .. '@MADE@' .. agent, root .. '@VIDEOS@' .. agent,
+    root .. '@DISCOVERED@' .. agent, root .. '@DISCOVERY@' .. agent, root .. '@EPISODE@' .. agent,
+    root .. '@EPISODES@all:' .. agent, root .. '@EPISODES@published:' .. agent, root .. '@EPISODES@unpublished:' .. agent,
+    root .. '@BACKFILLS@' .. agent, root .. '@BACKFILL@' .. agent)
+end
+
 local function retire(number)
   local record = redis.pcall('GET', root .. '@JOB@' .. number)
   local good, job = pcall(cmsgpack.unpack, type(record) == 'string' and record or nil)
@@ -17,21 +34,26 @@ local function retire(number)
   for _, status in ipairs(STATUSES) do redis.call('ZREM', root .. '@STATUS@' .. status, number) end
   redis.call('UNLINK', root .. '@JOB@' .. number)
   if not (good and type(job) == 'table' and type(job.agent) == 'string' and type(job.id) == 'string') then return end
-  local left = 0
   for _, status in ipairs(STATUSES) do
-    local key = root .. '@AGENT_STATUS@' .. status .. ':' .. job.agent
-    redis.call('ZREM', key, number)
-    left = left + redis.call('ZCARD', key)
+    redis.call('ZREM', root .. '@AGENT_STATUS@' .. status .. ':' .. job.agent, number)
   end
   -- The id may have been given to a later job when this one's record was found damaged.
   local ids = root .. '@IDS@' .. job.agent
   if redis.call('HGET', ids, job.id) == number then redis.call('HDEL', ids, job.id) end
-  if left == 0 then redis.call('ZREM', root .. '@AGENTS@', job.agent) end
+  if jobs_of(job.agent) == 0 then redis.call('UNLINK', root .. '@STAGE_TIMES@' .. job.agent) end
 end
 
 for i = 1, #oldest, 2 do
   if gone >= beyond and tonumber(oldest[i + 1]) >= call.before then break end
   retire(oldest[i])
   gone = gone + 1
+end
+
+-- Of many that were not seen for long, some may still have a job that never ended: so each time begin elsewhere among them.
+local since = '(' .. string.format('%d', call.before)
+local unseen = redis.call('ZCOUNT', root .. '@AGENTS@', '-inf', since)
+local first = unseen > call.most and call.before % unseen or 0
+for _, agent in ipairs(redis.call('ZRANGEBYSCORE', root .. '@AGENTS@', '-inf', since, 'LIMIT', first, call.most)) do
+  if jobs_of(agent) == 0 then retire_agent(agent) end
 end
 return gone

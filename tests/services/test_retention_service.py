@@ -55,8 +55,8 @@ def test_nothing_of_a_retired_job_stays_behind(site: Site) -> None:
     finish(site, 3)
     retention_service.run(later(site, 31))
     left = set(site.store.redis.keys("*"))  # type: ignore[arg-type]
-    minutes = {key for key in left if key.startswith(keys.MINUTE.at())}
-    assert left - minutes == {keys.NUMBER.at(), keys.TOTALS.at(), keys.EVENTS.at()}
+    times = {key for key in left if key.startswith((keys.MINUTE.at(), keys.HOUR.at()))}
+    assert left - times == {keys.NUMBER.at(), keys.TOTALS.at(), keys.EVENTS.at()}
     finish(site, 1)
     assert jobs_service.counts(site)["completed"] == 1
 

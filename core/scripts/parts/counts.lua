@@ -1,0 +1,54 @@
+-- Counts are gathered while a script runs and written once, at its end, by `write_counts()`.
+
+local MINUTES_MS, HOURS_MS = 25 * 3600 * 1000, 8 * 24 * 3600 * 1000
+local BUCKET = math.log(1.1)
+
+local minutes, hours, totals = {}, {}, {}
+
+local function count(into, key, field, by)
+  local fields = into[key]
+  if not fields then
+    fields = {}
+    into[key] = fields
+  end
+  fields[field] = (fields[field] or 0) + by
+end
+
+local function count_time(at, field, by)
+  local age = now - at
+  if age < MINUTES_MS then count(minutes, math.floor(at / 60000), field, by) end
+  if age < HOURS_MS then count(hours, math.floor(at / 3600000), field, by) end
+end
+
+-- Durations are kept as how many fell between which powers of 1.1, in ms: any quantile comes of that within 5 %.
+local function count_end(at, status, duration_ms)
+  count_time(at, status, 1)
+  count_time(at, 'duration_ms', duration_ms)
+  count_time(at, 'd' .. math.floor(math.log(math.max(duration_ms, 1)) / BUCKET), 1)
+end
+
+local function write_counts()
+  local function write_times(name, units, seconds)
+    for unit, fields in pairs(units) do
+      local key, is_new = root .. name .. string.format('%d', unit), false
+      for field, by in pairs(fields) do
+        if redis.call('HINCRBY', key, field, string.format('%d', by)) == by then is_new = true end
+      end
+      if is_new then redis.call('EXPIRE', key, seconds) end
+    end
+  end
+  write_times('@MINUTE@', minutes, 90000)
+  write_times('@HOUR@', hours, 691200)
+
+  local key = root .. '@TOTALS@'
+  for agent, fields in pairs(totals) do
+    if agent ~= 'other' and redis.call('HEXISTS', key, agent .. '\tsum') == 0 then
+      if redis.call('HINCRBY', key, 'agents', 1) > MOST_AGENTS then
+        redis.call('HSET', key, 'agents', MOST_AGENTS)
+        redis.call('HINCRBY', key, 'overflow', (fields.completed or 0) + (fields.failed or 0))
+        agent = 'other'
+      end
+    end
+    for field, by in pairs(fields) do redis.call('HINCRBYFLOAT', key, agent .. '\t' .. field, by) end
+  end
+end

@@ -1,0 +1,27 @@
+"""What happens to an agent besides its jobs, as the script `agent` appends it to the stream of events."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+AgentEventKind = Literal["video", "backfill-started", "backfill-completed"]
+
+
+class AgentEvent(Struct, frozen=True, array_like=True):
+    """One event; `data` is what listeners get.
+
+    `video`: `{videoId, title, publishedAt}`; `backfill-started`: `{totalVideos, since}`;
+    `backfill-completed`: `{totalFound, totalEnqueued}`.
+    """
+
+    kind: AgentEventKind
+    agent: str
+    at_ms: int
+    data: dict[str, Any]
+
+
+decode = msgspec.msgpack.Decoder(AgentEvent).decode
+"""An entry's field `a` as an event. Raises msgspec.DecodeError."""
