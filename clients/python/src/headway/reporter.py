@@ -1,0 +1,209 @@
+"""Takes what jobs say and sends it from a thread of its own, so that nobody who works waits for a site."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import sys
+import threading
+import time
+import weakref
+from typing import Any
+
+from headway.backlog import Backlog, Key, Line
+from headway.delivery import Delivery
+from headway.notices import warn
+from headway.settings import Settings, read
+from headway.text import summary
+from headway.transport import Away
+
+EVERY_S = 0.1
+"""The shortest time between two batches, and so between two updates of a job."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0
+LASTING_WAIT_S = 60.0
+MOST_WAIT_S = 600.0
+"""The longest a site may ask for."""
+
+
+class Reporter:
+    """`generation` counts the forks that this process came from, so that what was under way before can be said anew."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.generation = 0
+        self._settings = settings
+        self._seq = 0
+        self.backlog = Backlog()
+        self._begin()
+        _all.add(self)
+
+    def _begin(self) -> None:
+        # A signal's handler or a finalizer may report while its own thread is in here, so the lock lets it in again.
+        self.lock = threading.RLock()
+        self._more = threading.Condition(self.lock)
+        self._settled = threading.Condition(self.lock)
+        self._hurry = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._delivery: Delivery | None = None
+        self._resting = False
+        self._sending = False
+        self._flushes = 0
+        self._next_try = 0.0
+        self._failures = 0
+        self._waited_in_vain = False
+
+    @property
+    def settings(self) -> Settings:
+        with self.lock:
+            return self._settings or self.configure(read())
+
+    def configure(self, settings: Settings) -> Settings:
+        """Report there from now on, also what waits."""
+        with self.lock:
+            self._settings = settings
+            self._delivery = None
+            self._hurry.set()
+        if settings.fault:
+            warn(f"jobs are not reported, because {settings.fault}")
+        return settings
+
+    def put(self, key: Key, kind: int, fields: dict[str, Any], text_bytes: int = 0) -> None:
+        """Take one update of a job, and return at once."""
+        if (self._settings or self.settings).fault:
+            return
+        fields["timestamp"] = now = time.time()
+        with self.lock:
+            # By the clock, so that it goes on rising when another process reports the same job, and past every restart.
+            self._seq = fields["seq"] = max(self._seq + 1, int(now * 1e6))
+            self.backlog.add(Line(key, kind, fields, text_bytes))
+            if self._thread is None:
+                self._start()
+            elif self._resting:
+                self._more.notify()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all is sent, at most `timeout` seconds. False where something is left.
+
+        Gives up at once where the next try lies beyond that time.
+        """
+        with self.lock:
+            if not self._busy():
+                return True
+            end = time.monotonic() + (self.settings.timeout_s if timeout is None else timeout)
+            self._flushes += 1
+            self._next_try = 0.0
+            self._hurry.set()
+            try:
+                while self._busy():
+                    left = end - time.monotonic()
+                    if left <= 0 or self._next_try > end:
+                        return False
+                    self._settled.wait(left)
+            finally:
+                self._flushes -= 1
+        return True
+
+    def job_ended(self) -> None:
+        """In a process that was forked, wait a moment for what is left: it may end without any word to Python."""
+        if not self.generation or _in_event_loop() or self._waited_in_vain:
+            return
+        self._waited_in_vain = not self.flush()
+
+    def _busy(self) -> bool:
+        return bool(self.backlog) or self._sending
+
+    def _start(self) -> None:
+        try:
+            self._thread = threading.Thread(target=self._run, name="headway", daemon=True)
+            self._thread.start()
+        except RuntimeError:  # the interpreter is ending, or the system has no thread left; the next update tries again
+            self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            with self.lock:
+                while not self.backlog:
+                    self._settled.notify_all()
+                    self._resting = True
+                    self._more.wait()
+                self._resting = False
+                self._hurry.clear()
+                self._sending = True
+                lines = self.backlog.take()
+                if self._delivery is None:
+                    self._delivery = Delivery(self.settings)
+                delivery = self._delivery
+            again, away = self._send(delivery, lines)
+            with self.lock:
+                self._sending = False
+                pause_s = self._after(again, away)
+                self._settled.notify_all()
+            self._hurry.wait(pause_s)
+
+    def _send(self, delivery: Delivery, lines: list[Line]) -> tuple[list[Line], Away | None]:
+        """The lines that have to be sent again, and why where it was the site's fault."""
+        try:
+            again = delivery.send(lines)
+        except Exception as fault:  # noqa: BLE001 (the one border: nothing may end this thread)
+            away = fault if isinstance(fault, Away) else Away(summary(fault), lasting=True)
+            delivery.site_is_away(away)
+            return lines, away
+        delivery.site_answers(self.backlog)
+        return again, None
+
+    def _after(self, again: list[Line], away: Away | None) -> float:
+        """Keep what has to be sent again. How long to wait before."""
+        if away is None:
+            self._failures, self._waited_in_vain = 0, False
+            for line in again:
+                self._seq = line.fields["seq"] = max(self._seq + 1, line.fields["seq"])
+                self.backlog.add(line)
+            return 0.0 if self._flushes else EVERY_S
+        self.backlog.restore(again)
+        wait_s = LASTING_WAIT_S if away.lasting else min(FIRST_WAIT_S * 2.0**self._failures, LONGEST_WAIT_S)
+        self._failures = min(self._failures + 1, 16)
+        wait_s = max(wait_s * random.uniform(0.7, 1.0), min(away.wait_s, MOST_WAIT_S))  # noqa: S311 (no secret)
+        self._next_try = time.monotonic() + wait_s
+        return wait_s
+
+    def forked(self) -> None:
+        """Begin anew in a child: its parent sends what waits, and the thread stayed with it."""
+        self.generation += 1
+        self.backlog = Backlog()
+        self._begin()
+
+
+_all: weakref.WeakSet[Reporter] = weakref.WeakSet()
+_held: list[Reporter] = []
+
+
+def _before_fork() -> None:
+    # No other thread may be half-way through a change when memory is copied.
+    _held[:] = list(_all)
+    for reporter in _held:
+        reporter.lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for reporter in _held:
+        reporter.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    for reporter in _held:
+        reporter.forked()
+
+
+def _at_exit() -> None:
+    for reporter in list(_all):
+        reporter.flush()
+
+
+def _in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

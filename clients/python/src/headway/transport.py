@@ -1,0 +1,125 @@
+"""One connection to a site, which takes batches of lines over it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import sys
+from typing import Any
+
+from headway import text
+from headway.settings import Settings
+
+REQUEST_S = 10.0
+"""How long the site may stay silent while it answers; nobody but the sending thread waits for it."""
+MOST_ANSWER = 4 * 1024 * 1024
+LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+"""Answers after which the same request may succeed."""
+OF_A_LINE = frozenset({400, 413, 422})
+"""Answers that concern what was sent: one line of it may be to blame."""
+
+
+class Away(Exception):
+    """The site did not take the lines; they may be sent again.
+
+    `wait_s` is what it asked for, 0 where it said nothing. `lasting`: somebody has to change something first.
+    """
+
+    def __init__(self, why: str, wait_s: float = 0.0, *, lasting: bool = False) -> None:
+        super().__init__(why)
+        self.wait_s = wait_s
+        self.lasting = lasting
+
+
+class Refused(Exception):
+    """The site can't take what was sent, as it stands. The text is its own detail."""
+
+
+class Transport:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: http.client.HTTPConnection | None = None
+        self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"headway-python/{sys.version_info[0]}"}
+        if settings.token:
+            self._headers["Authorization"] = f"Bearer {settings.token}"
+
+    def post(self, lines: list[bytes]) -> dict[int, str]:
+        """Send lines; those that were rejected by their place, with the site's detail. Raises Away, Refused."""
+        body = b"\n".join(lines)
+        try:
+            status, headers, data = self._ask(body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise Away(_why(error)) from error
+        if status == 200:
+            return _rejected(data)
+        if status in OF_A_LINE:
+            raise Refused(_detail(data) or f"the site answered {status}")
+        raise _away(status, headers, data)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _ask(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+        if self._connection is not None:
+            # A site may close a connection that rested just when we use it again. Sending twice does no harm.
+            with contextlib.suppress(ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError):
+                return self._ask_on(self._connection, body)
+            self.close()
+        self._connection = self._connect()
+        return self._ask_on(self._connection, body)
+
+    def _ask_on(
+        self, connection: http.client.HTTPConnection, body: bytes
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection.request("POST", f"{self._settings.path}/api/v1/queue/batch", body, self._headers)
+        response = connection.getresponse()
+        data = response.read(MOST_ANSWER)
+        if response.will_close or not response.isclosed():
+            self.close()
+        return response.status, response.headers, data
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._settings.host, self._settings.port
+        if self._settings.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=REQUEST_S, context=context)
+        return http.client.HTTPConnection(host, port, timeout=REQUEST_S)
+
+
+def _rejected(data: bytes) -> dict[int, str]:
+    try:
+        return {int(one["line"]) - 1: text.one_line(one["detail"], 500) for one in json.loads(data)["rejected"]}
+    except (ValueError, LookupError, TypeError) as error:
+        raise Away("what answers there is no Headway", lasting=True) from error
+
+
+def _away(status: int, headers: http.client.HTTPMessage, data: bytes) -> Away:
+    asked = headers.get("Retry-After", "")
+    wait_s = float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 0.0
+    detail = _detail(data)
+    if 300 <= status < 400:
+        return Away(f"it answers {status} and leads elsewhere: name the address that it leads to", lasting=True)
+    if status in (401, 403):
+        detail = detail or "the token may not write"
+    return Away(f"it answers {status}{f': {detail}' if detail else ''}", wait_s, lasting=status not in LATER)
+
+
+def _detail(data: bytes) -> str:
+    """What a problem says, where the answer is one."""
+    try:
+        problem: Any = json.loads(data)
+        return text.one_line(problem["detail"], 500)
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, socket.timeout):
+        return "it does not answer in time"
+    return text.one_line(getattr(error, "strerror", None) or error, 200) or type(error).__name__
