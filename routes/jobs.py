@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
 from core.problems import Problem
+from panels._estimates import Outlook, outlooks
 from routes import job_view, regions, site
 from routes.regions import Content, region
-from services import jobs_service
+from services import estimates_service, job_search, jobs_service
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
 from services.job_rules import STATUSES, Status
@@ -21,6 +23,8 @@ from services.jobs_service import JobPage
 bp = Blueprint("jobs", __name__, url_prefix="/dashboard/jobs")
 
 LIMIT = 50
+ACTIVE = 10
+"""Active jobs at the head of a page; the others are in the list."""
 MOST_AGENTS = 50
 LARGEST_NUMBER = 2**53
 
@@ -53,14 +57,46 @@ class Filter:
     def narrows(self) -> bool:
         return self.status is not None or self.agent is not None
 
+    @property
+    def leads(self) -> bool:
+        """Whether what is active stands above the list: it does where the list begins with the newest of every status."""
+        return self.status is None and self.before is None and self.after is None
+
+
+@dataclass(frozen=True)
+class Active:
+    """The newest jobs that are processed, then those that are queued, with what is to be expected of each by its number."""
+
+    jobs: tuple[Job | DamagedJob, ...]
+    outlooks: dict[int, Outlook]
+    processing: int
+    queued: int
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.queued
+
 
 @bp.get("", strict_slashes=False)
 @access.scope("read")
-def listing() -> str:
+def listing() -> str | Response | tuple[str, int]:
     chosen = _filter(request.args)
+    sought = (request.args.get("find") or "").strip()[:128]
+    agents = [each.agent for each in jobs_service.agents(site(), MOST_AGENTS)]
+    if sought and (number := job_search.find(site(), sought, [chosen.agent] if chosen.agent else agents)):
+        return cast(Response, redirect(f"{request.script_root}/dashboard/jobs/{number}"))
     rows = regions.show("job-list", chosen.here[1:])
-    agents = jobs_service.agents(site(), MOST_AGENTS)
-    return render_template("jobs.html", chosen=chosen, statuses=STATUSES, agents=agents, rows=rows)
+    active = regions.show("active-jobs", chosen.agent or "") if chosen.leads else None
+    page = render_template(
+        "jobs.html", chosen=chosen, statuses=STATUSES, agents=agents, rows=rows, active=active, sought=sought
+    )
+    return (page, 404) if sought else page
+
+
+@bp.get("/active")
+@access.scope("read")
+def active_jobs() -> Response:
+    return regions.answer("active-jobs", _filter(request.args).agent or "")
 
 
 @bp.get("/rows")
@@ -89,14 +125,27 @@ def _state(argument: str) -> Content:
     found = _job(regions.number_of(argument))
     if isinstance(found, DamagedJob):
         return Content(render_template("components/damaged.html"), resting=True)
-    html = render_template("components/job_state.html", job=found, view=job_view.of(found))
+    estimate = estimates_service.of(site(), [found]).get(found.number)
+    html = render_template("components/job_state.html", job=found, view=job_view.of(found, estimate, site().clock()))
     return Content(html, resting=found.is_final)
 
 
 @region("job-list", every=5, topics=lambda argument: _filter_of(argument).topics)
 def _rows(argument: str) -> Content:
     chosen = _filter_of(argument)
-    return Content(render_template("components/job_rows.html", chosen=chosen, page=_page(chosen)))
+    page = _page(chosen)
+    seen = outlooks(site(), [job for job in page.items if isinstance(job, Job) and job.status == "processing"])
+    return Content(render_template("components/job_rows.html", chosen=chosen, page=page, outlooks=seen))
+
+
+@region("active-jobs", every=2, topics=lambda agent: (f"agent:{agent}",) if agent else ("jobs",))
+def _active(agent: str) -> Content:
+    processing = jobs_service.page(site(), status="processing", agent=agent or None, limit=ACTIVE)
+    queued = jobs_service.page(site(), status="queued", agent=agent or None, limit=ACTIVE)
+    jobs = (*processing.items, *queued.items)[:ACTIVE]
+    active = Active(jobs, outlooks(site(), jobs), processing.total, queued.total)
+    chosen = Filter(None, agent or None, None, None)
+    return Content(render_template("components/active_jobs.html", active=active, chosen=chosen))
 
 
 def _page(chosen: Filter) -> JobPage:

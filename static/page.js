@@ -5,7 +5,7 @@ import "./copy.js";
 import "./find.js";
 import { startCharts } from "./charts.js";
 import { startLive } from "./live.js";
-import { sayTimes } from "./times.js";
+import { countTimes, sayTimes } from "./times.js";
 
 const FLASH_MS = 400;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -33,6 +33,7 @@ function refresh(part) {
 refresh(document);
 document.addEventListener("htmx:after:swap", (event) => refresh(event.detail.ctx.target ?? document));
 setInterval(() => document.hidden || sayTimes(document), 10_000);
+setInterval(() => document.hidden || countTimes(), 1000);
 document.addEventListener("visibilitychange", () => document.hidden || sayTimes(document));
 
 startCharts();

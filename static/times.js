@@ -11,8 +11,35 @@ const STEPS = [
   [7 * 86_400, 86_400, "d"],
 ];
 
+const NEAR_MS = 5000;
+const COUNTED_S = 600;
+
+// What the site's clock says: times are its own, and a reader's clock may be minutes off. A page that comes out of the
+// browser's own cache does not tell.
+const off = (() => {
+  const [visit] = performance.getEntriesByType("navigation");
+  const told = Date.parse(document.body.dataset.now);
+  if (!visit || visit.type === "back_forward" || Number.isNaN(told)) return 0;
+  const by = told - (performance.timeOrigin + visit.responseStart);
+  return Math.abs(by) > NEAR_MS ? by : 0;
+})();
+
+function secondsSince(moment) {
+  return Math.max(0, (Date.now() + off - moment) / 1000);
+}
+
+function elapsed(moment) {
+  const seconds = Math.floor(secondsSince(moment));
+  const both = (large, unit, small, lesser) => (small ? `${large} ${unit} ${small} ${lesser}` : `${large} ${unit}`);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < COUNTED_S) return both(Math.floor(seconds / 60), "min", seconds % 60, "s");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return both(Math.floor(seconds / 3600), "h", Math.floor((seconds % 3600) / 60), "min");
+  return both(Math.floor(seconds / 86_400), "d", Math.floor((seconds % 86_400) / 3600), "h");
+}
+
 function ago(moment) {
-  const seconds = Math.max(0, (Date.now() - moment) / 1000);
+  const seconds = secondsSince(moment);
   if (seconds < 5) return "just now";
   const step = STEPS.find(([below]) => seconds < below);
   return step ? `${Math.floor(seconds / step[1])} ${step[2]} ago` : day.format(moment);
@@ -20,19 +47,30 @@ function ago(moment) {
 
 const WORDS = {
   ago,
+  elapsed,
+  for: (moment) => `for ${elapsed(moment)}`,
   clock: (moment) => clock.format(moment),
   hour: (moment) => hour.format(moment),
   moment: (moment) => day.format(moment),
 };
 
+function say(time) {
+  const moment = new Date(time.dateTime);
+  if (Number.isNaN(moment.getTime())) return;
+  const words = WORDS[time.dataset.when](moment);
+  if (time.textContent !== words) time.textContent = words;
+  const title = whole.format(moment);
+  if (time.title !== title) time.title = title;
+}
+
 export function sayTimes(part) {
-  for (const time of part.querySelectorAll("time[data-when]")) {
-    const moment = new Date(time.dateTime);
-    if (Number.isNaN(moment.getTime())) continue;
-    const words = WORDS[time.dataset.when](moment);
-    if (time.textContent !== words) time.textContent = words;
-    const title = whole.format(moment);
-    if (time.title !== title) time.title = title;
+  part.querySelectorAll("time[data-when]").forEach(say);
+}
+
+// What has lasted for minutes only is counted by the second.
+export function countTimes() {
+  for (const time of document.querySelectorAll("time[data-when=elapsed]")) {
+    if (secondsSince(new Date(time.dateTime)) < COUNTED_S + 2) say(time);
   }
 }
 

@@ -27,8 +27,7 @@ def test_a_job_shows_its_title_stage_message_and_progress(app: Flask, site: Site
     number = processing(site, message="8,412 of 12,900")
     shown = show(app, at_noon(site), "processing")
     text = words(shown)
-    assert text.startswith("Sunday Service 54 % ·")
-    assert "rendering · 8,412 of 12,900" in text
+    assert text.startswith("Sunday Service 54 % rendering · 8,412 of 12,900 since ")
     assert b'aria-label="54 % done"' in shown.html
     assert b'<rect class="now" x="0.0" width="54.0"' in shown.html
     assert f'href="/dashboard/jobs/{number}"'.encode() in shown.html
