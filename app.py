@@ -16,7 +16,7 @@ from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
 from core.streams import Announcer
-from panels import PANELS, Board
+from panels import PANELS, Board, Pusher
 from routes import (
     auth,
     dashboard,
@@ -24,6 +24,7 @@ from routes import (
     health,
     jobs,
     metrics_text,
+    page_stream,
     panels_api,
     progress_api,
     queue_api,
@@ -52,7 +53,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
-    for listener in (Announcer(site.hub), progress):
+    pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
+    for listener in (Announcer(site.hub), progress, pusher):
         bus.listen(listener)
 
     problems.install(app)
@@ -64,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health.bp,
         jobs.bp,
         metrics_text.bp,
+        page_stream.bp,
         panels_api.bp,
         progress_api.bp,
         queue_api.bp,

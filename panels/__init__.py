@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from panels._board import Board, Shown, Unavailable
 from panels._panel import Panel, PanelError, discover
+from panels._part import Look, Part
+from panels._push import PAGE, Pusher
 
 PANELS = discover(__name__, __path__)
 """Every panel by its name, in the page's order."""
 
-__all__ = ["PANELS", "Board", "Panel", "PanelError", "Shown", "Unavailable"]
+__all__ = ["PAGE", "PANELS", "Board", "Look", "Panel", "PanelError", "Part", "Pusher", "Shown", "Unavailable"]

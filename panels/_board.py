@@ -83,6 +83,11 @@ class Board:
         """What a part shows now. Whoever asks while it is being read waits for that one reading."""
         return self._slots[part].poll()
 
+    def reading(self, part: str) -> tuple[float, float]:
+        """When the present reading of a part began, and until when it serves everybody; by the monotonic clock."""
+        slot = self._slots[part]
+        return slot.began, slot.until
+
     def page(self, range_: str = DEFAULT_RANGE) -> list[tuple[Panel, Shown]]:
         """Every panel in order, at a range. What is due is read side by side; what takes long shows that it is awaited."""
         slots = [self._slots[panel.part(range_)] for panel in self.panels.values()]
@@ -107,22 +112,23 @@ class _Slot:
         self._data = data
         self._board, self._site, self._jinja = board, site, jinja
         self._lock = threading.Lock()
-        self._until = float("-inf")
+        self.began = self.until = float("-inf")
         self._shown: Shown | None = None
         self._good: tuple[Any, Shown] | None = None
         self._failing: Unavailable | None = None
 
     def due(self) -> bool:
-        return time.monotonic() >= self._until
+        return time.monotonic() >= self.until
 
     def poll(self) -> Shown:
         shown = self._shown
-        if shown is not None and time.monotonic() < self._until:
+        if shown is not None and time.monotonic() < self.until:
             return shown
         with self._lock:
             if self._shown is None or self.due():
+                began = time.monotonic()
                 self._shown = self._read()
-                self._until = time.monotonic() + FRESH_S
+                self.began, self.until = began, time.monotonic() + FRESH_S
             return self._shown
 
     def awaited(self) -> Shown:

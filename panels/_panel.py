@@ -26,7 +26,7 @@ class Panel:
     """In its URLs, its template's file name and its element's id."""
     title: str
     every: int
-    """Seconds between two polls of one open page."""
+    """Seconds between two polls of one open page, and between two looks for those that it is pushed to."""
     data: Callable[..., Any]
     """Reads a frozen dataclass of a site, which the template gets as `data` and the JSON shows field by field."""
     width: Literal[1, 2, 3, 4] = 1
@@ -38,6 +38,8 @@ class Panel:
     """Place on the page, low to high."""
     note: str = ""
     """A few words beside the title: a unit, a span."""
+    live: bool = False
+    """Whether it tells of jobs, so that it is looked at soon after any of them changed."""
     bare: bool = False
     """Its body brings cards of its own, so the panel draws no frame and no visible title."""
 

@@ -46,4 +46,4 @@ def data(site: Site) -> JobsOverview:
     )
 
 
-PANEL = Panel("jobs", title="Jobs", every=5, data=data, width=2, order=30)
+PANEL = Panel("jobs", title="Jobs", every=5, data=data, width=2, live=True, order=30)

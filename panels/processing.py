@@ -25,4 +25,4 @@ def data(site: Site) -> Processing:
     return Processing(page.items, outlooks(site, page.items), page.total)
 
 
-PANEL = Panel("processing", title="Processing now", every=5, data=data, width=2, order=20)
+PANEL = Panel("processing", title="Processing now", every=5, data=data, width=2, live=True, order=20)
