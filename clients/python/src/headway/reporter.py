@@ -103,6 +103,11 @@ class Reporter:
                 self._flushes -= 1
         return True
 
+    def end(self) -> None:
+        """The program ends: a last moment for what is left."""
+        if not self.flush() and not self._failures:  # what failed was told
+            warn("the site does not answer in time, so the last reports are lost")
+
     def job_ended(self) -> None:
         """In a process that was forked, wait a moment for what is left: it may end without any word to Python."""
         if not self.generation or _in_event_loop() or self._waited_in_vain:
@@ -196,7 +201,7 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     for reporter in list(_all):
-        reporter.flush()
+        reporter.end()
 
 
 def _in_event_loop() -> bool:
