@@ -18,6 +18,7 @@ from services.job_changes import JobRef
 from services.job_model import Attempt, DamagedJob, Job, StageSpan
 from services.job_rules import DEFAULT_AGENT, STATUSES, FieldError, NewJob, Status, Update
 from services.jobs_service import BatchReport
+from services.progress_dialect import number
 
 bp = Blueprint("queue_api", __name__, url_prefix="/api/v1/queue")
 
@@ -111,7 +112,7 @@ def item(job: Job | DamagedJob) -> dict[str, Any]:
         "title": job.title,
         "status": job.status,
         "current_step": job.stage,
-        "progress": _number(job.progress),
+        "progress": number(job.progress),
         "message": job.message,
         "error": job.error,
         "failedStage": job.failed_stage,
@@ -134,7 +135,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "error": attempt.error,
         "failedStage": attempt.failed_stage,
-        "progress": _number(attempt.progress),
+        "progress": number(attempt.progress),
         "started_at": _time(attempt.started_at),
         "finished_at": _time(attempt.finished_at),
         "stages": _stages(attempt.stages),
@@ -150,10 +151,6 @@ def _stages(stages: tuple[StageSpan, ...]) -> list[dict[str, Any]]:
 
 def _time(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _number(value: float) -> float | int:
-    return int(value) if float(value).is_integer() else value
 
 
 def _raw(text: str | None) -> Any:

@@ -35,11 +35,16 @@ def state(job: Job, position: str | None) -> Frame:
     return Frame(sse.event(data, id=position), key=job.number, keep=job.is_final)
 
 
-def _data(number: int, status: str, stage: str, progress: float, message: str) -> dict[str, Any]:
-    data: dict[str, Any] = {"queue_id": number, "status": status}
+def number(value: float) -> float | int:
+    """A whole number without its point."""
+    return int(value) if float(value).is_integer() else value
+
+
+def _data(queue_id: int, status: str, stage: str, progress: float, message: str) -> dict[str, Any]:
+    data: dict[str, Any] = {"queue_id": queue_id, "status": status}
     if stage:
         data["current_step"] = stage
-    data["progress"] = int(progress) if float(progress).is_integer() else progress
+    data["progress"] = number(progress)
     if message:
         data["message"] = message
     return data
