@@ -28,10 +28,11 @@ from routes import (
     panels_api,
     progress_api,
     queue_api,
+    socketio,
     tickets,
     uploads,
 )
-from services import history_service, job_events, job_metrics_service, retention_service
+from services import agent_events, history_service, job_events, job_metrics_service, retention_service
 from services.progress_streams import ProgressStreams
 
 DUTIES = (
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    bus = Bus(store, {"e": job_events.decode})
+    bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode})
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub())
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = DUTIES
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     problems.install(app)
     access.install(app, site)
+    socketio.install(app, site)
     metrics.install(app, site, job_metrics_service.families)
     for blueprint in (
         auth.bp,

@@ -69,7 +69,7 @@ class Gate:
         """Who sent a request; None when nobody that we know."""
         if self.open:
             return ANYONE
-        shown = _bearer(environ)
+        shown = bearer(environ)
         if shown is None:
             return self.sessions.caller(environ)
         allowed = self.tokens.match(shown)
@@ -94,10 +94,10 @@ class Gate:
         return rule
 
     def _turn_away(self, environ: WSGIEnvironment) -> Response:
-        shown = _bearer(environ)
+        shown = bearer(environ)
         challenge = 'Bearer realm="headway"'
         if shown is not None:
-            self._count_wrong(environ)
+            self.count_wrong(environ.get("REMOTE_ADDR"))
             challenge += ', error="invalid_token"'
         response = problems.answer(
             Problem(
@@ -115,8 +115,9 @@ class Gate:
             return cast(Response, redirect(login_path(request.script_root + request.full_path.rstrip("?")), 303))
         return response
 
-    def _count_wrong(self, environ: WSGIEnvironment) -> None:
-        visitor = limits.address(environ.get("REMOTE_ADDR"))
+    def count_wrong(self, address: str | None) -> None:
+        """Count a wrong token from an address. Raises Problem 429 past the limit."""
+        visitor = limits.address(address)
         wait_s = self.limits.wait_s(limits.WRONG_TOKEN, visitor)
         if wait_s is None:
             log.warning("a wrong token from %s", visitor)
@@ -148,7 +149,7 @@ def login_path(page: str) -> str:
     return f"{root}/login?next={quote(own_path(page, root), safe='/')}"
 
 
-def _bearer(environ: WSGIEnvironment) -> str | None:
+def bearer(environ: WSGIEnvironment) -> str | None:
     """The token of `Authorization: Bearer …`. Another scheme is not meant for us: a proxy asked for it."""
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

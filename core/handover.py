@@ -170,7 +170,7 @@ def handing_over(application: WSGIApplication, log: Any) -> Any:
         head: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], *fault: Any) -> Any:
-            if box.make is None or not status.startswith("200 "):
+            if box.make is None or not status.startswith(("200 ", "101 ")):
                 box.make = None
                 return start_response(status, headers, *fault)
             head[:] = [status, headers]
@@ -211,7 +211,8 @@ def _taken(sock: Any) -> _socket.socket:
 
 def _head_bytes(status: str, headers: list[tuple[str, str]]) -> bytes:
     kept = [(name, value) for name, value in headers if name.lower() not in ("content-length", "connection")]
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in kept), "Connection: close", "", ""]
+    connection = "Upgrade" if status.startswith("101 ") else "close"
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in kept), f"Connection: {connection}", "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
