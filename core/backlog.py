@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 GRACE_S = 0.5
 """A client that takes a burst within so long keeps up, and misses nothing of it."""
-MOST_BYTES = 512 * 1024
-"""Past it the grace is over at once."""
-MOST_KEPT_BYTES = 8 * 1024 * 1024
+MOST_BYTES = 4 * 1024 * 1024
+"""Past it the grace is over at once. Clients share the frames, so this is not what each of them costs."""
+MOST_KEPT_BYTES = 16 * 1024 * 1024
 """What may not be dropped may not grow without end either: past it the client is let go, and asks for the rest anew."""
 
 

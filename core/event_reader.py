@@ -14,7 +14,7 @@ from core.store import StoreError, explain, reader
 
 log = logging.getLogger("headway.bus")
 
-AT_ONCE = 500
+AT_ONCE = 200
 BLOCK_MS = 1000
 LOOK_EVERY = 5
 """After so many quiet answers a stream is looked at: whether it is still the one that was read before."""

@@ -139,7 +139,11 @@ def connect(
     if buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     sock.settimeout(PATIENCE_S)
-    sock.connect(("127.0.0.1", port))
+    try:
+        sock.connect(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        raise
     sent = {"Host": f"127.0.0.1:{port}", "Accept": "text/event-stream", **(headers or {})}
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
