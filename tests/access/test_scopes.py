@@ -103,7 +103,7 @@ def test_every_view_of_the_site_says_who_may_call_it(app: Flask) -> None:
 def test_only_these_views_are_public(app: Flask) -> None:
     public = {name for name, view in app.view_functions.items() if (rule := rule_of(view)) and rule.public}
     public = {name for name in public if not name.startswith(("_", "health."))}
-    assert public == {"auth.login", "auth.sign_in", "auth.sign_out"}
+    assert public == {"auth.login", "auth.sign_in", "auth.sign_out", "socketio.socketio"}
 
 
 def test_what_is_not_there_is_not_found_whoever_asks(visitor: FlaskClient) -> None:
