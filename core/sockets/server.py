@@ -18,7 +18,8 @@ from core.problems import Problem
 from core.scopes import MAY
 from core.sessions import Caller
 from core.sockets.emission import Emission, encode
-from core.sockets.engine import ADDRESS, CALLER, JOIN_WITHIN_S, QUIET, Engine, Session
+from core.sockets.engine import ADDRESS, CALLER, QUIET, Engine
+from core.sockets.session import JOIN_WITHIN_S, Session
 from core.sockets.websocket import handshake
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class Sockets(socketio.Server):  # type: ignore[misc]
         if said.packet_type == packet.CONNECT:
             self._connect(session, said)
         elif said.packet_type == packet.DISCONNECT:
-            session.close(reason=self.reason.CLIENT_DISCONNECT)
+            self._handle_disconnect(session.sid, "/")
+            session.leave()
         elif said.packet_type == packet.EVENT and session.joined and isinstance(said.data[0], str):
             self._handle_event(session.sid, said.namespace, said.id, said.data)
         elif said.packet_type != packet.ACK or not session.joined:
