@@ -17,11 +17,15 @@ _MOST_DETAILS = 100
 
 class Delivery:
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._site = settings.shown
         self._transport = Transport(settings)
         self._told: set[str] = set()
         self._away = False
         self._told_dropped = False
+
+    def close(self) -> None:
+        self._transport.close()
 
     def send(self, lines: list[Line]) -> list[Line]:
         """Send lines. Those to send once more, in a shorter form. Raises Away."""

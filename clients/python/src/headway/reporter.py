@@ -34,6 +34,7 @@ class Reporter:
         self._settings = settings
         self._seq = 0
         self.backlog = Backlog()
+        self._delivery: Delivery | None = None
         self._begin()
         _all.add(self)
 
@@ -44,7 +45,6 @@ class Reporter:
         self._settled = threading.Condition(self.lock)
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
-        self._delivery: Delivery | None = None
         self._resting = False
         self._sending = False
         self._flushes = 0
@@ -61,7 +61,6 @@ class Reporter:
         """Report there from now on, also what waits."""
         with self.lock:
             self._settings = settings
-            self._delivery = None
             self._hurry.set()
         if settings.fault:
             warn(f"jobs are not reported, because {settings.fault}")
@@ -107,6 +106,9 @@ class Reporter:
         """The program ends: a last moment for what is left."""
         if not self.flush() and not self._failures:  # what failed was told
             warn("the site does not answer in time, so the last reports are lost")
+        with self.lock:
+            if not self._sending:
+                self._close()
 
     def job_ended(self) -> None:
         """In a process that was forked, wait a moment for what is left: it may end without any word to Python."""
@@ -135,15 +137,24 @@ class Reporter:
                 self._hurry.clear()
                 self._sending = True
                 lines = self.backlog.take()
-                if self._delivery is None:
-                    self._delivery = Delivery(self.settings)
-                delivery = self._delivery
+                delivery = self._present_delivery()
             again, away = self._send(delivery, lines)
             with self.lock:
                 self._sending = False
                 pause_s = self._after(again, away)
                 self._settled.notify_all()
             self._hurry.wait(pause_s)
+
+    def _present_delivery(self) -> Delivery:
+        if self._delivery is None or self._delivery.settings is not self.settings:
+            self._close()
+            self._delivery = Delivery(self.settings)
+        return self._delivery
+
+    def _close(self) -> None:
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.close()
 
     def _send(self, delivery: Delivery, lines: list[Line]) -> tuple[list[Line], Away | None]:
         """The lines that have to be sent again, and why where it was the site's fault."""
@@ -175,6 +186,7 @@ class Reporter:
         """Begin anew in a child: its parent sends what waits, and the thread stayed with it."""
         self.generation += 1
         self.backlog = Backlog()
+        self._close()
         self._begin()
 
 
