@@ -50,6 +50,8 @@ export class Stream {
   #reader = new EventReader();
   #closing = new AbortController();
   #failures = 0;
+  /** What the server says of when to come back: always, and after this connection. */
+  #retryMs;
   #comeBackMs;
 
   constructor(url, options, hears) {
@@ -79,7 +81,7 @@ export class Stream {
         break;
       }
       this.#hears.lost(lost);
-      const waitMs = Math.max(lost.retryAfterMs ?? 0, backoff(this.#failures, this.#reader.retryMs));
+      const waitMs = Math.max(lost.retryAfterMs ?? 0, backoff(this.#failures, this.#retryMs));
       this.#failures += 1;
       await rest(this.#comeBackMs ?? waitMs, signal);
     }
@@ -122,6 +124,7 @@ export class Stream {
       alive();
       const events = this.#reader.read(piece.value);
       if (events.some(({ name }) => name === "reconnect")) this.#comeBackMs = this.#reader.retryMs;
+      else this.#retryMs = this.#reader.retryMs;
       if (events.length) this.#hears.events(events);
     }
   }
