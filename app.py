@@ -18,6 +18,8 @@ from core.store import Store
 from core.streams import Announcer
 from panels import PANELS, Board, Pusher
 from routes import (
+    agents_pages,
+    agents,
     auth,
     dashboard,
     dev,
@@ -63,6 +65,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     socketio.install(app, site)
     metrics.install(app, site, job_metrics_service.families)
     for blueprint in (
+        agents_pages.bp,
+        agents.bp,
         auth.bp,
         dashboard.bp,
         health.bp,

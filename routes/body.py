@@ -5,19 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.problems import Problem
-from services import job_json
+from services import job_json, job_rules
+from services.job_rules import FieldError
 
 MOST_JSON = 256 * 1024
 """Bytes of a single JSON body."""
 MOST_SECONDS = 60.0
 """A body that has not come by then is given up, however steadily it drips."""
 _READ = 64 * 1024
+
+T = TypeVar("T")
+
+
+def of(kind: type[T]) -> T:
+    """The JSON body as a `kind`. Raises Problem, as `json_object` does and 422 for a field that is not what it should be."""
+    try:
+        return job_rules.check(kind, json_object())
+    except FieldError as fault:
+        raise unprocessable(fault) from fault
+
+
+def unprocessable(fault: FieldError) -> Problem:
+    return Problem(422, "Unprocessable field", f"{fault}.", field=fault.field)
 
 
 def json_object() -> Any:

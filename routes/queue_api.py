@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request, url_for
@@ -12,8 +12,8 @@ from flask import Blueprint, Response, request, url_for
 from core import access
 from core.problems import Problem
 from core.store import StoreError, explain, full
-from routes import body, site
-from services import job_rules, jobs_service
+from routes import body, query, site
+from services import jobs_service
 from services.job_changes import JobRef
 from services.job_model import Attempt, DamagedJob, Job, StageSpan
 from services.job_rules import DEFAULT_AGENT, STATUSES, FieldError, NewJob, Status, Update
@@ -26,18 +26,16 @@ MOST_BATCH_LINES = 10_000
 MOST_BATCH_BYTES = 8 * 1024 * 1024
 MOST_ITEMS = 500
 
-T = TypeVar("T")
-
 
 @bp.post("")
 @access.scope("ingest")
 def create() -> Response:
     """201 and the item; 200 and the item as it stands, `applied` false, where its id exists."""
-    new = _checked(NewJob, body.json_object())
+    new = body.of(NewJob)
     try:
         outcome = jobs_service.create(site(), new)
     except FieldError as fault:
-        raise _unprocessable(fault) from fault
+        raise body.unprocessable(fault) from fault
     status = 201 if outcome.kind == "created" else 200
     return _written(outcome, status)
 
@@ -46,11 +44,11 @@ def create() -> Response:
 @access.scope("ingest")
 def update(ref: str) -> Response:
     """200 and the item; `applied` is false where the update was late, repeated, or came after the end."""
-    new = _checked(Update, body.json_object())
+    new = body.of(Update)
     try:
         outcome = jobs_service.update(site(), ref_of(ref), new)
     except FieldError as fault:
-        raise _unprocessable(fault) from fault
+        raise body.unprocessable(fault) from fault
     if outcome.kind == "missing":
         raise unknown(ref)
     return _written(outcome, 200)
@@ -73,8 +71,8 @@ def index() -> Response:
         site(),
         status=_status(request.args.get("status")),
         agent=request.args.get("agent") or None,
-        limit=_whole("limit", request.args.get("limit"), 50, MOST_ITEMS),
-        before=_whole("cursor", request.args.get("cursor"), None, 2**53),
+        limit=query.whole("limit", 50, MOST_ITEMS),
+        before=query.whole("cursor", None, 2**53),
     )
     cursor = None if page.next_cursor is None else str(page.next_cursor)
     return _answer({"items": [item(job) for job in page.items], "next_cursor": cursor, "total": page.total})
@@ -181,17 +179,6 @@ def _told(report: BatchReport) -> dict[str, Any]:
     return {"accepted": report.accepted, "rejected": rejected}
 
 
-def _checked(kind: type[T], fields: Any) -> T:
-    try:
-        return job_rules.check(kind, fields)
-    except FieldError as fault:
-        raise _unprocessable(fault) from fault
-
-
-def _unprocessable(fault: FieldError) -> Problem:
-    return Problem(422, "Unprocessable field", f"{fault}.", field=fault.field)
-
-
 def ref_of(text: str) -> JobRef:
     # Sixteen digits are more than any number given; no id is of digits alone, so what is longer is found nowhere.
     if text.isascii() and text.isdigit() and len(text) < 16:
@@ -211,11 +198,3 @@ def _status(text: str | None) -> Status | None:
     if text:
         raise Problem(422, "Unknown status", f"status should be one of {', '.join(STATUSES)}.", field="status")
     return None
-
-
-def _whole(name: str, text: str | None, default: Any, most: int) -> Any:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
-        raise Problem(422, "Unprocessable field", f"{name} should be a whole number from 1 to {most}.", field=name)
-    return int(text)

@@ -157,10 +157,10 @@ def _job(number: int, stored: _Stored) -> Job:
         attempt=stored.attempt,
         attempts=tuple(map(_attempt, stored.attempts)),
         stages=_spans(stored.stages),
-        created_at=_time(stored.created),
+        created_at=from_ms(stored.created),
         started_at=_time_or_none(stored.started),
         finished_at=_time_or_none(stored.finished),
-        updated_at=_time(stored.updated or stored.created),
+        updated_at=from_ms(stored.updated or stored.created),
         heard_at=_time_or_none(stored.heard),
         skew_seconds=stored.skew,
     )
@@ -180,15 +180,16 @@ def _attempt(kept: _StoredAttempt) -> Attempt:
 
 
 def _spans(kept: list[tuple[str, int, int]]) -> tuple[StageSpan, ...]:
-    return tuple(StageSpan(name, _time(start), _time_or_none(end)) for name, start, end in kept)
+    return tuple(StageSpan(name, from_ms(start), _time_or_none(end)) for name, start, end in kept)
 
 
-def _time(ms: float) -> datetime:
+def from_ms(ms: float) -> datetime:
+    """The time so many milliseconds after the epoch."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _time_or_none(ms: float | None) -> datetime | None:
-    return _time(ms) if ms else None
+    return from_ms(ms) if ms else None
 
 
 def to_ms(time: datetime) -> int:

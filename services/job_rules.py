@@ -41,6 +41,8 @@ JobId = Annotated[
           says="1 to 128 of letters, digits and ._:- but not all digits, not batch, not active"),
 ]  # fmt: skip
 Stage = Annotated[str, _text(100, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", says="1 to 100 characters on one line")]
+VideoId = Annotated[str, _text(200, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", says="1 to 200 characters on one line")]
+EpisodeId = VideoId
 Title = Annotated[str, _text(500)]
 Message = Annotated[str, _text(4_000)]
 ErrorText = Annotated[str, _text(16_000)]
@@ -61,13 +63,15 @@ class FieldError(ValueError):
         self.fault = fault
 
 
-class _Order(Struct, frozen=True, forbid_unknown_fields=True):
+class Order(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an update stands among those of its job."""
+
     attempt: Attempt | UnsetType = UNSET
     seq: Seq | UnsetType = UNSET
     timestamp: Time | UnsetType | None = UNSET
 
 
-class NewJob(_Order, frozen=True, forbid_unknown_fields=True):
+class NewJob(Order, frozen=True, forbid_unknown_fields=True):
     """What creates a job. Without an `id` it gets a UUID."""
 
     title: Title | None = None
@@ -77,7 +81,7 @@ class NewJob(_Order, frozen=True, forbid_unknown_fields=True):
     metadata: Metadata | None = None
 
 
-class Update(_Order, frozen=True, forbid_unknown_fields=True):
+class Update(Order, frozen=True, forbid_unknown_fields=True):
     """What changes a job. `stage` is another name for `current_step`."""
 
     status: Status | UnsetType = UNSET
@@ -140,15 +144,15 @@ def _in_words(text: str, kind: type[Any]) -> FieldError:
     what, _, path = text.partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `(.*)`", what):
-        known = ", ".join(sorted(info.name for info in msgspec.structs.fields(kind)))
+        known = ", ".join(sorted(info.encode_name for info in msgspec.structs.fields(kind)))
         return FieldError(unknown[1], f"is no field here; the fields are {known}")
     if missing := re.search(r"missing required field `(.*)`", what):
         return FieldError(missing[1], "is missing")
     if not field:
         return FieldError("the body", "should be a JSON object")
-    if field == "status":
-        return FieldError(field, f"should be one of {', '.join(STATUSES)}")
     says = _descriptions(kind).get(field)  # type: ignore[arg-type]
+    if field == "status" and not says:
+        return FieldError(field, f"should be one of {', '.join(STATUSES)}")
     return FieldError(field, f"should be {says}" if says else what[:1].lower() + what[1:].replace("`", ""))
 
 
@@ -156,11 +160,13 @@ def _in_words(text: str, kind: type[Any]) -> FieldError:
 def _descriptions(kind: Hashable) -> dict[str, str]:
     """What each field of a type should be, in words, where its type says so."""
     found = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
+    hints = get_type_hints(kind, include_extras=True)
+    for info in msgspec.structs.fields(kind):  # type: ignore[arg-type]
+        hint = hints[info.name]
         for part in (hint, *get_args(hint)):
             for meta in getattr(part, "__metadata__", ()):
                 if isinstance(meta, Meta) and meta.description:
-                    found[name] = meta.description
+                    found[info.encode_name] = meta.description
     return found
 
 

@@ -84,14 +84,23 @@ class _Call(Struct, omit_defaults=True):
 
 def create(site: Site, new: NewJob) -> Outcome:
     """Create a job; one whose id exists stays as it is (`kept`). Raises FieldError, redis.RedisError."""
-    outcome = _one(site, site.store.partition_of(new.agent), job_changes.creation(new))
+    outcome = apply(site, site.store.partition_of(new.agent), job_changes.creation(new))
     own = isinstance(outcome.job, Job) and new.id is None
     return Outcome("created", outcome.job) if own else outcome
 
 
 def update(site: Site, ref: JobRef, new: Update) -> Outcome:
     """Change a job, in the order that the update names or in that of arrival. Raises FieldError, redis.RedisError."""
-    return _one(site, ref.partition(site.store), job_changes.update(ref, new))
+    return apply(site, ref.partition(site.store), job_changes.update(ref, new))
+
+
+def apply(site: Site, partition: int, change: Change) -> Outcome:
+    """Make one change of a job of a partition. Raises redis.RedisError."""
+    ((kind, number, record),) = _run(site, partition, [change], want=True)
+    job = from_record(int(number), record) if number and kind not in ("missing", "damaged") else None
+    if kind == "damaged":
+        job = DamagedJob(int(number))
+    return Outcome(kind, job)
 
 
 def batch(site: Site, lines: Iterable[tuple[int, bytes]], report: BatchReport) -> None:
@@ -202,27 +211,21 @@ def counts(site: Site) -> dict[Status, int]:
     return {status: sum(cards[at * width : (at + 1) * width]) for at, status in enumerate(STATUSES)}
 
 
-def agents(site: Site, limit: int = 50) -> tuple[AgentCounts, ...]:
-    """The agents that were last seen, latest first, with their jobs by status. Raises redis.RedisError."""
+def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...]:
+    """The agents behind the `skip` that were seen last, latest first, with their jobs by status. Raises redis.RedisError."""
     seen = list[tuple[int, str]]()
     for partition in range(site.store.partitions):
-        found: Any = site.store.redis.zrange(keys.AGENTS.at(partition), 0, limit - 1, desc=True, withscores=True)
+        found: Any = site.store.redis.zrange(
+            keys.AGENTS.at(partition), 0, skip + limit - 1, desc=True, withscores=True
+        )
         seen += [(int(at), name) for name, at in found]
-    seen = sorted(seen, reverse=True)[:limit]
+    seen = sorted(seen, reverse=True)[skip : skip + limit]
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for _, name in seen:
             for status in STATUSES:
                 pipeline.zcard(keys.AGENT_STATUS.at(site.store.partition_of(name), status, name))
         cards = pipeline.execute()
     return tuple(AgentCounts(name, at, *cards[4 * i : 4 * i + 4]) for i, (at, name) in enumerate(seen))
-
-
-def _one(site: Site, partition: int, change: Change) -> Outcome:
-    ((kind, number, record),) = _run(site, partition, [change], want=True)
-    job = from_record(int(number), record) if number and kind not in ("missing", "damaged") else None
-    if kind == "damaged":
-        job = DamagedJob(int(number))
-    return Outcome(kind, job)
 
 
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:

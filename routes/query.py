@@ -1,0 +1,29 @@
+"""What stands behind the question mark of an address."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from flask import request
+
+from core.problems import Problem
+
+D = TypeVar("D", int, None)
+
+
+def whole(name: str, default: D, most: int) -> int | D:
+    """A whole number from 1 to `most`, or the default where it is left out or empty. Raises Problem 422."""
+    text = request.args.get(name)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise Problem(422, "Unprocessable field", f"{name} should be a whole number from 1 to {most}.", field=name)
+    return int(text)
+
+
+def boolean(name: str) -> bool | None:
+    """`true` or `false`; None where it is left out or empty. Raises Problem 422."""
+    text = request.args.get(name, "")
+    if text not in ("", "true", "false"):
+        raise Problem(422, "Unprocessable field", f"{name} should be true or false.", field=name)
+    return text == "true" if text else None
