@@ -46,6 +46,7 @@ class Bus:
         """How many entries were passed on."""
         self.clock = clock
         self._listeners: list[Listener] = []
+        self._passing = threading.Lock()
         self._recent: deque[Entry] = deque()
         self._floor: list[Id | None] = [None] * store.partitions
         self._at: list[Id | None] = [None] * store.partitions
@@ -111,6 +112,15 @@ class Bus:
 
     def take(self, partition: int, entries: list[Entry], last: Id) -> None:
         """Take in what was read, in order, and pass it on."""
+        # One partition after the other: a position that names an event must not reach a client before that event.
+        with self._passing:
+            self._take(partition, entries, last)
+            if entries:
+                STREAM_LAG.set(max(0.0, self.clock() - entries[-1].ms / 1000))
+                for listener in self._listeners:
+                    listener.entries(entries)
+
+    def _take(self, partition: int, entries: list[Entry], last: Id) -> None:
         with self._moved:
             for entry in entries:
                 self._at[partition] = entry.id
@@ -123,10 +133,6 @@ class Bus:
                 oldest = self._recent.popleft()
                 self._floor[oldest.partition] = oldest.id
             self._moved.notify_all()
-        if entries:
-            STREAM_LAG.set(max(0.0, self.clock() - entries[-1].ms / 1000))
-            for listener in self._listeners:
-                listener.entries(entries)
 
     def tell_gap(self, since: Position) -> None:
         """What came after `since` is lost up to where the bus stands now."""

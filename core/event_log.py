@@ -85,7 +85,7 @@ class EventLog:
                     entries, reached[partition] = self._range(partition, at[partition], end)
                     part += entries
             if part:
-                yield placed(part, at)
+                yield placed(sorted(part, key=lambda entry: entry.id), at)
             at = reached
 
     def _range(self, partition: int, since: Id, end: Id) -> tuple[list[Entry], Id]:
@@ -111,8 +111,7 @@ class EventLog:
 
 
 def placed(part: list[Entry], at: list[Id]) -> list[Entry]:
-    """`part` in order, each with where a stream that stood `at` stands after it; moves `at` along."""
-    part.sort(key=lambda entry: entry.id)
+    """`part`, each entry with where a stream that stood `at` stands after it; moves `at` along."""
     for entry in part:
         at[entry.partition] = max(at[entry.partition], entry.id)
         entry.position = positions.text(at)

@@ -54,7 +54,7 @@ EPISODES = Key(
 EPISODE = Key("episode:", "hash", "apply", "as EPISODES: each episode of an agent, a MessagePack map")
 MADE = Key("made:", "hash", "apply, agent", "how many distinct videos, episodes, published episodes there ever were")
 DISCOVERED = Key("discovered:", "zset", "agent", "the newest 100,000 discovered videos of an agent, by when")
-DISCOVERY = Key("discovery:", "hash", "agent", "as DISCOVERED: each video, MessagePack")
+DISCOVERY = Key("discovery:", "hash", "agent", "as DISCOVERED: each video, JSON")
 BACKFILLS = Key("backfills:", "zset", "agent", "the newest 1,000 backfills of an agent, by when they started")
 BACKFILL = Key("backfill:", "hash", "agent", "as BACKFILLS: each backfill, a MessagePack map")
 

@@ -1,9 +1,9 @@
 -- Takes what happens to an agent besides its jobs, and writes it whole, with its event.
--- ARGV[1] is {o = operation, a = agent, i = id, d = what listeners get, as MessagePack, and by operation:
+-- ARGV[1] is {o = operation, a = agent, i = id, d = what listeners get, as JSON, and by operation:
 --   'video': nothing more; i is the video's id, and one that was discovered before stays as it is
 --   'backfill': total, since; one whose id exists stays as it is
 --   'backfill-found': found, enqueued, ends = whether it is over; after that nothing changes}.
--- Answers {outcome, record as MessagePack or false, ms it is known since}, outcome one of created, applied, kept, missing.
+-- Answers {outcome, record or false, ms it is known since}, outcome one of created, applied, kept, missing.
 
 local root = KEYS[1]
 local call = cmsgpack.unpack(ARGV[1])
@@ -14,8 +14,7 @@ local MOST_BACKFILLS = 1000
 -- part: videos
 
 local function announce(kind)
-  local event = '\148' .. cmsgpack.pack(kind, call.a, now) .. call.d -- an array of four
-  redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'a', event)
+  redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'a', cmsgpack.pack({kind, call.a, now, call.d}))
 end
 
 -- Writes a record under its id, known since now, and lets the oldest beyond a count go.

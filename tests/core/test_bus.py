@@ -1,0 +1,245 @@
+"""The bus and how streams join it, on a real store, with one partition and with several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from core import bus as bus_module
+from core import event_reader, keys, positions
+from core.backlog import Frame
+from core.bus import Bus
+from core.event_log import Entry, EventLog, Lost
+from core.event_reader import Readers
+from core.hub import Hub
+from core.queued import QueuedClient
+from core.store import Store
+from core.streams import Opening, Source
+from tests.conftest import Valkey, wait_until
+
+DECODERS = {"e": bytes.decode}
+
+
+class Heard:
+    """Notes all that the bus tells."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self.told: list[tuple[str, ...]] = []
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        self.values += [entry.value for entry in entries]
+
+    def gap(self, since: str, until: str) -> None:
+        self.told.append(("gap", since, until))
+
+    def degraded(self, reason: str, since: float) -> None:
+        self.told.append(("degraded", reason))
+
+    def recovered(self, reason: str, since: float) -> None:
+        self.told.append(("recovered", reason))
+
+
+class Plant:
+    """A store, a bus that reads it, and a hub that its entries are published to."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.bus, self.hub, self.heard = Bus(store, DECODERS), Hub(most_clients=100), Heard()
+        self.readers = Readers(self.bus)
+        self.bus.listen(self.heard)
+        self.bus.listen(self)
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        self.hub.publish({"all": [frame(entry) for entry in entries]}, entries[-1].serial)
+
+    def gap(self, since: str, until: str) -> None: ...
+    def degraded(self, reason: str, since: float) -> None: ...
+    def recovered(self, reason: str, since: float) -> None: ...
+
+    def add(self, *values: object, partition: int = 0) -> None:
+        for value in values:
+            self.store.raw.xadd(keys.EVENTS.at(partition), {"e": str(value)})
+
+    def start(self) -> Plant:
+        self.readers.start()
+        assert self.bus.wait_for(None, 10)
+        return self
+
+    def stream(self, said: str | None = None) -> tuple[QueuedClient, Callable[[], list[str]]]:
+        """A client that came with a last id, and what it got up to now, without the greeting."""
+        source = Source(("all",), missed=frame)
+        client = QueuedClient(self.hub, "sse", source.channels, source.limit)
+        Opening(self.bus, self.hub, source, said).run(client)
+        got: list[str] = []
+
+        def now() -> list[str]:
+            got.extend(one.data.decode() for one in client._backlog.take(10**9))
+            return [text.split("data: ")[1].strip() for text in got if "event:" not in text]
+
+        return client, now
+
+
+def frame(entry: Entry) -> Frame:
+    return Frame(f"id: {entry.position}\ndata: {entry.value}\n\n".encode(), keep=True)
+
+
+@pytest.fixture(params=[1, 3])
+def plant(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Plant]:
+    store = Store(valkey_url, request.param)
+    store.redis.flushall()
+    one = Plant(store)
+    yield one
+    one.readers.stop()
+    store.close()
+
+
+def test_what_is_added_is_heard_in_order(plant: Plant) -> None:
+    plant.start().add(1, 2, 3)
+    wait_until(lambda: plant.heard.values == ["1", "2", "3"])
+
+
+def test_what_was_there_before_is_in_memory_and_told_to_nobody(plant: Plant) -> None:
+    plant.add(1, 2, 3)
+    plant.start().add(4)
+    wait_until(lambda: plant.heard.values == ["4"])
+    start = (positions.START,) * plant.store.partitions
+    assert [entry.value for entry in plant.bus.recent(start) or []] == ["1", "2", "3", "4"]
+
+
+def test_an_entry_that_is_none_of_ours_is_passed_by(plant: Plant) -> None:
+    plant.start()
+    plant.store.raw.xadd(keys.EVENTS.at(0), {"e": b"\xff"})
+    plant.store.raw.xadd(keys.EVENTS.at(0), {"other": b"x"})
+    plant.add("good")
+    wait_until(lambda: plant.heard.values == ["good"])
+
+
+def test_memory_is_bounded_and_the_store_knows_the_rest(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "KEPT", 20)
+    monkeypatch.setattr(event_reader, "KEPT", 20)
+    plant.add("first")
+    plant.start()
+    begun = positions.text(plant.bus.position or ())
+    for n in range(60):
+        plant.add(n, partition=n % plant.store.partitions)
+    wait_until(lambda: len(plant.heard.values) == 60)
+    assert plant.bus.recent(positions.parse(begun, plant.store.partitions) or ()) is None
+    _, got = plant.stream(begun)
+    assert sorted(map(int, got())) == list(range(60))
+
+
+def test_who_comes_back_at_any_event_gets_exactly_the_rest(plant: Plant) -> None:
+    plant.start()
+    client, got = plant.stream()
+    for n in range(30):
+        plant.add(n, partition=n % plant.store.partitions)
+    wait_until(lambda: len(plant.heard.values) == 30)
+    wait_until(lambda: len(client._backlog) > 30)
+    ids = [one.data.decode().split("\n")[0].removeprefix("id: ") for one in list(client._backlog.frames)[1:]]
+    order = got()
+    for at, said in enumerate(ids):
+        again, rest = plant.stream(said)
+        assert rest() == order[at + 1 :]
+        again.close()
+    client.close()
+
+
+def test_with_several_readers_no_event_is_lost_or_doubled_while_many_come_and_go(plant: Plant) -> None:
+    plant.start()
+    seen: list[str] = []
+    last: str | None = positions.text(plant.bus.position or ())
+    for n in range(120):
+        plant.add(n, partition=n % plant.store.partitions)
+        client, _ = plant.stream(last)
+        for one in client._backlog.take(10**9):
+            text = one.data.decode()
+            if text.startswith("id: ") or "\nid: " in text:
+                last = text.partition("id: ")[2].split("\n")[0]
+            if "event:" not in text:
+                seen.append(text.split("data: ")[1].strip())
+        client.close()
+    wait_until(lambda: len(plant.heard.values) == 120)
+    _, rest = plant.stream(last)
+    assert sorted(map(int, seen + rest())) == list(range(120))
+
+
+def test_a_position_of_another_store_is_a_gap(plant: Plant) -> None:
+    plant.add(1)
+    plant.start()
+    said = positions.text(((1, 1),) * plant.store.partitions)
+    client, _ = plant.stream(said)
+    names = [one.data.decode().split("\n")[0] for one in client._backlog.frames]
+    assert names == ["event: connected", "event: gap"]
+
+
+def test_trimmed_entries_are_a_gap(plant: Plant) -> None:
+    plant.add(*range(5))
+    log = EventLog(plant.store, DECODERS)
+    (first, *_), _, _ = log.tail(0, 10)
+    others = (positions.START,) * (plant.store.partitions - 1)
+    log.check((first.id, *others))
+    plant.store.raw.xtrim(keys.EVENTS.at(0), maxlen=2, approximate=False)
+    with pytest.raises(Lost):
+        log.check((first.id, *others))
+
+
+def test_an_emptied_store_is_noticed_while_nothing_comes(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_reader, "BLOCK_MS", 50)
+    plant.add(1)
+    plant.start()
+    plant.store.redis.flushall()
+    wait_until(lambda: [told[0] for told in plant.heard.told] == ["gap"])
+    plant.add("after")
+    wait_until(lambda: plant.heard.values == ["after"])
+
+
+def test_a_store_that_is_away_is_told_once_and_that_it_is_back(
+    own_valkey: Callable[..., Valkey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_reader, "DEGRADED_AFTER_S", 0.0)
+    valkey = own_valkey("--appendonly", "yes")
+    store = Store(valkey.url)
+    plant = Plant(store).start()
+    plant.add(1)
+    wait_until(lambda: plant.heard.values == ["1"])
+    valkey.stop()
+    wait_until(lambda: plant.bus.away)
+    valkey.start()
+    wait_until(lambda: [told[0] for told in plant.heard.told] == ["degraded", "recovered"])
+    plant.add(2)
+    wait_until(lambda: plant.heard.values == ["1", "2"])
+    plant.readers.stop()
+    store.close()
+
+
+def test_a_client_that_may_no_longer_listen_is_let_go_at_its_beat(plant: Plant) -> None:
+    plant.start()
+    client, got = plant.stream()
+    other, _ = plant.stream()
+    got()
+    client.allowed = lambda: False
+    for _ in range(30):
+        plant.hub.beat()
+    assert (client.open, other.open, plant.hub.listeners("all")) == (False, True, 1)
+    assert any(b"keepalive" in one.data for one in other._backlog.frames)
+    assert plant.hub.count_open() == {"sse": 1, "page": 0}
+
+
+def test_a_client_that_takes_nothing_is_let_go(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.start()
+    client, _ = plant.stream()
+    monkeypatch.setattr("core.queued.STALL_S", -1.0)
+    plant.hub.beat()
+    assert not client.open and plant.hub.names() == []
+
+
+def test_a_closed_client_leaves_nothing_behind(plant: Plant) -> None:
+    plant.start()
+    client, _ = plant.stream()
+    chunks: Any = client.stream()
+    assert b"event: connected" in next(chunks)
+    chunks.close()
+    assert not client.open and plant.hub.count_open()["sse"] == 0
