@@ -10,7 +10,7 @@ from msgspec import Struct
 AgentEventKind = Literal["video", "backfill-started", "backfill-completed"]
 
 
-class AgentEvent(Struct, frozen=True, array_like=True):
+class AgentEvent(Struct, frozen=True):
     """One event; `data` is what listeners get.
 
     `video`: `{videoId, title, publishedAt}`; `backfill-started`: `{totalVideos, since}`;
@@ -23,5 +23,18 @@ class AgentEvent(Struct, frozen=True, array_like=True):
     data: dict[str, Any]
 
 
-decode = msgspec.msgpack.Decoder(AgentEvent).decode
-"""An entry's field `a` as an event. Raises msgspec.DecodeError."""
+class _Stored(Struct, array_like=True):
+    kind: AgentEventKind
+    agent: str
+    at_ms: int
+    data: str
+
+
+_unpack = msgspec.msgpack.Decoder(_Stored).decode
+_data = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def decode(entry: bytes) -> AgentEvent:
+    """An entry's field `a` as an event. Raises msgspec.DecodeError."""
+    stored = _unpack(entry)
+    return AgentEvent(stored.kind, stored.agent, stored.at_ms, _data(stored.data))

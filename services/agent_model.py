@@ -77,7 +77,7 @@ class _Backfill(Struct):
 
 
 _episode = msgspec.msgpack.Decoder(_Episode).decode
-_discovery = msgspec.msgpack.Decoder(_Discovery).decode
+_discovery = msgspec.json.Decoder(_Discovery).decode
 _backfill = msgspec.msgpack.Decoder(_Backfill).decode
 
 

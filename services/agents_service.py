@@ -67,9 +67,6 @@ class Told(Generic[T]):
     value: T | None
 
 
-_encode = msgspec.msgpack.Encoder().encode
-
-
 def agents(site: Site, limit: int = 100) -> tuple[AgentCounts, ...]:
     """The agents that were last seen, latest first. Raises redis.RedisError."""
     return jobs_service.agents(site, limit)
@@ -168,7 +165,7 @@ def discover(site: Site, agent: str, new: NewVideo) -> Told[Video]:
     """Note a video; one that was discovered before stays as it is (`kept`). Raises FieldError, redis.RedisError."""
     published_at = agent_rules.moment(new.published_at, "publishedAt")
     data = {"videoId": new.video_id, "title": new.title, "publishedAt": published_at}
-    kind, record, since = _tell(site, agent, o="video", i=new.video_id, d=_encode(data))
+    kind, record, since = _tell(site, agent, o="video", i=new.video_id, d=_json(data))
     return Told(kind, agent_model.video(record, since))
 
 
@@ -178,7 +175,7 @@ def start_backfill(site: Site, agent: str, new: NewBackfill) -> Told[Backfill]:
     data = {"totalVideos": new.total_videos, "since": since}
     said = {"total": new.total_videos} | ({"since": since} if since else {})
     id = new.id or str(uuid.uuid4())
-    kind, record, _ = _tell(site, agent, o="backfill", i=id, d=_encode(data), **said)
+    kind, record, _ = _tell(site, agent, o="backfill", i=id, d=_json(data), **said)
     return Told(kind if new.id else "created", agent_model.backfill(record))
 
 
@@ -187,13 +184,17 @@ def report_backfill(site: Site, agent: str, id: str, new: BackfillFound) -> Told
     backfill. Raises redis.RedisError."""
     data = {"totalFound": new.total_found, "totalEnqueued": new.total_enqueued}
     said = {"found": new.total_found, "enqueued": new.total_enqueued, "ends": new.completed}
-    kind, record, _ = _tell(site, agent, o="backfill-found", i=id, d=_encode(data), **said)
+    kind, record, _ = _tell(site, agent, o="backfill-found", i=id, d=_json(data), **said)
     return None if kind == "missing" else Told(kind, agent_model.backfill(record))
 
 
 def _tell(site: Site, agent: str, **call: Any) -> tuple[Any, Any, int]:
     kind, record, since = site.store.scripts.run("agent", site.store.partition_of(agent), {"a": agent, **call})
     return kind.decode(), record, int(since)
+
+
+def _json(data: dict[str, Any]) -> str:
+    return msgspec.json.encode(data).decode()
 
 
 def _newest(site: Site, index: str, records: str, limit: int, offset: int = 0) -> list[tuple[str, int, Any]]:

@@ -30,7 +30,8 @@ end
 local function discover()
   local set, records = root .. '@DISCOVERED@' .. call.a, root .. '@DISCOVERY@' .. call.a
   local since = redis.call('ZSCORE', set, call.i)
-  if since then return {'kept', redis.call('HGET', records, call.i), tonumber(since)} end
+  local kept = since and redis.call('HGET', records, call.i)
+  if kept then return {'kept', kept, tonumber(since)} end
   add(set, records, call.d, MOST_VIDEOS)
   see_video(call.a, call.i, now)
   announce('video')
@@ -51,8 +52,8 @@ end
 local function find_in_backfill()
   local kept = redis.call('HGET', backfill_records, call.i)
   if not kept then return {'missing', false, 0} end
-  local backfill = cmsgpack.unpack(kept)
-  if backfill.finished then return {'kept', kept, now} end
+  local good, backfill = pcall(cmsgpack.unpack, kept)
+  if not good or type(backfill) ~= 'table' or backfill.finished then return {'kept', kept, now} end
   backfill.found, backfill.enqueued, backfill.finished = call.found, call.enqueued, call.ends and now or nil
   local record = cmsgpack.pack(backfill)
   redis.call('HSET', backfill_records, call.i, record)
