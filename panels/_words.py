@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from core.settings import Settings
 from core.times import rfc3339
-from panels._track import segments
+from panels._drawing import drawn
 
 NONE = "–"
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
@@ -140,7 +140,7 @@ def base_path(settings: Settings) -> str:
     return urlsplit(settings.url).path.rstrip("/") if settings.url else ""
 
 
-FILTERS = (iso, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, segments)
+FILTERS = (iso, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, drawn)
 
 
 def install(jinja: Environment, settings: Settings) -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from core.site import Site
 from panels import Panel
 from services import analytics_service, jobs_service
-from services.analytics_service import Agent, Minute
+from services.analytics_service import Agent
 
 TOP = 5
 
 
 @dataclass(frozen=True)
 class JobsOverview:
-    """Counts by status are live; rates, minutes and agents are the analytics snapshot's, taken at `snapshot_at`."""
+    """Counts by status are live; rates and agents are the analytics snapshot's, taken at `snapshot_at`."""
 
     queued: int
     processing: int
@@ -23,7 +23,6 @@ class JobsOverview:
     """Completed out of those that ended, in percent with two decimals."""
     jobs_per_minute: float
     mean_duration_s: float | None
-    minutes: tuple[Minute, ...]
     agents: tuple[Agent, ...]
     snapshot_at: str
 
@@ -40,7 +39,6 @@ def data(site: Site) -> JobsOverview:
         success_rate=analytics_service.success_rate(counts["completed"], counts["failed"]),
         jobs_per_minute=snapshot.jobs_per_minute,
         mean_duration_s=snapshot.mean_duration_hour_s,
-        minutes=snapshot.minutes,
         agents=snapshot.agents[:TOP],
         snapshot_at=snapshot.taken_at,
     )

@@ -81,13 +81,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A range's points, oldest first, and the same over all of them: `took` and `success_rate` are of the whole range."""
+    """A range's points, oldest first; the other figures are of the whole range, as a point's are of its step."""
 
     range: str
     step_s: int
     points: tuple[Point, ...]
     success_rate: float | None
     took: Times
+    queue_depth: float | None
+    deepest: int | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,15 @@ def _series(site: Site, span: Range) -> Series:
     whole = _total(steps)
     first = int(now // span.step_s) - span.steps + 1
     points = tuple(_point(sums, (first + at) * span.step_s, span.step_s, now) for at, sums in enumerate(steps))
-    return Series(span.name, span.step_s, points, success_rate(whole["completed"], whole["failed"]), _times(whole))
+    return Series(
+        span.name,
+        span.step_s,
+        points,
+        success_rate(whole["completed"], whole["failed"]),
+        _times(whole),
+        _depth(whole),
+        max((point.deepest for point in points if point.deepest is not None), default=None),
+    )
 
 
 def _sums(site: Site, span: Range, now: float) -> list[Counter[str]]:
@@ -173,7 +183,7 @@ def _total(steps: Iterable[Counter[str]]) -> Counter[str]:
 
 
 def _point(sums: Mapping[str, int], began: int, step_s: int, now: float) -> Point:
-    completed, failed, looks = sums["completed"], sums["failed"], sums["depth_n"]
+    completed, failed = sums["completed"], sums["failed"]
     # The present step has not lasted its whole time; less than a minute of it would tell of noise.
     minutes = min(max(now - began, 60), step_s) / 60
     return Point(
@@ -184,9 +194,13 @@ def _point(sums: Mapping[str, int], began: int, step_s: int, now: float) -> Poin
         jobs_per_minute=round((completed + failed) / minutes, 2),
         success_rate=success_rate(completed, failed),
         took=_times(sums),
-        queue_depth=round(sums["depth_sum"] / looks, 2) if looks else None,
-        deepest=sums["depth_max"] if looks else None,
+        queue_depth=_depth(sums),
+        deepest=sums["depth_max"] if sums["depth_n"] else None,
     )
+
+
+def _depth(sums: Mapping[str, int]) -> float | None:
+    return round(sums["depth_sum"] / sums["depth_n"], 2) if sums["depth_n"] else None
 
 
 def _times(sums: Mapping[str, int]) -> Times:

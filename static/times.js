@@ -77,3 +77,11 @@ export function countTimes() {
 export function sayClock(moment) {
   return clock.format(moment);
 }
+
+export function sayHour(moment) {
+  return hour.format(moment);
+}
+
+export function sayMoment(moment) {
+  return day.format(moment);
+}

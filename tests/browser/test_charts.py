@@ -13,15 +13,13 @@ from tests.browser.conftest import OBSERVABILITY, REMEMBER, ROOT, SAME, Site, Vi
 Go = Callable[..., Visit]
 
 POINTS = "() => Chart.getChart(document.querySelector('#plot-latency canvas')).data.datasets[0].data"
-SHOWN_POINTS = (
-    "() => JSON.parse(document.querySelector('#plot-latency').dataset.series).map((point) => point.latency_ms)"
-)
+SHOWN_POINTS = "() => JSON.parse(document.querySelector('#plot-latency').dataset.series).lines[0].values"
 
 
 def test_charts_move_with_each_refresh_and_are_the_same_canvas_and_chart(headway: Site, visit: Go) -> None:
     seen = visit(headway)
     seen.live()
-    assert seen.page.evaluate(REMEMBER) == 2
+    assert seen.page.evaluate(REMEMBER) == 6
     first = seen.page.evaluate(POINTS)
     seen.until(f"was => JSON.stringify(({POINTS})()) !== JSON.stringify(was)", first)
     assert seen.page.evaluate(SAME)

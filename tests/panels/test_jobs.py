@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from core.site import Site
 from panels.jobs import TOP, JobsOverview
 from services import jobs_service
-from services.analytics_service import Agent, Minute
+from services.analytics_service import Agent
 from services.job_changes import JobRef
 from services.job_rules import NewJob, Update
 from tests.panels.boards import HOSTILE, Parts, assert_harmless, at_noon, show, words
@@ -22,11 +22,6 @@ OVERVIEW = JobsOverview(
     success_rate=99.99,
     jobs_per_minute=12.4,
     mean_duration_s=19.1,
-    minutes=(
-        Minute("2026-11-21T11:58:00.000Z", 5, 30, 10),
-        Minute("2026-11-21T11:59:00.000Z", 5, 0, 0),
-        Minute("2026-11-21T12:00:00.000Z", 5, 20, 0),
-    ),
     agents=(Agent("studio", 2, 1, 40, 2, 95.24, "2026-11-21T12:00:00.000Z"),),
     snapshot_at="2026-11-21T12:00:00.000Z",
 )
@@ -44,14 +39,6 @@ def test_it_shows_counts_rates_and_agents(app: Flask, site: Site) -> None:
     assert "By agent Active Succeed studio 3 95.2 %" in text
     assert ("title", "1,284,311 completed") in Parts(shown.html.decode()).attributes
     assert b'href="/dashboard/jobs?status=failed"' in shown.html
-
-
-def test_the_tallest_minute_fills_the_bars_and_failures_stand_on_top(app: Flask, site: Site) -> None:
-    html = show(app, site, "jobs", lambda _: OVERVIEW).html.decode()
-    assert '<rect class="good" x="1" y="26.5" width="8" height="73.5"/>' in html
-    assert '<rect class="bad" x="1" y="2.0" width="8" height="24.5"/>' in html
-    assert html.count('class="none"') == 1
-    assert "30 completed, 10 failed" in html
 
 
 def test_before_the_first_job_it_teaches_how_to_report_one(app: Flask, site: Site) -> None:

@@ -22,8 +22,10 @@ def test_it_is_on_the_page_three_columns_wide(client: FlaskClient) -> None:
 def test_its_points_go_to_the_chart_and_stand_in_a_table(app: Flask, site: Site) -> None:
     shown = show(app, at_noon(site), "redis-latency", lambda _: SERIES)
     attributes = dict(Parts(shown.html.decode()).attributes)
-    assert [point["latency_ms"] for point in json.loads(attributes["data-series"] or "")] == [0.4, 0.5, 0.6, 0.7]
-    assert (attributes["data-y"], attributes["data-unit"]) == ("latency_ms", "ms")
+    series = json.loads(attributes["data-series"] or "")
+    assert series["at"] == [point.at for point in SERIES.points]
+    assert [line["values"] for line in series["lines"]] == [[0.4, 0.5, 0.6, 0.7]]
+    assert (attributes["data-unit"], attributes["data-says"]) == ("ms", "clock")
     assert "Time Latency, ms" in words(shown)
     assert shown.html.count(b"<td>") == 4
     assert "now 0.70 ms p99 1.93 ms highest 2.04 ms" in words(shown)
@@ -36,8 +38,8 @@ def test_its_canvas_is_left_alone_by_a_refresh(app: Flask, site: Site) -> None:
 
 def test_without_a_script_a_drawing_shows_the_line_from_zero(app: Flask, site: Site) -> None:
     html = show(app, site, "redis-latency", lambda _: SERIES).html.decode()
-    assert '<path class="series" d="M0.0 ' in html
-    assert "L300 97 L0 97Z" in html
+    assert '<path class="series accent" d="M0.0 ' in html
+    assert "L300.0 97.0Z" in html
 
 
 def test_before_the_first_sample_it_says_when_that_comes(app: Flask, site: Site) -> None:

@@ -1,0 +1,221 @@
+// What each kind of chart draws. Figures come from data-series of the element around the canvas, colours from the page's tokens.
+import { elsewhere, together } from "./together.js";
+import { sayClock, sayHour, sayMoment } from "./times.js";
+
+const SAYS = { clock: sayClock, hour: sayHour, moment: sayMoment };
+const SECONDS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 864_000]; // where an axis of times is marked
+const few = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+const none = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+
+function ink(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function see(color, share) {
+  return `color-mix(in srgb, ${color} ${share}%, transparent)`;
+}
+
+function font() {
+  return { family: getComputedStyle(document.body).fontFamily, size: 11 };
+}
+
+function tooltip() {
+  const surface = ink("--surface");
+  return {
+    backgroundColor: ink("--text"),
+    titleColor: surface,
+    bodyColor: surface,
+    footerColor: see(surface, 80),
+    displayColors: false,
+    padding: 8,
+    cornerRadius: 6,
+    titleFont: { ...font(), weight: 500 },
+    bodyFont: { ...font(), size: 12 },
+    footerFont: { ...font(), weight: 400 },
+  };
+}
+
+function series(plot) {
+  return JSON.parse(plot.dataset.series);
+}
+
+// A span of time, as the server says it.
+function span(seconds) {
+  const both = (large, unit, small, lesser) => (small ? `${large} ${unit} ${small} ${lesser}` : `${large} ${unit}`);
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 59.95) return `${Number(seconds.toFixed(1))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return both(Math.floor(whole / 60), "min", whole % 60, "s");
+  if (whole < 86_400) return both(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
+  return both(Math.floor(whole / 86_400), "d", Math.floor((whole % 86_400) / 3600), "h");
+}
+
+function figure(value, unit) {
+  if (unit === "s") return span(value);
+  const text = (value < 100 ? few : none).format(value);
+  return unit ? `${text} ${unit}` : text;
+}
+
+// How a point is told: "12 completed", "98.6 %", "p95 41 s".
+function words(name, value, unit) {
+  const parts = unit === "s" ? [name, figure(value, unit)] : [figure(value, unit), name];
+  return parts.join(" ").trim();
+}
+
+function before(times, at) {
+  const seconds = Math.round((times.at(-1) - times[at]) / 1000);
+  return seconds ? `−${seconds} s` : "now";
+}
+
+// What a chart over time has besides its lines. `tell` says in words what it shows at a point.
+function overTime(plot, times, lines) {
+  const { unit, says } = plot.dataset;
+  return {
+    times,
+    labels: times.map((time, at) => (says === "clock" ? before(times, at) : at === times.length - 1 ? "now" : SAYS[says](time))),
+    title: plot.closest("section").querySelector("h2").textContent,
+    tell: (at) => lines.filter(({ values }) => values[at] !== null).map(({ name, values }) => words(name, values[at], unit)),
+  };
+}
+
+function line(plot) {
+  const { at, lines } = series(plot);
+  return {
+    ...overTime(plot, at.map(Date.parse), lines),
+    datasets: lines.map(({ values, ink: name, fill, dash }) => {
+      const color = ink(`--${name}`);
+      const newest = values.findLastIndex((value) => value !== null);
+      const alone = (place) => (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
+      return {
+        data: values,
+        borderColor: color,
+        backgroundColor: see(color, 10),
+        borderWidth: 2,
+        borderDash: dash ? [5, 3] : [],
+        borderJoinStyle: "round",
+        clip: 6, // or half of a line at the top would be cut off
+        fill: fill ? "origin" : false,
+        pointBackgroundColor: color,
+        pointRadius: values.map((_, place) => (place === newest ? 3.5 : alone(place) ? 1.5 : 0)),
+        pointHoverRadius: 4,
+      };
+    }),
+  };
+}
+
+function bars(plot) {
+  const { at, lines } = series(plot);
+  return {
+    ...overTime(plot, at.map(Date.parse), lines),
+    datasets: lines.map(({ values, ink: name }) => {
+      const color = ink(`--${name}`);
+      const older = name === "bad" ? color : see(color, 75);
+      return {
+        data: values,
+        backgroundColor: values.map((_, place) => (place === values.length - 1 ? color : older)),
+        hoverBackgroundColor: color,
+        categoryPercentage: 1,
+        barPercentage: 0.8,
+        borderRadius: 1,
+      };
+    }),
+  };
+}
+
+function timeOptions(plot) {
+  const { unit, says } = plot.dataset;
+  const muted = { color: ink("--muted"), font: font() };
+  const stacked = plot.dataset.chart === "bars";
+  return {
+    layout: { padding: { top: 6, right: 6 } },
+    interaction: { mode: "index", intersect: false },
+    scales: {
+      x: {
+        stacked,
+        grid: { display: false },
+        border: { color: ink("--line") },
+        ticks: { ...muted, maxRotation: 0, autoSkip: false, align: "inner", callback: tick },
+      },
+      y: {
+        stacked,
+        ...scale(plot),
+        grid: { color: ink("--line") },
+        border: { display: false },
+        ticks: { ...muted, maxTicksLimit: 5, padding: 6, callback: (value) => (unit === "s" ? span(value) : few.format(value)) },
+      },
+    },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        ...tooltip(),
+        callbacks: {
+          title: ([item]) => SAYS[says](item.chart.data.times[item.dataIndex]),
+          beforeBody: ([item]) => item.chart.data.tell(item.dataIndex),
+          label: () => [],
+          footer: ([item]) => elsewhere(item.chart, item.dataIndex),
+        },
+      },
+    },
+  };
+}
+
+// The first, the middle and the last point bear a label. Chart.js calls this with the scale as `this`.
+function tick(_, at, all) {
+  const wanted = at === 0 || at === all.length - 1 || at === Math.floor((all.length - 1) / 2);
+  return wanted ? this.getLabelForValue(at) : "";
+}
+
+// How high a chart reaches. Times are of very different sizes, so each mark is several times the one before.
+export function scale({ dataset: { unit, least, most } }) {
+  if (unit === "s") return { type: "logarithmic", afterDataLimits: roundTimes, afterBuildTicks: tickTimes };
+  if (most) return { suggestedMin: Number(least), max: Number(most) };
+  return { min: 0, grace: "10%" };
+}
+
+function roundTimes(axis) {
+  axis.min = SECONDS.findLast((seconds) => seconds <= axis.min) ?? axis.min;
+  axis.max = SECONDS.find((seconds) => seconds >= axis.max && seconds > axis.min) ?? axis.max;
+}
+
+function tickTimes(axis) {
+  axis.ticks = SECONDS.filter((seconds) => seconds >= axis.min && seconds <= axis.max).map((value) => ({ value }));
+}
+
+function doughnut(plot) {
+  const parts = series(plot);
+  const colors = [ink("--accent"), ink("--rest")];
+  const empty = parts.every((part) => !part.value);
+  return {
+    labels: parts.map((part) => part.label),
+    datasets: [
+      {
+        // Nothing counted yet is a ring of the rest's colour, not an absent one.
+        data: empty ? [0, 1] : parts.map((part) => part.value),
+        backgroundColor: colors,
+        borderColor: ink("--surface"),
+        borderWidth: 2,
+        hoverOffset: 0,
+      },
+    ],
+  };
+}
+
+function doughnutOptions(plot) {
+  return {
+    cutout: "72%",
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        ...tooltip(),
+        filter: () => series(plot).some((part) => part.value),
+        callbacks: { label: (item) => `${item.formattedValue} ${item.label}` },
+      },
+    },
+  };
+}
+
+export const KINDS = {
+  line: { type: "line", data: line, options: timeOptions, plugins: [together] },
+  bars: { type: "bar", data: bars, options: timeOptions, plugins: [together] },
+  doughnut: { type: "doughnut", data: doughnut, options: doughnutOptions, plugins: [], slides: true },
+};
