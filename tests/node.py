@@ -51,6 +51,10 @@ class Node:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(value) + "\n")
 
+    def has_spoken(self) -> bool:
+        """Whether a line waits to be read."""
+        return bool(self._lines)
+
     def line(self, within: float = PATIENCE_S) -> str:
         """The next line that it says; fails when there is none in time, or it ended."""
         end = time.monotonic() + within

@@ -89,7 +89,7 @@ export interface AgentEvents {
   "job:progress": {
     jobId: string;
     videoId: string | null;
-    stage: string;
+    stage: string | null;
     progress: number;
     message: string | null;
     timestamp: string;

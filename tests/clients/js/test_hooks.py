@@ -30,6 +30,11 @@ def clients(site: Server) -> int:
     return int(site.get("/api/v1/progress/stats").json()["connected_clients"])
 
 
+def opened(site: Server) -> int:
+    """Streams opened since the start."""
+    return int(site.get("/api/v1/progress/stats").json()["total_connections"])
+
+
 def listening(site: Server, to: object) -> int:
     return int(site.get("/api/v1/progress/stats").json()["by_stream"].get(str(to), 0))
 
@@ -43,6 +48,7 @@ def ended(page: Node) -> None:
 def test_a_component_shows_the_updates_of_all_jobs_and_closes_its_stream_when_it_goes(
     headway: Server, render: Render
 ) -> None:
+    before = opened(headway)
     page = render("progress", token=TOKEN)  # its address is the page's own
     page.say(["show", None])
     assert page.value() == {"updates": [], "isConnected": False, "degraded": None, "error": None}
@@ -54,6 +60,7 @@ def test_a_component_shows_the_updates_of_all_jobs_and_closes_its_stream_when_it
     assert shown["updates"] == [{"queue_id": number, "status": "processing", "progress": 50}]
     page.say("unmount")
     wait_until(lambda: clients(headway) == 0, what="the end of the stream")
+    assert opened(headway) == before + 1  # strict mode mounts twice
     ended(page)
 
 
@@ -75,6 +82,21 @@ def test_a_component_of_one_job_follows_another_when_it_is_told_to(headway: Serv
     page.say(["show", None])
     assert page.until(lambda shown: not shown["updates"])[-1]["isConnected"] is False
     wait_until(lambda: clients(headway) == 0, what="the end of the stream")
+    ended(page)
+
+
+def test_a_component_shows_the_active_jobs_of_an_agent(headway: Server, render: Render) -> None:
+    number = create(headway, agent="hooked", title="a.mp4")
+    page = render("jobs", url=headway.url, token=TOKEN)
+    page.say(["show", "hooked"])
+    assert page.value() == {"activeJobs": [], "isConnected": False, "error": None}
+    shown = page.until(lambda shown: shown["activeJobs"])[-1]
+    assert (shown["isConnected"], shown["activeJobs"][0]["videoTitle"]) == (True, "a.mp4")
+    report(headway, number, current_step="encode", progress=30)
+    page.until(lambda shown: shown["activeJobs"][0]["progress"] == 30)
+    report(headway, number, status="completed")
+    page.until(lambda shown: shown["activeJobs"] == [])
+    page.say("unmount")
     ended(page)
 
 
