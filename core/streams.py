@@ -75,7 +75,10 @@ class Opening:
             _send(client, [Frame(head + goodbye(), keep=True)])
             client.close()
             return
-        self._bus.wait_for(None, BUS_WAIT_S)
+        if self._bus.position is None:
+            _send(client, [Frame(head, keep=True)])  # a proxy waits for the first byte
+            head = b""
+            self._bus.wait_for(None, BUS_WAIT_S)
         since = self._bus.position if self._said is None and self._source.states is None else None
         _send(client, [Frame(head + self._hello(since), keep=True)])
         next_comment_at = time.monotonic() + COMMENT_S
