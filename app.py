@@ -18,8 +18,8 @@ from core.store import Store
 from core.streams import Announcer
 from panels import PANELS, Board, Pusher
 from routes import (
-    agents_pages,
     agents,
+    agents_pages,
     auth,
     dashboard,
     dev,

@@ -53,11 +53,15 @@ def _lines(job: Job, estimate: Estimate) -> tuple[StageLine, ...]:
     lines = list[StageLine]()
     for at, stage in enumerate(job.stages):
         kind, goes_on = kind_of(job, at), stage.finished_at is None and not job.is_final
-        usual_s = estimate.steps[at].usual_s if goes_on and estimate.steps else None
+        usual_s = _coarse(estimate.steps[at].usual_s) if goes_on and estimate.steps else None
         since = stage.started_at + estimate.behind if goes_on else None
         lines.append(StageLine(stage.name, kind, stage.started_at, stage.seconds, since, usual_s))
     coming = estimate.steps[len(job.stages) :] if job.status == "processing" else ()
-    return (*lines, *(StageLine(step.name, "room", usual_s=step.usual_s) for step in coming))
+    return (*lines, *(StageLine(step.name, "room", usual_s=_coarse(step.usual_s)) for step in coming))
+
+
+def _coarse(seconds: float) -> float:
+    return round(seconds, 1 if seconds < 10 else None)
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:

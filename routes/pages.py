@@ -17,6 +17,7 @@ CDN = "https://cdn.jsdelivr.net/npm"
 PAGES = (
     ("observability", "Observability", "/dashboard/observability"),
     ("jobs", "Jobs", "/dashboard/jobs"),
+    ("agents", "Agents", "/dashboard/agents"),
     ("uploads", "Uploads", "/dashboard/uploads"),
 )
 """Key, name and path of each page of the navigation."""

@@ -215,9 +215,7 @@ def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...
     """The agents behind the `skip` that were seen last, latest first, with their jobs by status. Raises redis.RedisError."""
     seen = list[tuple[int, str]]()
     for partition in range(site.store.partitions):
-        found: Any = site.store.redis.zrange(
-            keys.AGENTS.at(partition), 0, skip + limit - 1, desc=True, withscores=True
-        )
+        found: Any = site.store.redis.zrange(keys.AGENTS.at(partition), 0, skip + limit - 1, desc=True, withscores=True)
         seen += [(int(at), name) for name, at in found]
     seen = sorted(seen, reverse=True)[skip : skip + limit]
     with site.store.redis.pipeline(transaction=False) as pipeline:

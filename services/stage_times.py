@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -29,7 +29,8 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """An agent's stages: in the order of its newest completed job, and the durations of each in seconds, shortest first."""
+    """An agent's stages: in the order of its newest completed job, each once, and the durations of each in seconds,
+    shortest first."""
 
     order: tuple[str, ...]
     lasted: Mapping[str, tuple[float, ...]]
@@ -42,14 +43,12 @@ class Usual:
         """How long a stage takes in all once it has gone on for so long; None where it never took longer."""
         return _stretch(tuple(one for one in self.lasted.get(stage, ()) if one > seconds))
 
-    def after(self, passed: Iterable[str]) -> tuple[str, ...] | None:
+    def after(self, passed: Sequence[str]) -> tuple[str, ...] | None:
         """The stages that usually follow after these, of which the last one goes on; None where that one is not known."""
-        *before, present = passed
-        places = [at for at, name in enumerate(self.order) if name == present]
-        if not places:
+        if passed[-1] not in self.order:
             return None
-        # A stage that comes twice: so often was it there before.
-        return self.order[places[min(before.count(present), len(places) - 1)] + 1 :]
+        coming = self.order[self.order.index(passed[-1]) + 1 :]
+        return tuple(stage for stage in coming if stage not in passed)
 
 
 NOTHING = Usual((), {})

@@ -12,7 +12,7 @@ const STEPS = [
 ];
 
 const NEAR_MS = 5000;
-const COUNTED_S = 600;
+const COUNTED_S = 300;
 
 // What the site's clock says: times are its own, and a reader's clock may be minutes off. A page that comes out of the
 // browser's own cache does not tell.
@@ -69,7 +69,7 @@ export function sayTimes(part) {
 
 // What has lasted for minutes only is counted by the second.
 export function countTimes() {
-  for (const time of document.querySelectorAll("time[data-when=elapsed]")) {
+  for (const time of document.querySelectorAll("time[data-when=elapsed], time[data-when=for]")) {
     if (secondsSince(new Date(time.dateTime)) < COUNTED_S + 2) say(time);
   }
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -234,3 +236,102 @@ def test_a_row_of_the_list_is_an_address_that_json_has_too(client: FlaskClient, 
     number = make(site, "same")
     answer = client.get(f"/api/v1/queue/{number}")
     assert json.loads(answer.data)["title"] == "same"
+
+
+def active(page: str) -> str:
+    return page[page.index('id="region-active-jobs"') : page.index('id="region-job-list"')]
+
+
+def test_what_is_active_stands_above_the_list_processed_jobs_first(client: FlaskClient, site: Site) -> None:
+    queued, done = make(site, "waits"), make(site, "done", {"status": "completed"})
+    running = make(site, "runs", {"stage": "rendering", "progress": 40.0, "message": "part 3"}, agent="studio")
+    page = client.get("/dashboard/jobs").text
+    assert re.findall(r'id="now-(\d+)"', page) == [str(running), str(queued)]
+    words = text(active(page))
+    assert "runs 40 % rendering · part 3 since" in words
+    assert "waits queued not begun yet since" in words
+    assert numbers(page) == [running, done, queued]
+    assert re.findall(r'id="now-(\d+)"', client.get("/dashboard/jobs?agent=studio").text) == [str(running)]
+    for elsewhere in ("status=failed", f"before={queued}", "after=0"):
+        assert "region-active-jobs" not in client.get(f"/dashboard/jobs?{elsewhere}").text
+
+
+def test_so_many_active_jobs_are_shown_and_the_rest_is_counted(client: FlaskClient, site: Site) -> None:
+    for at in range(jobs.ACTIVE + 3):
+        make(site, f"job {at}", {"progress": 1.0})
+    make(site, "waits")
+    page = client.get("/dashboard/jobs").text
+    assert len(re.findall(r'id="now-\d+"', page)) == jobs.ACTIVE
+    assert f"{jobs.ACTIVE} of {jobs.ACTIVE + 4}" in text(active(page))
+    assert f">{jobs.ACTIVE + 3} processing</a>" in active(page)
+    assert ">1 queued</a>" in active(page)
+
+
+def quiet(site: Site, number: int, seconds: float) -> None:
+    """As if the job's last update had come so long ago."""
+    record = msgspec.msgpack.decode(site.store.raw.get(keys.JOB.at(0, number)))
+    record["updated"] = int((site.clock() - seconds) * 1000)
+    record["started"] = min(record.get("started", record["updated"]), record["updated"])
+    site.store.raw.set(keys.JOB.at(0, number), msgspec.msgpack.encode(record))
+
+
+@pytest.mark.parametrize("path", ["/dashboard/jobs", "/dashboard/jobs?status=processing", "/dashboard/jobs/{}"])
+def test_a_job_without_progress_for_long_is_marked_in_words(client: FlaskClient, site: Site, path: str) -> None:
+    number = make(site, "stuck", {"stage": "rendering"})
+    assert "no progress" not in text(client.get(path.format(number)).text)
+    quiet(site, number, 400)
+    assert "no progress since" in text(client.get(path.format(number)).text)
+
+
+def past(site: Site, *stages: str, seconds: float, times: int = 4) -> None:
+    """Jobs of the agent `studio` whose stages took so long each."""
+    start = site.clock() - 40_000
+    for run in range(times):
+        job = jobs_service.create(site, NewJob(agent="studio", timestamp=at(start + run))).job
+        assert job is not None
+        moments = [start + run + seconds * step for step in range(len(stages) + 1)]
+        for stage, moment in zip(stages, moments, strict=False):
+            jobs_service.update(site, JobRef(number=job.number), Update(stage=stage, timestamp=at(moment)))
+        jobs_service.update(site, JobRef(number=job.number), Update(status="completed", timestamp=at(moments[-1])))
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_the_stages_to_come_and_the_end_are_told_from_earlier_jobs(client: FlaskClient, site: Site) -> None:
+    past(site, "fetch", "render", "upload", seconds=60)
+    number = make(site, "next", {"stage": "fetch"}, {"stage": "render"}, agent="studio")
+    page = client.get(f"/dashboard/jobs/{number}").text
+    assert re.findall(r'<rect class="(\w+)"', page) == ["room", "room", "room", "done", "now"]
+    words = text(page)
+    assert "about 2 min left" in words
+    assert re.search(r"render in progress since .* usually 1 min upload to come usually 1 min", words)
+    assert "about 2 min left" in text(active(client.get("/dashboard/jobs").text))
+
+
+def test_a_job_that_was_over_at_once_and_one_of_hours_say_how_long_they_took(client: FlaskClient, site: Site) -> None:
+    fast = make(site, "fast", {"stage": "scale"}, {"status": "completed"})
+    words = text(client.get(f"/dashboard/jobs/{fast}").text)
+    assert re.search(r"took \d+ ms ended", words)
+    assert "100 % · scale" in words
+    begun = site.clock() - 7500
+    slow = make(site, "slow", {"stage": "index", "timestamp": at(begun)}, timestamp=at(begun))
+    jobs_service.update(site, JobRef(number=slow), Update(status="completed", timestamp=at(begun + 7500)))
+    assert "took 2 h 5 min ended" in text(client.get(f"/dashboard/jobs/{slow}").text)
+
+
+def test_a_job_is_opened_by_its_number_or_its_id(client: FlaskClient, site: Site) -> None:
+    number = make(site, "a", agent="studio", id="episode-7")
+    for sought in (str(number), f"%23{number}", "episode-7", "episode-7&agent=studio"):
+        answer = client.get(f"/dashboard/jobs?find={sought}")
+        assert (answer.status_code, answer.location) == (302, f"/dashboard/jobs/{number}")
+
+
+@pytest.mark.parametrize("sought", ["77", "0", "9" * 40, "episode", "<svg onload=x>", "a title", "%00"])
+def test_a_job_that_is_not_found_is_told_so_above_the_list(client: FlaskClient, site: Site, sought: str) -> None:
+    make(site, "a title", id="episode-7")
+    answer = client.get(f"/dashboard/jobs?find={sought}")
+    assert answer.status_code == 404
+    assert "No job has the number or the id" in text(answer.text)
+    assert len(numbers(answer.text)) == 1

@@ -1,0 +1,118 @@
+"""The list of agents and an agent's page. What an agent never had is not on its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, render_template, request
+
+from core import access
+from core.problems import Problem
+from panels._estimates import outlooks
+from routes import regions, site
+from routes.jobs import Active
+from routes.regions import Content, region
+from services import agent_list, agents_service, jobs_service
+from services.agent_model import Backfill, Video
+from services.agents_service import Episodes
+from services.job_model import Job
+from services.jobs_service import AgentCounts
+
+bp = Blueprint("agents_pages", __name__, url_prefix="/dashboard/agents")
+
+LIMIT = 50
+MOST_PAGES = 200
+JOBS = 10
+MADE = 10
+"""Episodes of either kind, videos and backfills on an agent's page."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an agent made and saw lately, newest first."""
+
+    published: Episodes
+    unpublished: Episodes
+    backfills: tuple[Backfill, ...]
+    videos: tuple[Video, ...]
+
+
+@bp.get("", strict_slashes=False)
+@access.scope("read")
+def listing() -> str:
+    number = _page_number(request.args.get("page", "1"))
+    return render_template("agents.html", rows=regions.show("agents", str(number)), number=number)
+
+
+@bp.get("/rows")
+@access.scope("read")
+def listing_rows() -> Response:
+    return regions.answer("agents", str(_page_number(request.args.get("page", "1"))))
+
+
+@bp.get("/<agent>")
+@access.scope("read")
+def one(agent: str) -> str:
+    _known(agent)
+    parts = [(name, regions.show(kind, agent)) for name, kind in PARTS.items()]
+    return render_template("agent.html", agent=agent, parts=parts)
+
+
+@bp.get("/<agent>/<any(state, jobs, made):part>")
+@access.scope("read")
+def part(agent: str, part: str) -> Response:
+    return regions.answer(PARTS[part], agent)
+
+
+@region("agents", every=5, topics=lambda argument: ("jobs", "agents") if _page_number(argument) else ())
+def _rows(argument: str) -> Content:
+    number = _page_number(argument)
+    page = agent_list.page(site(), limit=LIMIT, skip=(number - 1) * LIMIT)
+    last = min(max(-(-page.total // LIMIT), 1), MOST_PAGES)
+    return Content(render_template("components/agent_rows.html", page=page, number=number, last=last))
+
+
+@region("agent", every=2, topics=lambda agent: (f"agent:{agent}",))
+def _state(agent: str) -> Content:
+    counts, stats = _known(agent), agents_service.stats(site(), agent)
+    jobs = jobs_service.page(site(), status="processing", agent=agent, limit=JOBS)
+    active = Active(jobs.items, outlooks(site(), jobs.items), jobs.total, counts.queued)
+    return Content(render_template("components/agent_state.html", counts=counts, stats=stats, active=active))
+
+
+@region("agent-jobs", every=5, topics=lambda agent: (f"agent:{agent}",))
+def _jobs(agent: str) -> Content:
+    page = jobs_service.page(site(), agent=agent, limit=JOBS)
+    seen = outlooks(site(), [job for job in page.items if isinstance(job, Job) and job.status == "processing"])
+    return Content(render_template("components/agent_jobs.html", agent=agent, page=page, outlooks=seen))
+
+
+@region("agent-made", every=5, topics=lambda agent: (f"agent:{agent}",))
+def _made(agent: str) -> Content:
+    made = Made(
+        published=agents_service.episodes(site(), agent, published=True, limit=MADE),
+        unpublished=agents_service.episodes(site(), agent, published=False, limit=MADE),
+        backfills=agents_service.backfills(site(), agent, limit=MADE),
+        videos=agents_service.videos(site(), agent, limit=MADE),
+    )
+    return Content(render_template("components/agent_made.html", agent=agent, made=made))
+
+
+PARTS = {"state": "agent", "jobs": "agent-jobs", "made": "agent-made"}
+
+
+def _known(agent: str) -> AgentCounts:
+    found = agent_list.one(site(), agent)
+    if found is None:
+        raise Problem(
+            404,
+            "No such agent",
+            f"No agent is called {agent[:128]!r}. It leaves with the last of its jobs: see the agents.",
+        )
+    return found
+
+
+def _page_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST_PAGES):
+        raise Problem(400, "Unknown page", f"page should be a number from 1 to {MOST_PAGES}.")
+    return int(text)

@@ -1,0 +1,39 @@
+"""The agents that the site knows: a page of them, and one by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core import keys
+from core.site import Site
+from services import jobs_service
+from services.job_rules import STATUSES
+from services.jobs_service import AgentCounts
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPage:
+    """Some of the agents, latest seen first, and how many there are."""
+
+    agents: tuple[AgentCounts, ...]
+    total: int
+
+
+def page(site: Site, *, limit: int, skip: int = 0) -> AgentPage:
+    """The agents behind the `skip` that were seen last. Raises redis.RedisError."""
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for partition in range(site.store.partitions):
+            pipeline.zcard(keys.AGENTS.at(partition))
+        total = sum(pipeline.execute())
+    return AgentPage(jobs_service.agents(site, limit, skip), total)
+
+
+def one(site: Site, agent: str) -> AgentCounts | None:
+    """An agent with its jobs by status; None for one that is not known. Raises redis.RedisError."""
+    partition = site.store.partition_of(agent)
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        pipeline.zscore(keys.AGENTS.at(partition), agent)
+        for status in STATUSES:
+            pipeline.zcard(keys.AGENT_STATUS.at(partition, status, agent))
+        seen, *cards = pipeline.execute()
+    return None if seen is None else AgentCounts(agent, int(seen), *cards)
