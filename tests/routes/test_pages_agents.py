@@ -63,10 +63,10 @@ def test_many_agents_are_shown_by_the_page(client: FlaskClient, site: Site, monk
     for at in range(7):
         make(site, f"agent-{at}")
     pages = [client.get(f"{AGENTS}?page={number}").text for number in (1, 2, 3)]
-    assert sum((names(page) for page in pages), []) == [f"agent-{at}" for at in reversed(range(7))]
+    assert [name for page in pages for name in names(page)] == [f"agent-{at}" for at in reversed(range(7))]
     assert [len(names(page)) for page in pages] == [3, 3, 1]
     assert "7 agents, page 2 of 3" in text(pages[1])
-    assert [re.findall(r'rel="(\w+)" href="([^"]+)"', page) for page in pages] == [
+    assert [re.findall(r'rel="(next|prev)" href="([^"]+)"', page) for page in pages] == [
         [("next", f"{AGENTS}?page=2")],
         [("prev", f"{AGENTS}?page=1"), ("next", f"{AGENTS}?page=3")],
         [("prev", f"{AGENTS}?page=2")],
@@ -152,7 +152,7 @@ def test_each_part_of_an_agents_page_is_asked_for_again_and_answers_304_where_no
     assert "hx-" not in again.text
 
 
-@pytest.mark.parametrize("path", ["nobody", "nobody/state", "nobody/made", "x" * 500, "%00", "studio/other"])
+@pytest.mark.parametrize("path", ["nobody", "nobody/state", "x" * 500, "%00", "studio/other"])
 def test_an_agent_that_is_not_known_is_not_found(client: FlaskClient, path: str) -> None:
     assert client.get(f"{AGENTS}/{path}").status_code == 404
 
