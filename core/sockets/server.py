@@ -146,11 +146,11 @@ class Sockets(socketio.Server):  # type: ignore[misc]
             raise ValueError("not a packet for us")  # attachments are among them: nothing here takes bytes
 
     def _connect(self, session: Session, said: packet.Packet) -> None:
-        if session.joined:
-            raise ValueError("joined already")
         if said.namespace not in (None, "/"):
             self._refuse(session, said.namespace, 404, "There is no such namespace. Connect without one.")
             return
+        if session.joined:
+            raise ValueError("joined already")
         try:
             caller = self._identify(session, said.data if isinstance(said.data, dict) else {})
         except Problem as problem:
