@@ -1,0 +1,15 @@
+// A published EventSource on a stream, and what it hears: node eventsource.mjs URL [TOKEN]. A line of JSON for each thing.
+import { EventSource } from "eventsource";
+
+const [url, token] = process.argv.slice(2);
+const say = (...what) => console.log(JSON.stringify(what));
+
+const withToken = (input, init) => fetch(input, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } });
+const source = new EventSource(url, token ? { fetch: withToken } : {});
+source.onopen = () => say("open");
+source.onmessage = ({ data, lastEventId }) => say("message", JSON.parse(data), lastEventId);
+source.onerror = () => say("error", source.readyState === EventSource.CLOSED);
+for (const name of ["connected", "gap", "reconnect"]) source.addEventListener(name, ({ data }) => say(name, JSON.parse(data)));
+
+for await (const _ of process.stdin);
+source.close();
