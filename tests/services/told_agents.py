@@ -1,0 +1,58 @@
+"""What tests of agents share: what is told of an agent, and the events that come of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core import keys
+from core.site import Site
+from services import agent_events, agent_rules, agents_service, job_rules
+from services.agent_events import AgentEvent
+from services.agent_model import Backfill, Video
+from services.agents_service import Told
+from services.job_model import Job
+from services.jobs_service import Outcome
+
+AGENT = "Überschnitt 1"
+
+
+def create(site: Site, agent: str = AGENT, **fields: Any) -> Job:
+    new = job_rules.check(agent_rules.NewAgentJob, fields)
+    job = agents_service.create_job(site, agent, new).job
+    assert isinstance(job, Job)
+    return job
+
+
+def tell(site: Site, job: Job, **fields: Any) -> Outcome:
+    return agents_service.update_job(site, job.agent, job.id, job_rules.check(agent_rules.AgentUpdate, fields))
+
+
+def told(site: Site, job: Job, **fields: Any) -> Job:
+    after = tell(site, job, **fields).job
+    assert isinstance(after, Job)
+    return after
+
+
+def made(site: Site, episode: str, *, agent: str = AGENT, **fields: Any) -> Job:
+    """A completed job with its episode."""
+    return told(site, create(site, agent), stage="completed", episodeId=episode, **fields)
+
+
+def discover(site: Site, video: str, agent: str = AGENT, **fields: Any) -> Told[Video]:
+    return agents_service.discover(site, agent, job_rules.check(agent_rules.NewVideo, {"videoId": video, **fields}))
+
+
+def start(site: Site, agent: str = AGENT, **fields: Any) -> Told[Backfill]:
+    new = job_rules.check(agent_rules.NewBackfill, {"totalVideos": 9, **fields})
+    return agents_service.start_backfill(site, agent, new)
+
+
+def found(site: Site, id: str, agent: str = AGENT, **fields: Any) -> Told[Backfill] | None:
+    new = job_rules.check(agent_rules.BackfillFound, {"totalFound": 5, "totalEnqueued": 3, **fields})
+    return agents_service.report_backfill(site, agent, id, new)
+
+
+def agent_events_of(site: Site) -> list[AgentEvent]:
+    partitions = range(site.store.partitions)
+    entries = [entry for p in partitions for entry in site.store.raw.xrange(keys.EVENTS.at(p))]  # type: ignore[union-attr]
+    return [agent_events.decode(fields[b"a"]) for _, fields in entries if b"a" in fields]  # type: ignore[misc]
