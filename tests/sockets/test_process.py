@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -78,9 +77,8 @@ def test_sigterm_sends_clients_away_at_once_and_they_come_back_to_the_next_start
     polling = agent(site, "restarted", options={"transports": ["polling"], "reconnection": False})
     hears(polling)
     waiting = [raw(site).joined("restarted") for _ in range(20)]
-    began = time.monotonic()
     assert site.stop() == 0
-    assert time.monotonic() - began < 6, "no socket held it up"
+    assert "graceful timeout" not in site.log(), "no socket held it up"
     assert [one.ended() for one in waiting] == [GOING_AWAY] * 20
     assert client.value() == ["disconnect", "transport close"]
     assert polling.value()[0] == "disconnect"
