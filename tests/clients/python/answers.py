@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +16,9 @@ TAKEN = b'{"accepted": 1, "rejected": []}'
 class Answers:
     """Each request gets `answer(its lines)`, or is taken where that is None."""
 
-    def __init__(self, answer: Callable[[list[Any]], Answer | None]) -> None:
+    def __init__(self, answer: Callable[[list[Any]], Answer | None], tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[list[Any]] = []
         self.paths: list[str] = []
-        self.tokens: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -29,7 +29,6 @@ class Answers:
                 lines = [json.loads(line) for line in body.splitlines()]
                 outer.requests.append(lines)
                 outer.paths.append(self.path)
-                outer.tokens.append(self.headers["Authorization"])
                 status, headers, said = answer(lines) or (200, {}, TAKEN)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -43,11 +42,15 @@ class Answers:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            # The handshake is left to each connection's thread, so that a refused one raises nowhere else.
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def lines(self) -> list[Any]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from headway.backlog import Backlog
 from headway.job import Job
 from headway.reporter import Reporter
 from headway.settings import read
@@ -59,6 +60,7 @@ class Site:
     def close(self) -> None:
         for reporter in self.reporters:
             reporter.end()
+            reporter.backlog = Backlog()
 
     def begin(self, agent: str, reporter: Reporter | None = None, **options: Any) -> Job:
         return Job("work", reporter=reporter or self.reporter(), agent=agent, **options)

@@ -22,6 +22,7 @@ EVERY_S = 0.1
 """The shortest time between two batches, and so between two updates of a job."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0
 LASTING_WAIT_S = 60.0
+REST_S = 5.0
 MOST_WAIT_S = 600.0
 """The longest a site may ask for."""
 
@@ -129,11 +130,8 @@ class Reporter:
     def _run(self) -> None:
         while True:
             with self.lock:
-                while not self.backlog:
-                    self._settled.notify_all()
-                    self._resting = True
-                    self._more.wait()
-                self._resting = False
+                if not self._wait_for_more():
+                    return
                 self._hurry.clear()
                 self._sending = True
                 lines = self.backlog.take()
@@ -144,6 +142,18 @@ class Reporter:
                 pause_s = self._after(again, away)
                 self._settled.notify_all()
             self._hurry.wait(pause_s)
+
+    def _wait_for_more(self) -> bool:
+        """False where nothing came for long, and the thread ends: a process that rests is easier to fork."""
+        self._resting = True
+        while not self.backlog:
+            self._settled.notify_all()
+            if not self._more.wait(REST_S) and not self.backlog:
+                self._close()
+                self._thread = None
+                break
+        self._resting = False
+        return bool(self.backlog)
 
     def _present_delivery(self) -> Delivery:
         if self._delivery is None or self._delivery.settings is not self.settings:

@@ -12,6 +12,8 @@ TITLE, STAGE, MESSAGE, ERROR = 500, 100, 4_000, 16_000
 """The most characters of each."""
 JSON_BYTES = 16 * 1024
 """The most bytes of metadata or a result."""
+_DEPTH = 31
+"""The line that bears it is a level of its own."""
 _FRAMES = 5
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -44,7 +46,22 @@ def plain(value: Any) -> Any:
     size = len(data.encode(errors="replace"))
     if size > JSON_BYTES:
         raise ValueError(f"it is {size:,} bytes as JSON, and {JSON_BYTES:,} is the most")
-    return json.loads(data)
+    return _kept(json.loads(data), 0)
+
+
+def _kept(value: Any, depth: int) -> Any:
+    """What was decoded from JSON, as a site keeps it: 64 bits, 32 levels, no half characters."""
+    if isinstance(value, str):
+        return clip(value, JSON_BYTES)
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else float(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth >= _DEPTH:
+        raise ValueError(f"it is nested too deep; {_DEPTH} levels is the most")
+    if isinstance(value, dict):
+        return {clip(key, JSON_BYTES): _kept(inner, depth + 1) for key, inner in value.items()}
+    return [_kept(inner, depth + 1) for inner in value]
 
 
 def summary(error: BaseException) -> str:

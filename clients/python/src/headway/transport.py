@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401 (else imported at the first connection, which a fork may cut in two)
 import http.client
 import json
 import socket
