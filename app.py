@@ -25,6 +25,7 @@ from routes import (
     dev,
     health,
     jobs,
+    live_metrics,
     metrics_text,
     page_stream,
     panels_api,
@@ -35,6 +36,7 @@ from routes import (
     uploads,
 )
 from services import agent_events, history_service, job_events, job_metrics_service, retention_service
+from services.live_metrics_service import LiveMetrics
 from services.progress_streams import ProgressStreams
 
 DUTIES = (
@@ -56,8 +58,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
+    live = app.extensions["headway.live"] = LiveMetrics(site)
     pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
-    for listener in (Announcer(site.hub), progress, pusher):
+    for listener in (Announcer(site.hub), progress, live, pusher):
         bus.listen(listener)
 
     problems.install(app)
@@ -71,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         dashboard.bp,
         health.bp,
         jobs.bp,
+        live_metrics.bp,
         metrics_text.bp,
         page_stream.bp,
         panels_api.bp,

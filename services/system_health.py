@@ -79,9 +79,9 @@ def health(site: Site) -> Health:
         duties, processes = _duties(site), _processes(site, holder)
     except StoreError as error:
         site.fleet.rest(error)
-        return Health(StoreHealth(explain(error)), None, (), versions(), (), _open_streams(site))
+        return Health(StoreHealth(explain(error)), None, (), versions(), (), open_streams(site))
     who = ":".join(holder.split(":")[:2]) if holder else None
-    return Health(store, who, duties, versions(), processes, _open_streams(site))
+    return Health(store, who, duties, versions(), processes, open_streams(site))
 
 
 def faults(site: Site) -> dict[str, str]:
@@ -101,7 +101,8 @@ def versions() -> dict[str, str]:
     return {"headway": VERSION, "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def _open_streams(site: Site) -> int:
+def open_streams(site: Site) -> int:
+    """Those of all processes, by every transport."""
     return int(site.fleet.figures().totals.get("headway_stream_clients", 0))
 
 

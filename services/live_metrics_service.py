@@ -1,0 +1,212 @@
+"""Dialect M on the wire: the present figures every two seconds, and each change of a job's status, for all who listen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+
+from core import sse
+from core.backlog import Frame
+from core.event_log import Entry
+from core.site import Site
+from core.store import StoreError
+from core.streams import Source, gap
+from core.times import rfc3339
+from services import job_series_service, jobs_service, system_health
+from services.analytics_service import success_rate
+from services.job_events import JobEvent
+from services.job_rules import FINAL
+from services.job_series_service import Times
+from services.progress_dialect import number
+
+log = logging.getLogger("headway.live")
+
+CHANNEL = "m"
+EVERY_S = 2.0
+LIMIT = 64
+"""Unread events that a client may hold which does not keep up."""
+SETTLED_S = 3 * EVERY_S
+"""A figure of the processor that is taken since longer ago tells of the past."""
+BLINK_S = 0.1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Jobs:
+    total: int
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Rates:
+    """`jobs_per_minute` counts jobs that ended, a mean over the last five whole minutes. `success_rate` is a percentage of the
+    jobs that are kept, None where none ended."""
+
+    jobs_per_minute: float
+    success_rate: float | None
+
+
+@dataclass(frozen=True)
+class System:
+    """The machine that this process runs on, in percent, and the open streams of all processes; None where not known."""
+
+    cpu_percent: float | None
+    memory_percent: float | None
+    load1: float | None
+    open_streams: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The present figures under the names that they have on the wire. `processing_time` is of the last 60 minutes."""
+
+    jobs: Jobs
+    rates: Rates
+    processing_time: Times
+    queue_depth: int
+    system: System
+    timestamp: str
+
+
+class LiveMetrics:
+    """One a process. Figures are read once for all who listen, and while nobody does, not at all."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._read_at = float("-inf")
+        self._frame: Frame | None = None
+        self._failing = False
+        self._cpu_at = float("-inf")
+
+    def stream(self) -> Source:
+        return Source((CHANNEL,), limit=LIMIT, first=self._first, missed=change)
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """What the bus tells, in order."""
+        if not self._site.hub.listeners(CHANNEL):
+            return
+        frames = [frame for frame in map(change, entries) if frame is not None]
+        if frames:
+            self._site.hub.publish({CHANNEL: frames}, entries[-1].serial)
+
+    def gap(self, since: str, until: str) -> None:
+        """The next tick tells how things stand."""
+        self._site.hub.publish({CHANNEL: [gap(since, until)]})
+
+    def degraded(self, reason: str, since: float) -> None:
+        """As `core.streams.Announcer` says to all."""
+
+    def recovered(self, reason: str, since: float) -> None:
+        """As with degraded."""
+
+    def tick(self) -> Tick:
+        """The present figures. Raises StoreError."""
+        counts = jobs_service.counts(self._site)
+        recent = job_series_service.recent(self._site)
+        return Tick(
+            jobs=Jobs(total=sum(counts.values()), **{str(status): many for status, many in counts.items()}),
+            rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], counts["failed"])),
+            processing_time=recent.took,
+            queue_depth=counts["queued"],
+            system=self._system(),
+            timestamp=rfc3339(self._site.clock()),
+        )
+
+    def _first(self) -> list[Frame]:
+        """For a client that has joined: what all others had last."""
+        with self._lock:
+            if self._thread is None:
+                if self._due_in_s() <= 0:
+                    self._read()
+                self._thread = threading.Thread(target=self._run, name="headway-live-metrics", daemon=True)
+                self._thread.start()
+        frame = self._frame
+        return [frame] if frame is not None else []
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(max(self._due_in_s(), 0.0))
+            with self._lock:
+                if not self._site.hub.listeners(CHANNEL):
+                    self._thread = None
+                    return
+            self._read()
+            if self._frame is not None:
+                self._site.hub.publish({CHANNEL: [self._frame]})
+
+    def _due_in_s(self) -> float:
+        return self._read_at + EVERY_S - time.monotonic()
+
+    def _read(self) -> None:
+        """Take the present figures; none while they can't be read, and then each stream is told that the store is away."""
+        self._read_at = time.monotonic()
+        frame: Frame | None = None
+        try:
+            frame = Frame(sse.event(self.tick()), key="tick")
+            self._failing = False
+        except StoreError:
+            pass
+        except Exception:
+            # The border around what nobody waits for: the next reading may go well.
+            if not self._failing:
+                log.exception("The present figures can't be read")
+            self._failing = True
+        self._frame = frame
+
+    def _system(self) -> System:
+        settled = time.monotonic() - self._cpu_at < SETTLED_S
+        cpu = _known(lambda: psutil.cpu_percent(None if settled else BLINK_S))
+        self._cpu_at = time.monotonic()
+        return System(
+            cpu,
+            _known(lambda: psutil.virtual_memory().percent),
+            _known(lambda: round(os.getloadavg()[0], 2)),
+            system_health.open_streams(self._site),
+        )
+
+
+def change(entry: Entry) -> Frame | None:
+    """An entry of the bus as an event `job`; None where no job's status changed."""
+    made: Frame | None = entry.memo.get("m")
+    if made is None and entry.kind == "e" and _is_change(entry.value):
+        made = entry.memo["m"] = _frame(entry.value, entry.position)
+    return made
+
+
+def _is_change(event: JobEvent) -> bool:
+    return event.kind in ("created", "updated") and event.was != event.status
+
+
+def _frame(event: JobEvent, position: str) -> Frame:
+    data = {
+        "id": event.id,
+        "queue_id": event.number,
+        "agent": event.agent,
+        "title": event.title or None,
+        "status": event.status,
+        "stage": event.stage or None,
+        "progress": number(event.progress),
+        "timestamp": rfc3339(event.at_ms / 1000),
+    }
+    return Frame(sse.event(data, name="job", id=position), key=event.number, keep=event.status in FINAL)
+
+
+def _known(read: Callable[[], T]) -> T | None:
+    """A figure of the machine, None where it does not tell."""
+    try:
+        return read()
+    except (OSError, psutil.Error, NotImplementedError, ValueError):
+        return None
