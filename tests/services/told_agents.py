@@ -6,10 +6,11 @@ from typing import Any
 
 from core import keys
 from core.site import Site
-from services import agent_events, agent_rules, agents_service, job_rules
+from services import agent_events, agent_rules, agents_service, job_events, job_rules
 from services.agent_events import AgentEvent
 from services.agent_model import Backfill, Video
 from services.agents_service import Told
+from services.job_events import JobEvent
 from services.job_model import Job
 from services.jobs_service import Outcome
 
@@ -56,3 +57,15 @@ def agent_events_of(site: Site) -> list[AgentEvent]:
     partitions = range(site.store.partitions)
     entries = [entry for p in partitions for entry in site.store.raw.xrange(keys.EVENTS.at(p))]  # type: ignore[union-attr]
     return [agent_events.decode(fields[b"a"]) for _, fields in entries if b"a" in fields]  # type: ignore[misc]
+
+
+def job_events_of(site: Site) -> list[JobEvent]:
+    """Those of AGENT's partition."""
+    entries: Any = site.store.raw.xrange(keys.EVENTS.at(site.store.partition_of(AGENT)))
+    return [job_events.decode(fields[b"e"]) for _, fields in entries if b"e" in fields]
+
+
+def counts(site: Site) -> tuple[int, int, int, int]:
+    """AGENT's videos, episodes, published and unpublished ones."""
+    now = agents_service.stats(site, AGENT)
+    return now.total_videos, now.total_episodes, now.published_episodes, now.unpublished_episodes

@@ -1,0 +1,22 @@
+"""What tests of services may ask for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from core.site import Site
+from core.store import Store
+
+
+@pytest.fixture(params=[1, 4], ids=["one partition", "four partitions"])
+def parted_site(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A site whose store has one partition, and then one of several."""
+    if request.param == 1:
+        yield site
+        return
+    store = Store(site.store.url, request.param)
+    yield replace(site, store=store)
+    store.close()
