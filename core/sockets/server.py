@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 MOST_CLIENTS = 4000
+"""Or a quarter of the files that this process may have open, where that is less."""
 MOST_STRANGERS = 500
 """Sessions that have not said yet who they are."""
 MOST_STRANGERS_OF_ONE = 50
@@ -99,7 +101,7 @@ class Sockets(socketio.Server):  # type: ignore[misc]
         sessions = list(self.eio.sockets.values())
         strangers = Counter(limits.address(s.address) for s in sessions if not s.joined and s.caller is None)
         here = limits.address(environ.get("REMOTE_ADDR"))
-        if len(sessions) >= MOST_CLIENTS or (
+        if len(sessions) >= _most_clients() or (
             caller is None and (strangers.total() >= MOST_STRANGERS or strangers[here] >= MOST_STRANGERS_OF_ONE)
         ):
             raise Problem(
@@ -225,6 +227,11 @@ class Sockets(socketio.Server):  # type: ignore[misc]
 
 def room(agent: str) -> str:
     return f"agent:{agent}"
+
+
+def _most_clients() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CLIENTS if files == resource.RLIM_INFINITY else min(MOST_CLIENTS, files // 4)
 
 
 def _narrow(caller: Caller) -> str:

@@ -63,7 +63,7 @@ def handshake(environ: WSGIEnvironment) -> list[tuple[str, str]]:
             400,
             "No websocket",
             "A websocket begins with the headers Upgrade: websocket and Connection: upgrade. A proxy before this site has "
-            "to pass them on; docs/live.md shows how.",
+            "to pass them on; docs/live-socketio.md shows how.",
         )
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
         raise Problem(426, "Another version", "Use version 13 of websockets.", headers={"Sec-WebSocket-Version": "13"})

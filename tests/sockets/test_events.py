@@ -53,6 +53,33 @@ def test_a_job_that_fails_tells_the_error_and_in_which_stage(open_site: Server, 
     assert failed == ["job:failed", {"jobId": "one", "error": "disk full", "stage": "uploading"}]
 
 
+def test_what_an_agent_writes_by_its_own_routes_is_told(open_site: Server, agent: Agent) -> None:
+    def write(method: str, path: str, **fields: Any) -> Any:
+        answer = open_site.request(method, f"/agents/writes/{path}", json=fields)
+        assert answer.status in (200, 201), answer.text
+        return answer.json()
+
+    client = agent(open_site, "writes")
+    hears(client)
+    write("POST", "videos", videoId="v1", title="Video", publishedAt="2026-11-20T10:00:00Z")
+    backfill = write("POST", "backfills", totalVideos=7, since="2026-11-01T00:00:00Z")
+    write("PATCH", f"backfills/{backfill['id']}", totalFound=6, totalEnqueued=5)
+    job = write("POST", "jobs", videoId="v1", videoTitle="Video")["id"]
+    write("PATCH", f"jobs/{job}", stage="speech_detection", message="listening")
+    write("PATCH", f"jobs/{job}", stage="completed", episodeId="e1", published=True)
+    said = [client.value() for _ in range(6)]
+    assert [data.pop("timestamp")[-1] for name, data in said if name == "job:progress"] == ["Z", "Z"]
+    told = {"jobId": job, "videoId": "v1"}
+    assert said == [
+        ["video:discovered", {"videoId": "v1", "title": "Video", "publishedAt": "2026-11-20T10:00:00Z"}],
+        ["backfill:started", {"totalVideos": 7, "since": "2026-11-01T00:00:00Z"}],
+        ["backfill:completed", {"totalFound": 6, "totalEnqueued": 5}],
+        ["job:progress", told | {"stage": "speech_detection", "progress": 30, "message": "listening"}],
+        ["job:progress", told | {"stage": "completed", "progress": 100, "message": None}],
+        ["job:completed", {"jobId": job, "episodeId": "e1", "published": True}],
+    ]
+
+
 def test_only_those_who_subscribed_to_an_agent_hear_of_it(open_site: Server, agent: Agent) -> None:
     silent, other = agent(open_site, "rooms-a", subscribe=False), agent(open_site, "rooms-b")
     client = agent(open_site, "rooms-a")
