@@ -36,10 +36,20 @@ def name(path: Path) -> str:
 def shell(block: Block, site: Server, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a block as written. curl is told, outside of the block, to fail on an error and to show its body."""
     (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\nmax-time = 30\n")
-    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = bare_environment() | {"HEADWAY": site.url, "TOKEN": TOKEN, "CURL_HOME": str(folder), "PATH": python}
+    path = f"{headway_command(folder)}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = bare_environment() | {"HEADWAY": site.url, "TOKEN": TOKEN, "CURL_HOME": str(folder), "PATH": path}
+    env |= {"HEADWAY_URL": site.url, "HEADWAY_INGEST_TOKEN": TOKEN, "PYTHONPATH": str(ROOT / "clients/python/src")}
     command = ["python", "-c", block.text] if block.language == "python" else ["sh", "-e", "-c", block.text]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+
+
+def headway_command(folder: Path) -> Path:
+    """A folder with the command `headway`, as an installed package has it."""
+    command = folder / "bin" / "headway"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m headway "$@"\n')
+    command.chmod(0o755)
+    return command.parent
 
 
 @pytest.mark.parametrize("document", RUNNABLE, ids=name)
@@ -69,6 +79,26 @@ def test_the_readmes_jobs_are_on_the_page_after_its_commands(server: Callable[..
     assert found["export-2"]["status"] == "queued"
     assert (found["old-1"]["status"], found["old-2"]["status"]) == ("completed", "failed")
     assert "Nightly export" in site.get("/dashboard/jobs").text
+
+
+def test_the_python_clients_jobs_are_on_the_page_after_its_commands(
+    server: Callable[..., Server], tmp_path: Path
+) -> None:
+    site = server()
+    for block in docs.blocks(ROOT / "docs" / "clients-python.md"):
+        ran = shell(block, site, tmp_path)
+        assert ran.stderr == ""
+    jobs = site.get("/api/v1/queue").json()["items"]
+    found = {job["title"]: (job["agent"], job["status"], job["attempt"], job["message"]) for job in jobs}
+    assert found == {
+        "a.mp4": ("studio", "completed", 1, "12 of 20 parts"),
+        "thumbnails": ("thumbs", "completed", 1, "3 of 3 pictures"),
+        **{f"{one}.png": ("thumbs", "completed", 1, f"Scaling {one}.png to 320 pixels") for one in "abc"},
+        "ada@example.org": ("mail", "completed", 1, None),
+        "nobody": ("mail", "failed", 3, "ValueError: nobody is no address"),
+        "grace@example.org": ("mail", "completed", 1, None),
+        "Nightly backup": ("ops", "completed", 1, "all packed"),
+    }
 
 
 def test_python_needs_no_more_than_three_lines_to_report_a_job() -> None:
