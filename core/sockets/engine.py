@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 BEAT_S = 0.25
-ASK_EVERY_S = 5.0
+ASK_EVERY_S = 3.0
 """How often it is asked whether a session may still listen."""
 CALLER, ADDRESS = "headway.sockets.caller", "headway.sockets.address"
 """Where `environ` tells who begins a session, and from where."""

@@ -87,7 +87,7 @@ class Sockets(socketio.Server):  # type: ignore[misc]
             handshake(environ)
             if BOX not in environ:
                 raise Problem(
-                    501, "No websocket", "This server can't begin a websocket: no TLS or HTTP/2 in the worker."
+                    501, "No websocket", "A web process that ends TLS itself has none. Put a proxy before it that does."
                 )
 
     def _check_newcomer(self, environ: WSGIEnvironment, caller: Caller | None) -> None:
