@@ -1,6 +1,6 @@
 """Runs the benches that are named, or all, and prints one table. Exits 1 when a promise is missed.
 
-python -m bench.run [ingest polls instrumentation memory uploads scale] [--jobs 1000000]
+python -m bench.run [ingest polls instrumentation clients memory uploads scale] [--jobs 1000000]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("memory", "instrumentation", "polls", "ingest", "uploads", "scale")
+BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "uploads", "scale")
 
 
 def main() -> int:
