@@ -6,6 +6,8 @@ changes something takes, with the cookie, a CSRF token and our own Origin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -49,9 +51,10 @@ def signed_in() -> bool:
     return who is not None and who.kind == "session"
 
 
-def still_valid(who: Caller) -> bool:
-    """Whether a caller of a while ago may still listen; an open stream asks this at each heartbeat."""
-    return gate().sessions.alive(who)
+def lasting() -> Callable[[], bool]:
+    """Tells, for as long as it is kept, whether who sent the present request may still listen. May ask the store."""
+    who = caller()
+    return partial(gate().sessions.alive, who) if who is not None else lambda: True
 
 
 def csrf_token() -> str:
@@ -72,8 +75,8 @@ __all__ = [
     "csrf_token",
     "gate",
     "install",
+    "lasting",
     "login_path",
     "scope",
     "signed_in",
-    "still_valid",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Response, request
@@ -39,8 +38,7 @@ def respond(source: Source) -> Response:
             headers={"Retry-After": "5"},
         )
     opening = Opening(site().bus, hub, source, _said())
-    caller = access.caller()
-    allowed = _anyone if caller is None else partial(access.gate().sessions.alive, caller)
+    allowed = access.lasting()
     box = request.environ.get(BOX)
     if box is None:
         queued = QueuedClient(hub, source.transport, source.channels, source.limit)
@@ -70,7 +68,3 @@ def _begin(opening: Opening, client: Client, head: bytes = b"") -> None:
 def _said() -> str | None:
     """What the client had last. A query says it where a browser can set no header."""
     return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or None
-
-
-def _anyone() -> bool:
-    return True
