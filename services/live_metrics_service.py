@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
-
-import psutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from core import sse
 from core.backlog import Frame
@@ -24,6 +20,7 @@ from services.analytics_service import success_rate
 from services.job_events import JobEvent
 from services.job_rules import FINAL
 from services.job_series_service import Times
+from services.machine_service import Load, Machine
 from services.progress_dialect import number
 
 log = logging.getLogger("headway.live")
@@ -32,11 +29,6 @@ CHANNEL = "m"
 EVERY_S = 2.0
 LIMIT = 64
 """Unread events that a client may hold which does not keep up."""
-SETTLED_S = 3 * EVERY_S
-"""A figure of the processor that is taken since longer ago tells of the past."""
-BLINK_S = 0.1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,12 +50,9 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class System:
-    """The machine that this process runs on, in percent, and the open streams of all processes; None where not known."""
+class System(Load):
+    """The machine that this process runs on, and the open streams of all processes."""
 
-    cpu_percent: float | None
-    memory_percent: float | None
-    load1: float | None
     open_streams: int
 
 
@@ -89,7 +78,7 @@ class LiveMetrics:
         self._read_at = float("-inf")
         self._frame: Frame | None = None
         self._failing = False
-        self._cpu_at = float("-inf")
+        self._machine = Machine()
 
     def stream(self) -> Source:
         return Source((CHANNEL,), limit=LIMIT, first=self._first, missed=change)
@@ -121,7 +110,7 @@ class LiveMetrics:
             rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], counts["failed"])),
             processing_time=recent.took,
             queue_depth=counts["queued"],
-            system=self._system(),
+            system=System(**asdict(self._machine.load()), open_streams=system_health.open_streams(self._site)),
             timestamp=rfc3339(self._site.clock()),
         )
 
@@ -166,17 +155,6 @@ class LiveMetrics:
             self._failing = True
         self._frame = frame
 
-    def _system(self) -> System:
-        settled = time.monotonic() - self._cpu_at < SETTLED_S
-        cpu = _known(lambda: psutil.cpu_percent(None if settled else BLINK_S))
-        self._cpu_at = time.monotonic()
-        return System(
-            cpu,
-            _known(lambda: psutil.virtual_memory().percent),
-            _known(lambda: round(os.getloadavg()[0], 2)),
-            system_health.open_streams(self._site),
-        )
-
 
 def change(entry: Entry) -> Frame | None:
     """An entry of the bus as an event `job`; None where no job's status changed."""
@@ -202,11 +180,3 @@ def _frame(event: JobEvent, position: str) -> Frame:
         "timestamp": rfc3339(event.at_ms / 1000),
     }
     return Frame(sse.event(data, name="job", id=position), key=event.number, keep=event.status in FINAL)
-
-
-def _known(read: Callable[[], T]) -> T | None:
-    """A figure of the machine, None where it does not tell."""
-    try:
-        return read()
-    except (OSError, psutil.Error, NotImplementedError, ValueError):
-        return None
