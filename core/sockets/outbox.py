@@ -43,6 +43,8 @@ class Outbox:
         if packet is None:
             self._ended = True
         else:
+            if not self._backlog:
+                self._backlog = Backlog(LIMIT)  # it has caught up, and a burst begins now
             frame = packet if isinstance(packet, Frame) else Frame(packet.encode().encode(), keep=True)
             if dropped := self._backlog.add((frame,)):
                 DROPPED.inc(dropped)
@@ -55,8 +57,6 @@ class Outbox:
             self._filled.wait(timeout)
         if self._backlog:
             [frame] = self._backlog.take(1)
-            if not self._backlog:
-                self._backlog = Backlog(LIMIT)  # it has caught up
             if frame.key is not None:
                 SENT.inc()
             return Ready(frame)

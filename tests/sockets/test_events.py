@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -123,6 +124,16 @@ def test_it_works_behind_nginx(open_site: Server, agent: Agent) -> None:
         report(open_site, create(open_site, "proxied"), progress=50)
         assert client.value()[1]["progress"] == 50
         assert client.finish() == []
+
+
+def test_one_that_keeps_up_gets_every_event_of_a_burst(open_site: Server, raw: Callable[..., Raw]) -> None:
+    client = raw(open_site).joined("burst")
+    number = create(open_site, "burst")
+    lines = [json.dumps({"queue_id": number, "seq": n, "progress": n / 20}) for n in range(1, 1001)]
+    headers = {"Content-Type": "application/x-ndjson"}
+    assert open_site.post("/api/v1/queue/batch", "\n".join(lines), headers=headers).json()["accepted"] == 1000
+    heard = [json.loads(client.text()[2:])[1]["progress"] for _ in lines]
+    assert heard == [n / 20 for n in range(1, 1001)]
 
 
 def test_open_sockets_and_what_they_got_are_counted(open_site: Server, raw: Callable[..., Raw]) -> None:
