@@ -2,14 +2,15 @@
 
     python demo/feeder.py --url http://127.0.0.1:8000 --token TOKEN [--rate JOBS_A_MINUTE] [--seconds N]
 
-Four agents, each with its queue: `archive` checks and packs folders, `thumbs` scales pictures (many small jobs,
-reported in batches), `reports` counts words (minutes a job), `intake` unpacks deliveries and tries again when one is
-not complete yet. It uses the standard library alone, runs niced, and rests between files.
+Four agents, each with its queue: `archive` checks and packs folders, `thumbs` scales pictures (many small jobs),
+`reports` counts words (minutes a job), `intake` unpacks deliveries and tries again when one is not complete yet.
+It uses the Python client and the standard library, runs niced, and rests between files.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import queue
 import random
@@ -24,10 +25,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that it runs as a file, from any folder
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs as a file, from any folder
+sys.path.insert(1, str(ROOT / "clients" / "python" / "src"))
 
+import headway
 from demo import history, material, works
-from demo.reporting import BatchedReport, LiveReport, Outbox, Refused, Site, Stopped, now, say
+from demo.reporting import Refused, Said, Site, Steps, Stopped, now, say
 
 MOST_WAITING = 6
 ATTEMPTS = 3
@@ -36,10 +40,10 @@ WORKERS = {"thumbs": 1, "archive": 2, "intake": 2, "reports": 2}
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """A piece of work that was announced to the site. `again` gives its file a chance before another attempt."""
 
-    report: LiveReport | BatchedReport
+    job: headway.Job
     subject: Path
     work: Callable[[Any, Path, Path], works.Result]
     again: Callable[[], None] | None = None
@@ -53,40 +57,24 @@ class Feeder:
         self.out.mkdir()
         self.rate_per_minute = rate_per_minute
         self.chance = chance
-        self.outbox = Outbox(site)
-        self.waiting: dict[str, queue.Queue[Job]] = {agent: queue.Queue() for agent in WEIGHTS}
-        self.refused: Refused | None = None
+        self.waiting: dict[str, queue.Queue[Task]] = {agent: queue.Queue() for agent in WEIGHTS}
 
     def run(self) -> None:
-        """Work until `site.stopping` is set. Raises Refused when the site does not let the token write."""
-        loops = [self._announce, self._deliver]
-        threads = [threading.Thread(target=self._guarded, args=(loop,)) for loop in loops]
+        """Work until `site.stopping` is set."""
+        threads = [threading.Thread(target=self._until_stopped, args=(self._announce,))]
         for agent, number in WORKERS.items():
-            threads += [threading.Thread(target=self._guarded, args=(self._work, agent)) for _ in range(number)]
+            threads += [threading.Thread(target=self._until_stopped, args=(self._work, agent)) for _ in range(number)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if self.refused:
-            raise self.refused
         for waiting in self.waiting.values():
             while not waiting.empty():
-                self.outbox.put(waiting.get().report.last_word(str(Stopped())))
-        self.outbox.flush_once()
+                waiting.get().job.fail(str(Stopped()))
 
-    def _guarded(self, loop: Callable[..., None], *args: str) -> None:
-        """Run a loop round by round. A round that the site refuses is left out, unless it refuses us altogether."""
+    def _until_stopped(self, loop: Callable[..., None], *args: str) -> None:
         while not self.site.stopping.is_set():
-            try:
-                loop(*args)
-            except Stopped:
-                return
-            except Refused as refused:
-                if refused.status in (401, 403):
-                    self.refused = refused
-                    self.site.stopping.set()
-                else:
-                    say(f"The site refused a report and it is left out: {refused}")
+            loop(*args)
 
     def _announce(self) -> None:
         agent = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -94,62 +82,56 @@ class Feeder:
             self.waiting[agent].put(self._new(agent))
         self.site.stopping.wait(60 / self.rate_per_minute * self.chance.uniform(0.5, 1.5))
 
-    def _deliver(self) -> None:
-        self.outbox.flush()
-        self.site.stopping.wait(1)
-
-    def _new(self, agent: str) -> Job:
+    def _new(self, agent: str) -> Task:
         if agent == "thumbs":
             picture = material.picture(self.inbox, self.chance)
-            facts: dict[str, Any] = {
-                "width": material.WIDTH,
-                "height": material.HEIGHT,
-                "bytes": picture.stat().st_size,
-            }
-            return Job(BatchedReport(self.outbox, agent, f"Thumbnails of {picture.name}", facts), picture, works.thumbs)
+            facts = {"width": material.WIDTH, "height": material.HEIGHT, "bytes": picture.stat().st_size}
+            return Task(self._found(agent, f"Thumbnails of {picture.name}", facts), picture, works.thumbs)
         if agent == "archive":
             package = self.chance.choice(material.packages())
             folder = material.folder(self.inbox, package, self.chance)
-            return Job(self._live(agent, f"Archive {folder.name}", {"package": package}), folder, works.archive)
+            return Task(self._found(agent, f"Archive {folder.name}", {"package": package}), folder, works.archive)
         if agent == "reports":
             texts = material.texts(self.inbox, self.chance, self.chance.choice((12, 40, 120)))
             facts = {"texts": len(list(texts.iterdir()))}
-            return Job(self._live(agent, f"Word counts of {texts.name}", facts), texts, works.reports)
+            return Task(self._found(agent, f"Word counts of {texts.name}", facts), texts, works.reports)
         delivery = material.Delivery(self.inbox, self.chance)
-        facts = {"file": delivery.path.name, "bytes": delivery.path.stat().st_size}
-        report = self._live(agent, f"Orders in {delivery.path.name}", facts)
-        return Job(report, delivery.path, works.intake, delivery.time_passes)
+        facts = {"bytes": delivery.path.stat().st_size}
+        job = self._found(agent, f"Orders in {delivery.path.name}", facts)
+        return Task(job, delivery.path, works.intake, delivery.time_passes)
 
-    def _live(self, agent: str, title: str, facts: dict[str, Any]) -> LiveReport:
-        return LiveReport(self.site, agent, title, {**facts, "feeder": f"pid {os.getpid()}", "found_at": now()})
+    def _found(self, agent: str, title: str, facts: dict[str, Any]) -> headway.Job:
+        facts = {**facts, "feeder": f"pid {os.getpid()}", "found_at": now()}
+        job = headway.job(agent, agent=agent, title=title, metadata=facts)
+        job.announce()
+        return job
 
     def _work(self, agent: str) -> None:
         try:
-            job = self.waiting[agent].get(timeout=0.2)
+            task = self.waiting[agent].get(timeout=0.2)
         except queue.Empty:
             return
         try:
-            self._attempts(job)
-        except (Stopped, Refused) as end:
-            self.outbox.put(job.report.last_word(str(end)))
-            raise
+            self._attempts(task)
+        except Stopped as end:
+            task.job.fail(str(end))
         finally:
-            _remove(job.subject)
+            _remove(task.subject)
 
-    def _attempts(self, job: Job) -> None:
+    def _attempts(self, task: Task) -> None:
+        job, steps = task.job, Steps(task.job, self.site.stopping)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                result = job.work(job.report, job.subject, self.out)
+                result = task.work(steps, task.subject, self.out)
             except works.FAULTS as fault:
-                why = f"{type(fault).__name__}: {fault}".replace(f"{self.inbox}/", "")
-                job.report.failed(why)
-                if job.again is None or attempt == ATTEMPTS or not isinstance(job.report, LiveReport):
+                job.fail(f"{type(fault).__name__}: {fault}".replace(f"{self.inbox}/", ""))
+                if task.again is None or attempt == ATTEMPTS:
                     return
-                job.report.pause(self.chance.uniform(2, 6))
-                job.again()
-                job.report.retry(f"Attempt {attempt + 1} of {ATTEMPTS}")
+                steps.pause(self.chance.uniform(2, 6))
+                task.again()
+                job.retry(f"Attempt {attempt + 1} of {ATTEMPTS}")
             else:
-                job.report.completed(result, "Done" if attempt == 1 else f"Done at attempt {attempt}")
+                job.complete(result, "Done" if attempt == 1 else f"Done at attempt {attempt}")
                 return
 
 
@@ -186,6 +168,9 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     os.nice(10)
     site = Site(asked.url, asked.token, stopping)
+    headway.configure(asked.url, asked.token or "")
+    logging.getLogger("headway").addHandler(Said())
+    logging.getLogger("headway").setLevel(logging.INFO)
     chance = random.Random()
     if asked.seconds:
         timer = threading.Timer(asked.seconds, stopping.set)
@@ -194,6 +179,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="headway-demo-") as folder:
             say(f"Reporting to {asked.url}")
+            site.admit()
             if not asked.no_history:
                 history.upload(site, chance)
             Feeder(site, Path(folder), asked.rate, chance).run()

@@ -1,28 +1,24 @@
-"""How the demo tells a site what its jobs do: over the public API, with the standard library alone."""
+"""How the demo speaks to a site: by the client for its jobs, and over the public API for a file of history."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
+import logging
 import random
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-import uuid
-from collections.abc import Mapping
 from typing import Any, Protocol
+
+import headway
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 LATER = (429, 502, 503, 504, 507)
 """Answers after which the same request may succeed."""
 TIMEOUT_S = 10.0
-PROGRESS_EVERY_S = 0.4
-BATCH_LINES = 200
-BATCH = ("POST", "/api/v1/queue/batch")
-NDJSON = "application/x-ndjson"
 
 
 class Stopped(Exception):
@@ -64,7 +60,7 @@ class Site:
             if self.stopping.is_set():
                 raise Stopped
             try:
-                answer = self._send(method, path, body, kind, TIMEOUT_S)
+                answer = self._send(method, path, body, kind)
             except urllib.error.HTTPError as error:
                 asked = error.headers.get("Retry-After", "")
                 if error.code not in LATER:
@@ -81,14 +77,13 @@ class Site:
             self.stopping.wait(min(wait_s, LONGEST_WAIT_S) * random.uniform(0.7, 1.0))
             wait_s *= 2
 
-    def call_once(self, method: str, path: str, body: bytes, kind: str) -> None:
-        """A last word on the way out: sent once, lost when the site is away."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            self._send(method, path, body, kind, 2.0)
+    def admit(self) -> None:
+        """Wait until the site lets us report. Raises Refused where it never will, and Stopped."""
+        self.call("POST", "/api/v1/queue/batch", b"", "application/x-ndjson")
 
-    def _send(self, method: str, path: str, body: bytes, kind: str, timeout_s: float) -> dict[str, Any]:
+    def _send(self, method: str, path: str, body: bytes, kind: str) -> dict[str, Any]:
         request = urllib.request.Request(self._url + path, body, {**self._headers, "Content-Type": kind}, method=method)
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             try:
                 found: dict[str, Any] = json.load(answer)
             except ValueError as error:
@@ -101,111 +96,29 @@ class Site:
             say(f"The site does not take reports ({why}); trying again until it does.")
 
 
-class LiveReport:
-    """One job, each of its updates a request of its own."""
+class Steps:
+    """What a job's work says of itself, told to the site; it rests until the feeder is to end."""
 
-    def __init__(self, site: Site, agent: str, title: str, metadata: Mapping[str, Any]) -> None:
-        self._site = site
-        self._seq = 0
-        self._attempt = 1
-        self._told_at = 0.0
-        # The id is ours, so that a creation whose answer got lost makes no second job when it is sent again.
-        job = {"id": str(uuid.uuid4()), "agent": agent, "title": title, "metadata": metadata}
-        self._number = int(site.call("POST", "/api/v1/queue", _json(job))["queue_id"])
-        self._path = f"/api/v1/queue/{self._number}"
+    def __init__(self, job: headway.Job, stopping: threading.Event) -> None:
+        self._job = job
+        self._stopping = stopping
 
     def stage(self, name: str, percent: float, message: str = "") -> None:
-        self._update(current_step=name, progress=round(percent, 1), message=message)
+        self._job.progress(percent, stage=name, message=message or None)
 
     def progress(self, percent: float, message: str = "") -> None:
-        if time.monotonic() - self._told_at >= PROGRESS_EVERY_S:
-            self._update(progress=round(percent, 1), message=message)
+        self._job.progress(percent, message=message or None)
 
     def pause(self, seconds: float) -> None:
-        if self._site.stopping.wait(seconds):
+        if self._stopping.wait(seconds):
             raise Stopped
 
-    def retry(self, why: str) -> None:
-        """The job waits for its next attempt."""
-        self._attempt += 1
-        self._update(status="queued", message=why)
 
-    def completed(self, result: Mapping[str, Any], message: str) -> None:
-        self._update(status="completed", result=result, message=message)
+class Said(logging.Handler):
+    """What the client logs, among the feeder's own words."""
 
-    def failed(self, error: str) -> None:
-        self._update(status="failed", error=error)
-
-    def last_word(self, why: str) -> dict[str, Any]:
-        """A line of a batch that says that nothing more will come."""
-        order = {"seq": self._seq + 1, "attempt": self._attempt}
-        return {"queue_id": self._number, "status": "failed", "error": why, **order}
-
-    def _update(self, **fields: Any) -> None:
-        self._seq += 1
-        self._told_at = time.monotonic()
-        self._site.call("PUT", self._path, _json({**_said(fields), "seq": self._seq, "attempt": self._attempt}))
-
-
-class Outbox:
-    """Lines of many jobs, sent together as NDJSON."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self._lines: list[bytes] = []
-        self._lock = threading.Lock()
-
-    def put(self, line: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._lines.append(_json(line))
-
-    def flush(self) -> None:
-        """Send what has gathered. A refused line is shown; the others count."""
-        if lines := self._take(BATCH_LINES):
-            answer = self.site.call(*BATCH, b"\n".join(lines), NDJSON)
-            for line in answer["rejected"]:
-                say(f"The site refused a line of a batch: {line['detail']}")
-
-    def flush_once(self) -> None:
-        """Send all that is left, without waiting for a site that is away."""
-        if lines := self._take(10_000):
-            self.site.call_once(*BATCH, b"\n".join(lines), NDJSON)
-
-    def _take(self, most: int) -> list[bytes]:
-        with self._lock:
-            lines, self._lines = self._lines[:most], self._lines[most:]
-        return lines
-
-
-class BatchedReport:
-    """One job whose updates travel in batches with those of others, told apart by their time."""
-
-    def __init__(self, outbox: Outbox, agent: str, title: str, metadata: Mapping[str, Any]) -> None:
-        self._outbox = outbox
-        self._job = {"id": str(uuid.uuid4()), "agent": agent}
-        outbox.put({**self._job, "title": title, "metadata": metadata, "timestamp": now()})
-
-    def stage(self, name: str, percent: float, message: str = "") -> None:
-        self._update(current_step=name, progress=round(percent, 1), message=message)
-
-    def progress(self, percent: float, message: str = "") -> None:
-        self._update(progress=round(percent, 1), message=message)
-
-    def pause(self, seconds: float) -> None:
-        if self._outbox.site.stopping.wait(seconds):
-            raise Stopped
-
-    def completed(self, result: Mapping[str, Any], message: str) -> None:
-        self._update(status="completed", result=result, message=message)
-
-    def failed(self, error: str) -> None:
-        self._update(status="failed", error=error)
-
-    def last_word(self, why: str) -> dict[str, Any]:
-        return {**self._job, "status": "failed", "error": why, "timestamp": now()}
-
-    def _update(self, **fields: Any) -> None:
-        self._outbox.put({**self._job, **_said(fields), "timestamp": now()})
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def now(at: float | None = None) -> str:
@@ -225,11 +138,3 @@ def _why(error: urllib.error.HTTPError) -> str:
         return str(json.load(error)["detail"])
     except (ValueError, KeyError, TypeError):
         return str(error.reason)
-
-
-def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value != ""}
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 
 from demo import history, material, works
-from demo.reporting import LiveReport, Refused, Site
+from demo.reporting import Refused, Site
 from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import ROOT, Server
 
@@ -235,15 +234,9 @@ def test_a_wrong_token_ends_the_feeder_with_one_clear_line(server: Callable[...,
     assert "Traceback" not in out
 
 
-def test_a_job_whose_creation_was_answered_but_lost_is_made_once(server: Callable[..., Server]) -> None:
-    site = server()
-    reporting = Site(site.url, TOKEN, threading.Event())
-    report = LiveReport(reporting, "archive", "Once", {"at": time.time()})
-    report.stage("walk", 5)
-    (job,) = jobs(site)
-    again = reporting.call("POST", "/api/v1/queue", b'{"id":"%s","agent":"archive"}' % job["id"].encode())
-    assert (again["queue_id"], again["applied"]) == (job["queue_id"], False)
-    assert len(jobs(site)) == 1
+def test_a_call_that_the_site_refuses_says_why(server: Callable[..., Server]) -> None:
+    reporting = Site(server().url, TOKEN, threading.Event())
+    reporting.admit()
     with pytest.raises(Refused, match="422"):
         reporting.call("POST", "/api/v1/queue", b'{"progress": 3}')
 
