@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that it runs as a file, from any folder
-sys.path.insert(1, str(ROOT / "clients" / "python" / "src"))
+# So that it runs as a file, from any folder.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "clients" / "python" / "src"))
 
 import headway
 from demo import history, material, works
