@@ -20,6 +20,13 @@ from tests.serving import Server
 ROOT = Path(__file__).parents[2]
 OBSERVABILITY = "/dashboard/observability"
 Cdn = Literal["up", "down", "silent", "forged"]
+Stream = Literal["shared", "own", "none"]
+"""How a page gets its stream: shared with its browser's other tabs, by itself, or not at all, so that it polls."""
+LACKS = {
+    "shared": "",
+    "own": "delete globalThis.SharedWorker;",
+    "none": "delete globalThis.SharedWorker; delete globalThis.EventSource;",
+}
 
 WATCH_POLICY = """
 addEventListener("securitypolicyviolation", (event) => {
@@ -63,6 +70,12 @@ class Site:
     def change(self, number: int, **changes: Any) -> None:
         self.ask("PUT", f"/api/v1/queue/{number}", changes)
 
+    def page_streams(self) -> int:
+        """Streams of pages that are open now, of one web process."""
+        text = self.server.get("/metrics?scope=instance").text
+        (line,) = [line for line in text.splitlines() if line.startswith('headway_stream_clients{transport="page"}')]
+        return int(float(line.split()[1]))
+
 
 @dataclass
 class Visit:
@@ -89,10 +102,21 @@ class Visit:
         return wait_until(holds, what=function)
 
     def live(self) -> None:
-        """Wait until the page polls and its charts are drawn."""
+        """Wait until the page can poll and its charts are drawn."""
         self.until(
             "() => window.htmx && (!document.querySelector('canvas') || 'charts' in document.documentElement.dataset)"
         )
+
+    def streaming(self) -> None:
+        """Wait until the stream is open."""
+        self.live()
+        self.until("() => document.querySelector('.state[data-streaming][data-state=live]')")
+        self.asked.clear()
+
+    @property
+    def asked_for_parts(self) -> list[str]:
+        """The addresses of parts that the page asked for by itself."""
+        return [url for url in self.asked if url.split("?")[0].endswith(("-html", "/state", "/rows"))]
 
 
 @pytest.fixture(scope="session")
@@ -139,21 +163,29 @@ def answer_for_cdn(state: Cdn) -> Callable[[Route], None]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Signs in and opens a page: `visit(site, path, cdn="up", **context options)`. Any fault in it fails the test."""
+    """Signs in and opens a page: `visit(site, path, cdn="up", stream="shared", **context options)`. Any fault in it fails
+    the test."""
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
 
-    def go(site: Site, path: str = OBSERVABILITY, *, cdn: Cdn = "up", faults: bool = False, **options: Any) -> Visit:
+    def go(
+        site: Site,
+        path: str = OBSERVABILITY,
+        *,
+        cdn: Cdn = "up",
+        stream: Stream = "shared",
+        faults: bool = False,
+        **options: Any,
+    ) -> Visit:
         context = browser.new_context(**{"reduced_motion": "reduce", **options})
         contexts.append(context)
         context.add_init_script(WATCH_POLICY)
+        context.add_init_script(LACKS[stream])
         context.route(f"{CDN}/**", answer_for_cdn(cdn))
         one = Visit(context.new_page())
         if not faults:
             visits.append(one)
-        one.page.on("console", lambda message: _note(one, message))
-        one.page.on("pageerror", lambda error: one.faults.append(f"error: {error}"))
-        one.page.on("request", lambda request: one.asked.append(request.url))
+        watch(one)
         sign_in(one.page, site.url, TOKEN)
         one.asked.clear()
         one.page.goto(site.url + path, wait_until="domcontentloaded")
@@ -164,6 +196,14 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         context.close()
     for one in visits:
         assert one.faults == []
+
+
+def watch(visit: Visit) -> Visit:
+    """Keep what a page asks for, and what goes wrong in it."""
+    visit.page.on("console", lambda message: _note(visit, message))
+    visit.page.on("pageerror", lambda error: visit.faults.append(f"error: {error}"))
+    visit.page.on("request", lambda request: visit.asked.append(request.url))
+    return visit
 
 
 def _note(visit: Visit, message: ConsoleMessage) -> None:

@@ -1,0 +1,70 @@
+// How the page stands, said in its header and its banners: in step or not, since when, and what can't be read.
+import { sayClock } from "./times.js";
+
+export const standing = {
+  paused: false,
+  streaming: false, // the stream is open
+  polling: false, // it is lost, and polls stand in for it
+  trouble: null, // "offline", "signed-out", or "still" where a script did not load
+};
+const unavailable = new Map();
+
+const TELLS = {
+  live: "Updates come as they happen",
+  polling: "Updates are asked for every few seconds until they can come by themselves again",
+};
+
+export const parts = () => [...document.querySelectorAll("[data-live]")];
+export const rests = (part) => "resting" in part.dataset;
+
+function state() {
+  const { paused, polling, trouble } = standing;
+  if (paused) return ["paused", "Paused"];
+  if (trouble === "signed-out") return ["offline", "Signed out"];
+  if (trouble) return ["offline", trouble === "still" ? "Not live" : "Offline"];
+  if (parts().every(rests)) return ["finished", "Finished"];
+  return polling ? ["polling", "Polling"] : ["live", "Live"];
+}
+
+export function showStanding() {
+  const [name, word] = state();
+  const mark = document.querySelector(".state");
+  if (!mark) return;
+  mark.dataset.state = name;
+  mark.toggleAttribute("data-streaming", standing.streaming);
+  mark.title = TELLS[name] ?? "";
+  const said = mark.querySelector("[data-state-word]");
+  if (said.textContent !== word) said.textContent = word;
+  const button = document.querySelector("[data-action=pause]");
+  button.textContent = standing.paused ? "Resume" : "Pause";
+  button.setAttribute("aria-pressed", String(standing.paused));
+  button.hidden = name === "finished";
+  for (const banner of document.querySelectorAll("[data-banner]")) {
+    const what = banner.dataset.banner;
+    const here = what === "store" ? unavailable.size > 0 && !standing.trouble : what === standing.trouble;
+    banner.hidden = !here;
+  }
+}
+
+// All that is shown was so a moment ago; an old reading is in step with nothing.
+export function inStep() {
+  const time = document.querySelector("[data-sync]");
+  if (!time || unavailable.size) return;
+  const now = new Date();
+  time.dateTime = now.toISOString();
+  time.textContent = sayClock(now);
+  time.title = now.toString();
+}
+
+// Why a part, or with an empty name all of them, can't be read; no reason where it can.
+export function sayUnavailable(name, reason) {
+  if (reason) unavailable.set(name, reason);
+  else unavailable.delete(name);
+  const [said] = unavailable.values();
+  const words = document.querySelector("[data-banner=store] [data-reason]");
+  if (said && words) words.textContent = said[0].toUpperCase() + said.slice(1);
+}
+
+export function unavailableNames() {
+  return [...unavailable.keys()];
+}
