@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,14 +15,30 @@ from tests.browser.conftest import OBSERVABILITY, Site, Visit
 from tests.panels.boards import HOSTILE
 
 Go = Callable[..., Visit]
-PAGES = [OBSERVABILITY, "/dashboard/jobs", "/dashboard/jobs?status=failed&agent=nobody", "/dashboard/jobs/{}"]
+AGENT = "a" * 60 + "<svg onload=alert(2)> \u202e"
+PAGES = [
+    OBSERVABILITY,
+    "/dashboard/jobs",
+    "/dashboard/jobs?status=failed&agent=nobody",
+    "/dashboard/jobs/{}",
+    "/dashboard/agents",
+    f"/dashboard/agents/{quote(AGENT)}",
+]
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
 def hostile(headway: Site) -> int:
-    """A job whose every text is hostile and long; its number."""
+    """A job whose every text is hostile and long; its number. Its agent made and saw everything that an agent can."""
     long = HOSTILE + "m" * 300
+    at = f"/agents/{quote(AGENT)}"
+    for stage in ("s" * 100, HOSTILE[:80]):
+        made = headway.ask("POST", f"{at}/jobs", {"videoId": "v" * 100, "videoTitle": long, "stage": stage})
+        if stage[0] == "s":
+            done = {"status": "completed", "episodeId": "e" * 100, "published": True}
+            headway.ask("PATCH", f"{at}/jobs/{made['id']}", done)
+    headway.ask("POST", f"{at}/videos", {"videoId": "d" * 100, "title": long})
+    headway.ask("POST", f"{at}/backfills", {"totalVideos": 7, "since": "2026-01-01"})
     return headway.make(
         long[:500], stage="s" * 100, message=long, progress=33.3, error=long, metadata={"note": long}, result=[long]
     )
@@ -111,8 +128,8 @@ def test_nothing_moves_for_those_who_ask_for_that(headway: Site, visit: Go) -> N
 
 
 def test_hostile_texts_run_nothing_and_stay_whole(headway: Site, visit: Go, hostile: int) -> None:
-    for path in ("/dashboard/observability", "/dashboard/jobs", f"/dashboard/jobs/{hostile}"):
-        seen = visit(headway, path)
+    for path in (PAGES[-1], "/dashboard/observability", "/dashboard/jobs", f"/dashboard/jobs/{hostile}"):
+        seen = visit(headway, path, stream="none")
         seen.page.on("dialog", lambda dialog: pytest.fail(f"a text ran: {dialog.message}"))
         seen.live()
         for part in seen.page.locator("[data-live]").all():
@@ -135,6 +152,9 @@ def test_the_pages_are_reached_by_keyboard(headway: Site, visit: Go) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url(lambda url: url.endswith("/dashboard/agents"))
     page.keyboard.press("g")
     page.keyboard.press("o")
     page.wait_for_url(lambda url: url.endswith(OBSERVABILITY))

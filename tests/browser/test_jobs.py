@@ -1,0 +1,88 @@
+"""The pages of jobs and agents while jobs run: they follow, and time that passes is counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Site, Visit
+
+Go = Callable[..., Visit]
+COUNTED = re.compile(r"^for \d+ s$")
+
+AN_HOUR_AHEAD = """
+const now = Date.now, by = 3600_000;
+Date.now = () => now() + by;
+Object.defineProperty(performance, "timeOrigin", { value: performance.timeOrigin + by });
+"""
+
+
+def test_a_jobs_page_follows_it_to_its_end(headway: Site, visit: Go) -> None:
+    number = headway.make("followed", stage="fetch", progress=10)
+    seen = visit(headway, f"/dashboard/jobs/{number}")
+    seen.live()
+    stages = seen.page.locator(".timeline li")
+    expect(stages).to_have_count(1)
+    headway.change(number, stage="render", progress=60, message="part 3")
+    expect(stages).to_have_count(2, timeout=30_000)
+    expect(stages.nth(0)).to_have_class("done")
+    expect(stages.nth(1)).to_contain_text("in progress")
+    expect(seen.page.locator(".said")).to_have_text("part 3")
+    headway.change(number, status="completed")
+    expect(seen.page.locator(".facts-line")).to_contain_text("took", timeout=30_000)
+    expect(seen.page.locator("[data-state-word]")).to_have_text("Finished", timeout=30_000)
+
+
+def test_a_job_that_was_over_before_its_page_was_opened_is_whole_and_asks_for_nothing(headway: Site, visit: Go) -> None:
+    number = headway.make("fast", stage="scale", progress=50)
+    headway.change(number, status="completed", result={"pixels": 3})
+    seen = visit(headway, f"/dashboard/jobs/{number}")
+    expect(seen.page.locator(".facts-line")).to_contain_text("took")
+    expect(seen.page.locator("#title-result")).to_be_visible()
+    assert seen.page.locator("[data-live]").count() == 0
+
+
+def test_how_long_a_job_runs_is_counted_by_the_second(headway: Site, visit: Go) -> None:
+    number = headway.make("counted", progress=10)
+    seen = visit(headway, f"/dashboard/jobs/{number}")
+    words = seen.page.locator(".facts-line time")
+    expect(words).to_have_text(COUNTED)
+    first = words.inner_text()
+    seen.until("was => document.querySelector('.facts-line time').textContent !== was", first)
+    expect(words).to_have_text(COUNTED)
+
+
+def test_a_reader_whose_clock_is_wrong_sees_how_long_it_really_was(headway: Site, visit: Go) -> None:
+    number = headway.make("seen from elsewhere", progress=10)
+    page = visit(headway, "/dashboard/jobs").page
+    page.add_init_script(AN_HOUR_AHEAD)
+    page.goto(f"{headway.url}/dashboard/jobs/{number}")
+    assert page.evaluate("() => Date.now() - performance.timeOrigin < 60_000")
+    expect(page.locator(".facts-line time")).to_have_text(COUNTED)
+
+
+def test_an_agents_page_shows_what_it_does_now_without_a_reload(headway: Site, visit: Go) -> None:
+    headway.ask("POST", "/api/v1/queue", {"title": "first", "agent": "studio"})
+    seen = visit(headway, "/dashboard/agents")
+    seen.page.get_by_role("link", name="studio", exact=True).click()
+    seen.live()
+    expect(seen.page.locator("#region-agent")).to_contain_text("Nothing is being processed; 1 job waits.")
+    number = headway.ask("POST", "/api/v1/queue", {"title": "second", "agent": "studio"})["queue_id"]
+    headway.change(number, stage="rendering", progress=30)
+    expect(seen.page.locator(f"#now-{number}")).to_contain_text("rendering", timeout=30_000)
+    expect(seen.page.locator(f"#job-{number}")).to_contain_text("30 %", timeout=30_000)
+    headway.ask("POST", "/agents/studio/videos", {"videoId": "v1", "title": "Wednesday Study"})
+    expect(seen.page.locator("#region-agent-made")).to_contain_text("Wednesday Study", timeout=30_000)
+
+
+def test_active_jobs_come_to_the_head_of_the_list_and_leave_it(headway: Site, visit: Go) -> None:
+    seen = visit(headway, "/dashboard/jobs")
+    seen.live()
+    number = headway.make("comes and goes", stage="fetch", progress=10)
+    row = seen.page.locator(f"#now-{number}")
+    expect(row).to_contain_text("fetch", timeout=30_000)
+    headway.change(number, status="failed", error="no space left")
+    expect(row).to_have_count(0, timeout=30_000)
+    expect(seen.page.locator(f"#job-{number}")).to_contain_text("failed", timeout=30_000)
