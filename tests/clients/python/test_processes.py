@@ -183,3 +183,25 @@ with headway.job("cut off", id="cut-off", agent={agent!r}) as job:
     found = headway_site.job(agent, "cut-off")
     assert [stage["name"] for stage in found["stages"]] == ["late", "early"], "it goes on under the same id"
     assert found["status"] == "completed"
+
+
+def test_greenlets_report_as_threads_do(headway_site: Site, agent: str) -> None:
+    code = f"""
+from gevent import monkey; monkey.patch_all()
+import gevent, headway
+headway.configure(agent={agent!r})
+
+def work(number):
+    with headway.job(f"job-{{number}}") as job:
+        for step in range(3):
+            job.progress(step * 30, stage=f"stage-{{step}}")
+            gevent.sleep(0.01)
+            assert headway.current_job() is job
+
+gevent.joinall([gevent.spawn(work, number) for number in range(20)], raise_error=True)
+"""
+    ran = headway_site.script(code, {"PYTHONWARNINGS": "default"})
+    assert ran.returncode == 0, ran.stderr
+    jobs = headway_site.of(agent)
+    assert [job["status"] for job in jobs] == ["completed"] * 20
+    assert all(len(job["stages"]) == 3 for job in jobs)

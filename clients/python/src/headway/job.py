@@ -136,16 +136,20 @@ class Job:
             self.fail(error)
 
     def _end(self, fields: dict[str, Any]) -> None:
+        with self._reporter.lock:
+            if self._ended:
+                return
+            self._ended = True
         if self._result is not None:
             fields["result"] = self._result
-        with self._reporter.lock:
-            self._put(KEPT, fields, len(fields.get("error", "")))
-            self._ended = True
+        self._tell(KEPT, fields)
         self._reporter.job_ended()
 
     def _put(self, kind: int, fields: dict[str, Any], size: int = 0) -> None:
-        if self._ended:
-            return
+        if not self._ended:
+            self._tell(kind, fields, size)
+
+    def _tell(self, kind: int, fields: dict[str, Any], size: int = 0) -> None:
         if self.attempt is not None:
             fields["attempt"] = self.attempt
         # Told once in each process: the parent's word may come after that of its fork.
@@ -153,7 +157,7 @@ class Job:
             self._opened = self._reporter.generation
             fields = {"title": self.title, **self._facts(), **fields}
             kind = KEPT
-        self._reporter.put(self._key, kind, fields, size)
+        self._reporter.put(self._key, kind, fields, size if kind == PROGRESS else text.size(fields))
 
     def _facts(self) -> dict[str, Any]:
         found = self._plain("metadata", self._metadata) if self._metadata else None

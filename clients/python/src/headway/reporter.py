@@ -55,14 +55,16 @@ class Reporter:
 
     @property
     def settings(self) -> Settings:
-        with self.lock:
-            return self._settings or self.configure(read())
+        return self._settings or self.configure(read(), again=False)
 
-    def configure(self, settings: Settings) -> Settings:
-        """Report there from now on, also what waits."""
+    def configure(self, settings: Settings, *, again: bool = True) -> Settings:
+        """Report there from now on, also what waits. With `again` false only where nothing was said before."""
         with self.lock:
+            if self._settings is not None and not again:
+                return self._settings
             self._settings = settings
             self._hurry.set()
+        # Outside of the lock: a handler of logs may be at work for another thread, and report in turn.
         if settings.fault:
             warn(f"jobs are not reported, because {settings.fault}")
         return settings

@@ -64,6 +64,11 @@ def _kept(value: Any, depth: int) -> Any:
     return [_kept(inner, depth + 1) for inner in value]
 
 
+def size(fields: dict[str, Any]) -> int:
+    """About how many bytes fields that are plain take."""
+    return len(json.dumps(fields))
+
+
 def summary(error: BaseException) -> str:
     """An exception's type and message on one line."""
     said = one_line(error, 500)
