@@ -30,12 +30,11 @@ local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest count
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
   'episodeId', 'published'}
-local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = 'number', created = 'number'}
-local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', heard = 'number', started = 'number', finished = 'number',
-  stages = 'table', attempts = 'table', updated = 'number', videoId = 'string', episodeId = 'string', published = 'boolean'}
 
 local seen = {}
 
+-- part: records
+-- part: order
 -- part: counts
 -- part: stage_times
 -- part: videos
@@ -58,35 +57,6 @@ local function count_finish(job, duration_ms, live, timed)
   end
 end
 
-local function find(u)
-  if u.n then return string.format('%d', u.n) end
-  return redis.call('HGET', root .. '@IDS@' .. u.a, u.i) or nil
-end
-
--- Whether a record holds what the steps below count on; what somebody else wrote there may hold anything.
-local function is_whole(job)
-  if not IS_STATUS[job.status] then return false end
-  for name, kind in pairs(KINDS) do
-    if type(job[name]) ~= kind then return false end
-  end
-  for name, kind in pairs(KINDS_IF_ANY) do
-    if job[name] ~= nil and type(job[name]) ~= kind then return false end
-  end
-  for _, span in ipairs(job.stages or {}) do
-    if type(span) ~= 'table' or type(span[2]) ~= 'number' then return false end
-  end
-  return true
-end
-
--- The job at a number; nil where there is none, false where what stands there is no job.
-local function read(number)
-  local record = redis.pcall('GET', root .. '@JOB@' .. number)
-  if not record then return nil end
-  if record.err then return false end
-  local good, job = pcall(cmsgpack.unpack, record)
-  return good and type(job) == 'table' and is_whole(job) and job
-end
-
 local function move(job, number, from)
   if from == job.status then return end
   if from then
@@ -104,33 +74,6 @@ local function announce(kind, job, number, was, message, error, at)
   local event = cmsgpack.pack({kind, tonumber(number), job.id, job.agent, job.title or '', job.status, was or '', job.stage or '',
     job.progress, message or '', error or '', job.failedStage or '', job.attempt, at, job.videoId or '', job.episodeId or '', job.published or false})
   redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'e', event)
-end
-
--- When an update happened: the reporter's own time where it can be, else the time of arrival and by how far it is off.
-local function when(u)
-  local at = u.w
-  if not at then return now, nil end
-  if at > now then return now, (at - now > 1000) and math.floor((at - now) / 1000) or nil end
-  if at < oldest then return now, math.floor((at - now) / 1000) end
-  return at, nil
-end
-
--- When a live update arrived, where that is later than when it happened: its reporter's clock is behind, or it was kept back.
-local function heard(u, at)
-  return u.o ~= 'import' and now - at > 1000 and now or nil
-end
-
--- The reporter's own time where its clock is ahead of ours.
-local function ahead(u)
-  return u.w and u.w > now and u.w or nil
-end
-
-local function is_late(u, job, at)
-  if u.q and job.seq then return u.q <= job.seq end
-  if not (u.w and job.at) then return false end
-  -- Of two times by a clock that is ahead of ours its own order counts; one that was set right meanwhile begins anew.
-  if job.told and u.w - now > (job.told - job.at) / 2 then return u.w < job.told end
-  return at < job.at
 end
 
 local function has_facts(u, job)
@@ -185,10 +128,6 @@ local function finish(u, job, stage_before, at)
   else
     job.failedStage = (u.g and u.g ~= 'failed') and u.g or stage_before
   end
-end
-
-local function save(number, job)
-  redis.call('SET', root .. '@JOB@' .. number, cmsgpack.pack(job))
 end
 
 local function next_number()
@@ -260,22 +199,6 @@ end
 
 local function has_progress(u)
   return u.s or u.g or u.p or u.e or u.r
-end
-
--- Whether an index still names a job whose record is gone (evicted, or deleted by hand).
-local function is_indexed(number)
-  for _, status in ipairs(STATUSES) do
-    if redis.call('ZSCORE', root .. '@STATUS@' .. status, number) then return true end
-  end
-  return false
-end
-
-local function forget(number, agent)
-  for _, status in ipairs(STATUSES) do
-    redis.call('ZREM', root .. '@STATUS@' .. status, number)
-    redis.call('ZREM', root .. '@AGENT_STATUS@' .. status .. ':' .. agent, number)
-  end
-  redis.call('ZREM', root .. '@FINISHED@', number)
 end
 
 -- Whether an update of a job that exists has nothing to say any more.

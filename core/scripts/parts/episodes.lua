@@ -13,7 +13,7 @@ local function settle_episode(job, number, had, has, at)
 
   local function kept(episode)
     local good, record = pcall(cmsgpack.unpack, redis.call('HGET', records, episode) or nil)
-    return good and type(record) == 'table' and record or nil
+    return good and type(record) == 'table' and type(record.since) == 'number' and record or nil
   end
 
   local function drop(episode)
