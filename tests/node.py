@@ -1,7 +1,4 @@
-"""Node scripts as tests' clients: started with arguments, spoken with by lines, never waited for without end.
-
-A script may import any package of tests/npm, wherever it lies itself.
-"""
+"""Programs as tests' clients, most of them in Node: spoken with by lines, never waited for without end."""
 
 from __future__ import annotations
 
@@ -20,14 +17,13 @@ PACKAGES = ROOT / "tests" / "npm"
 PATIENCE_S = 30.0
 
 
-class Node:
-    """A script that runs. It talks in lines of standard output, and hears lines of standard input."""
+class Program:
+    """A program that runs. It talks in lines of standard output, and hears lines of standard input."""
 
-    def __init__(self, script: Path, *arguments: object, env: dict[str, str] | None = None) -> None:
-        self.script = script
+    def __init__(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
+        self.name = name
         self.process = subprocess.Popen(
-            ["node", "--import", str(PACKAGES / "resolve.mjs"), str(script), *map(str, arguments)],
-            cwd=ROOT, env=bare_environment() | (env or {}), text=True, bufsize=1,
+            command, cwd=ROOT, env=bare_environment() | (env or {}), text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._lines: deque[str] = deque()
@@ -63,7 +59,7 @@ class Node:
                 ended = not self._readers[0].is_alive()
                 if ended or (not self._came.wait(min(0.2, end - time.monotonic())) and time.monotonic() > end):
                     why = "ended" if ended else f"said nothing within {within} s"
-                    raise AssertionError(f"{self.script.name} {why}:\n{self.errors()}")
+                    raise AssertionError(f"{self.name} {why}:\n{self.errors()}")
             return self._lines.popleft()
 
     def value(self, within: float = PATIENCE_S) -> Any:
@@ -81,17 +77,17 @@ class Node:
     def errors(self) -> str:
         return "\n".join(self._errors)
 
-    def finish(self, within: float = PATIENCE_S) -> list[str]:
-        """Close its input, wait for its end, which has to be an orderly one, and answer what it still said."""
+    def finish(self, within: float = PATIENCE_S, code: int = 0) -> list[str]:
+        """Close its input, wait for its end, which has to be with this code, and answer what it still said."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
-            code = self.process.wait(within)
+            ended = self.process.wait(within)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.script.name} goes on after {within} s:\n{self.errors()}") from None
+            raise AssertionError(f"{self.name} goes on after {within} s:\n{self.errors()}") from None
         for reader in self._readers:
             reader.join(within)
-        assert code == 0, f"{self.script.name} ended with {code}:\n{self.errors()}"
+        assert ended == code, f"{self.name} ended with {ended}:\n{self.errors()}"
         return list(self._lines)
 
     def close(self) -> None:
@@ -103,3 +99,11 @@ class Node:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+class Node(Program):
+    """A script in Node, which may import any package of tests/npm, wherever it lies itself."""
+
+    def __init__(self, script: Path, *arguments: object, env: dict[str, str] | None = None) -> None:
+        command = ["node", "--import", str(PACKAGES / "resolve.mjs"), str(script), *map(str, arguments)]
+        super().__init__(script.name, command, env)
