@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from flask import Blueprint, Flask, Response, current_app, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from core import access
 from core.event_log import Entry
@@ -51,5 +52,7 @@ def install(app: Flask, site: Site) -> None:
 @access.scope("public")
 def socketio() -> Response:
     """Public to the gate: a client may show its token in the first packet, and until then nobody knows of it."""
+    if request.method == "HEAD":
+        raise MethodNotAllowed(["GET", "POST"])
     sockets = cast(Sockets, current_app.extensions[EXTENSION])
     return sockets.respond(request.environ, request.args, access.caller())

@@ -35,6 +35,7 @@ MOST_STRANGERS_OF_ONE = 50
 """Of those, from one address."""
 MOST_ROOMS = 100
 """Agents that one client may listen to."""
+LONGEST_NAMESPACE = 128
 YIELD_EVERY = 64
 """After so many events whoever writes them to their clients gets a turn."""
 SIGN_IN = "Sign in: pass auth: {token} with the read or the admin token."
@@ -63,7 +64,7 @@ class Sockets(socketio.Server):  # type: ignore[misc]
                 "This request was sent by a page of another site. Name that site's origin in FRONTEND_URL to allow it.",
             )
         self._check_transport(environ, query)
-        if "sid" not in query:
+        if not query.get("sid"):
             self._check_newcomer(environ, caller)
             environ[CALLER], environ[ADDRESS] = caller, environ.get("REMOTE_ADDR", "")
         return self._ask_engine(environ)
@@ -79,7 +80,7 @@ class Sockets(socketio.Server):  # type: ignore[misc]
                 if transport == "polling"
                 else 'Use transports: ["websocket"].',
             )
-        if "sid" not in query and query.get("EIO") != "4":
+        if not query.get("sid") and query.get("EIO") != "4":
             raise Problem(400, "Another protocol", "Use protocol 5 of Socket.IO: socket.io-client 3 or 4.")
         if "j" in query:
             raise Problem(400, "No JSONP", "Use the transport websocket or polling without JSONP.")
@@ -149,6 +150,8 @@ class Sockets(socketio.Server):  # type: ignore[misc]
 
     def _connect(self, session: Session, said: packet.Packet) -> None:
         if said.namespace not in (None, "/"):
+            if len(said.namespace) > LONGEST_NAMESPACE:
+                raise ValueError("no namespace")
             self._refuse(session, said.namespace, 404, "There is no such namespace. Connect without one.")
             return
         if session.joined:

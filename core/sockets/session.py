@@ -156,9 +156,10 @@ class Session(Socket):  # type: ignore[misc]
             self._websocket_handler(websocket)
         except (OSError, ValueError, RecursionError):
             self.drop("what it sent is no packet")
-        if not self.upgraded:
-            self._websocket = None  # it tried to go over, and goes on polling
-        websocket.finish()
+        finally:
+            if not self.upgraded:
+                self._websocket = None  # it tried to go over, and goes on polling
+            websocket.finish()
 
     def _give_up(self, websocket: WebSocket) -> None:
         if not self.upgraded:

@@ -155,23 +155,28 @@ def test_many_wrong_tokens_must_wait_and_the_right_one_never(
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "says"),
+    ("path", "says"),
     [
-        ("/socket.io", {}, "socket.io-client 3 or 4"),
-        ("/socket.io/?EIO=3&transport=polling", {}, "socket.io-client 3 or 4"),
-        ("/socket.io/?EIO=4&transport=websocket", {}, "pass them on"),
-        ("/socket.io/?EIO=4&transport=smoke", {}, "websocket"),
-        ("/socket.io/?EIO=4&transport=polling&j=1", {}, "JSONP"),
-        ("/socket.io/?EIO=4&transport=polling&sid=nobody", {}, "Connect anew"),
+        ("/socket.io", "socket.io-client 3 or 4"),
+        ("/socket.io/?EIO=3&transport=polling", "socket.io-client 3 or 4"),
+        ("/socket.io/?EIO=4&transport=websocket", "pass them on"),
+        ("/socket.io/?EIO=4&transport=smoke", "websocket"),
+        ("/socket.io/?EIO=4&transport=polling&j=1", "JSONP"),
+        ("/socket.io/?EIO=4&transport=polling&sid=nobody", "Connect anew"),
+        ("/socket.io/?EIO=4&transport=websocket&sid=", "pass them on"),
     ],
 )
-def test_what_is_no_request_for_a_socket_is_answered_as_a_problem(
-    open_site: Server, path: str, headers: dict[str, str], says: str
-) -> None:
-    answer = ask(open_site.port, "GET", path, headers=headers)
+def test_what_is_no_request_for_a_socket_is_answered_as_a_problem(open_site: Server, path: str, says: str) -> None:
+    answer = ask(open_site.port, "GET", path)
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert says in answer.json()["detail"]
+
+
+def test_only_get_and_post_are_taken(open_site: Server) -> None:
+    for method in ("HEAD", "PUT", "DELETE"):
+        assert ask(open_site.port, method, "/socket.io/?EIO=4&transport=polling").status == 405
+    assert ask(open_site.port, "GET", "/socket.io/?EIO=4&transport=polling&sid=").status == 200, "a new one"
 
 
 def test_a_handshake_has_to_be_one(open_site: Server, raw: Callable[..., Raw]) -> None:

@@ -83,14 +83,15 @@ def test_what_an_agent_writes_by_its_own_routes_is_told(open_site: Server, agent
 
 def test_only_those_who_subscribed_to_an_agent_hear_of_it(open_site: Server, agent: Agent) -> None:
     silent, other = agent(open_site, "rooms-a", subscribe=False), agent(open_site, "rooms-b")
-    client = agent(open_site, "rooms-a")
-    for one in (silent, other, client):
+    client, stays = agent(open_site, "rooms-a"), agent(open_site, "rooms-a")
+    for one in (silent, other, client, stays):
         hears(one)
     report(open_site, number := create(open_site, "rooms-a"), progress=1)
     assert client.value()[1]["progress"] == 1
     client.say(["unsubscribe:agent", "rooms-a"])
     assert client.value() == ["ack", {"ok": True, "agentId": "rooms-a"}]
     report(open_site, number, progress=2)
+    stays.until(lambda said: said[1]["progress"] == 2)
     client.say(["subscribe:agent", "rooms-a"])
     assert client.value() == ["ack", {"ok": True, "agentId": "rooms-a"}]
     report(open_site, number, progress=3)

@@ -78,6 +78,7 @@ def test_what_nobody_knows_is_passed_by(open_site: Server, raw: Callable[..., Ra
         '4599999999999-["x"]',
         '4510-["x"]',
         '461-1["x"]',
+        f"40/{'n' * 200},",
         "42" + "[" * 8000,
         "4" + "[" * 8000,
         "4{}",
