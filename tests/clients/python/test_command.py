@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,26 @@ from tests.conftest import free_port, wait_until
 BINARY = bytes(range(256)) * 300
 
 
-def started(site: Site, *args: str, **options: Any) -> subprocess.Popen[bytes]:
-    options = {"env": site.environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen(site.command(*args), **options)
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def started(headway_site: Site, agent: str) -> Iterator[Start]:
+    """Starts `headway run` for this test's agent, and ends what is left of it."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin(*args: str, **options: Any) -> subprocess.Popen[bytes]:
+        options = {"env": headway_site.environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        begun.append(subprocess.Popen(headway_site.command("--agent", agent, *args), **options))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.terminate()
+        process.wait(30)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
 
 
 def test_a_command_has_its_input_output_and_exit_code_and_is_a_job(headway_site: Site, agent: str) -> None:
@@ -49,9 +67,11 @@ def test_a_failing_command_tells_its_exit_code_and_the_end_of_its_errors(headway
     assert found["error"].endswith("fault 100")
 
 
-def test_the_last_line_is_the_message_and_the_last_percentage_the_progress(headway_site: Site, agent: str) -> None:
+def test_the_last_line_is_the_message_and_the_last_percentage_the_progress(
+    headway_site: Site, agent: str, started: Start
+) -> None:
     script = r"printf 'start\n10%% done\r\033[32m 42.5 %% done\033[0m\r'; read wait; printf '\nbye\n'"
-    process = started(headway_site, "--agent", agent, "--progress", "--", "sh", "-c", script, stdin=subprocess.PIPE)
+    process = started("--progress", "--", "sh", "-c", script, stdin=subprocess.PIPE)
 
     def told() -> Any:
         return [job for job in headway_site.of(agent) if job["message"] == "42.5 % done"]
@@ -93,12 +113,12 @@ def test_a_command_that_cannot_run_or_is_killed_ends_as_under_a_shell(
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_reach_the_command_which_decides_what_they_mean(
-    headway_site: Site, agent: str, sent: signal.Signals
+    headway_site: Site, agent: str, sent: signal.Signals, started: Start
 ) -> None:
     script = "import signal, sys, time\n"
     script += f"signal.signal({int(sent)}, lambda *_: (print('got it', flush=True), sys.exit(9)))\n"
     script += "print('ready', flush=True)\ntime.sleep(60)"
-    process = started(headway_site, "--agent", agent, "--", sys.executable, "-c", script)
+    process = started("--", sys.executable, "-c", script)
     assert process.stdout and process.stdout.readline() == b"ready\n"
     process.send_signal(sent)
     out, _ = process.communicate(timeout=30)
@@ -106,8 +126,8 @@ def test_signals_reach_the_command_which_decides_what_they_mean(
     assert headway_site.only(agent)["message"] == "Exit code 9"
 
 
-def test_a_command_that_a_signal_ends_is_a_failed_job(headway_site: Site, agent: str) -> None:
-    process = started(headway_site, "--agent", agent, "--", "sh", "-c", "echo ready; exec sleep 60")
+def test_a_command_that_a_signal_ends_is_a_failed_job(headway_site: Site, agent: str, started: Start) -> None:
+    process = started("--", "sh", "-c", "echo ready; exec sleep 60")
     assert process.stdout and process.stdout.readline() == b"ready\n"
     process.terminate()
     process.communicate(timeout=30)
@@ -115,13 +135,11 @@ def test_a_command_that_a_signal_ends_is_a_failed_job(headway_site: Site, agent:
     assert headway_site.only(agent)["error"] == "Ended by SIGTERM"
 
 
-def test_on_a_terminal_the_command_is_on_a_terminal_of_the_same_size(headway_site: Site, agent: str) -> None:
+def test_on_a_terminal_the_command_is_on_a_terminal_of_the_same_size(started: Start) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
     script = "import os, sys; print([os.isatty(n) for n in range(3)], os.get_terminal_size(1)); sys.exit(5)"
-    process = started(
-        headway_site, "--agent", agent, "--", sys.executable, "-c", script, stdin=theirs, stdout=theirs, stderr=theirs
-    )
+    process = started("--", sys.executable, "-c", script, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     said = b""
     try:
@@ -134,25 +152,26 @@ def test_on_a_terminal_the_command_is_on_a_terminal_of_the_same_size(headway_sit
     assert said == b"[True, True, True] os.terminal_size(columns=101, lines=33)\r\n"
 
 
-def test_what_is_typed_to_interrupt_a_command_reaches_it_once(headway_site: Site, agent: str) -> None:
+def test_what_is_typed_to_interrupt_a_command_reaches_it_once(started: Start) -> None:
     ours, theirs = pty.openpty()
     script = "import signal, sys, time\ntold = []\nsignal.signal(signal.SIGINT, lambda *_: told.append(1))\n"
     script += "print('ready', flush=True)\nend = time.monotonic() + 30\n"
     script += "while not told and time.monotonic() < end: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(len(told))"
-    process = started(
-        headway_site, "--agent", agent, "--", sys.executable, "-c", script,
+    process = started("--", sys.executable, "-c", script,
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
     os.close(theirs)
-    assert os.read(ours, 4096) == b"ready\r\n"
+    said = b""
+    while not said.endswith(b"\n"):
+        said += os.read(ours, 4096)
     os.write(ours, b"\x03")
     assert process.wait(30) == 1
     os.close(ours)
 
 
-def test_a_reader_that_goes_away_ends_the_command_as_it_would_without_us(headway_site: Site, agent: str) -> None:
-    process = started(headway_site, "--agent", agent, "--", "yes", stderr=subprocess.DEVNULL)
+def test_a_reader_that_goes_away_ends_the_command_as_it_would_without_us(started: Start) -> None:
+    process = started("--", "yes", stderr=subprocess.DEVNULL)
     assert process.stdout and process.stdout.readline() == b"y\n"
     process.stdout.close()
     assert process.wait(30) == 128 + signal.SIGPIPE
@@ -173,10 +192,10 @@ def test_with_the_site_away_the_command_is_what_it_was(headway_site: Site) -> No
     assert ran.stderr.count("\n") == 2, "one warning"
 
 
-def test_streams_that_are_one_keep_their_order(headway_site: Site, agent: str, tmp_path: Path) -> None:
+def test_streams_that_are_one_keep_their_order(started: Start, tmp_path: Path) -> None:
     script = "for n in $(seq 200); do echo out $n; echo err $n >&2; done"
     with (tmp_path / "log").open("wb") as log:
-        process = started(headway_site, "--agent", agent, "--", "sh", "-c", script, stdout=log, stderr=log)
+        process = started("--", "sh", "-c", script, stdout=log, stderr=log)
         assert process.wait(30) == 0
     wanted = [f"{stream} {number}" for number in range(1, 201) for stream in ("out", "err")]
     assert (tmp_path / "log").read_text().splitlines() == wanted

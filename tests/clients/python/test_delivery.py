@@ -138,6 +138,7 @@ def test_a_silent_network_holds_nobody_up_longer_than_the_time_out(headway_site:
     proxy.silent = True
     code = f"""
 import headway, time
+headway.configure(timeout=2)
 begun = time.monotonic()
 with headway.job("quick", agent={agent!r}) as job:
     for number in range(1000): job.progress(number / 10)
@@ -251,10 +252,10 @@ print(headway.flush(30))  # gives up at once: there is nothing to wait for
 def test_without_a_site_the_work_goes_on_with_one_warning(headway_site: Site, url: str, says: str) -> None:
     code = """
 import headway
+headway.configure(timeout=0.5)
 for number in range(3):
     with headway.job("work") as job:
         job.progress(30, stage="upload")
-headway.flush(0.5)
 print("done")
 """
     ran = headway_site.script(code, {"HEADWAY_URL": url})

@@ -54,7 +54,7 @@ class Transport:
             status, headers, data = self._ask(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise Away(_why(error)) from error
+            raise Away(_why(error), lasting=isinstance(error, ssl.SSLCertVerificationError)) from error
         if status == 200:
             return _rejected(data)
         if status in OF_A_LINE:
