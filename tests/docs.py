@@ -32,6 +32,11 @@ def blocks(document: Path) -> list[Block]:
     ]
 
 
+def files(document: Path) -> dict[str, str]:
+    """The files that a document shows whole, by their paths."""
+    return {block.detail: block.text for block in blocks(document) if block.kind == "file" and block.detail}
+
+
 def settings_table() -> str:
     """The README's table of settings, as it has to be."""
     rows = [

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import TOKEN, Valkey, free_port
-from tests.node import Node
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
+from tests.node import PACKAGES, Node
 from tests.serving import Server
 
 HERE = Path(__file__).parent
+STRICT = {
+    "strict": True,
+    "exactOptionalPropertyTypes": True,
+    "noUncheckedIndexedAccess": True,
+    "noEmit": True,
+    "target": "es2022",
+    "lib": ["es2022", "dom", "dom.iterable"],
+    "jsx": "react-jsx",
+    "types": ["node"],
+}
 Watch = Callable[..., Node]
 
 
@@ -57,6 +68,16 @@ def report(site: Server, number: int, **fields: Any) -> None:
     assert answer.status == 200, answer.text
 
 
+def heard_from(listener: Node, tell: Callable[[], None]) -> None:
+    """Call `tell` until the listener heard of it: nothing says when it has joined its room."""
+
+    def heard() -> bool:
+        tell()
+        return listener.has_spoken()
+
+    wait_until(heard, what="the first event")
+
+
 def connected(watcher: Node) -> None:
     watcher.until(lambda said: said == ["onConnection", True])
 
@@ -69,3 +90,16 @@ def updates(said: list[Any]) -> list[dict[str, Any]]:
 def is_update(**fields: Any) -> Callable[[Any], bool]:
     """Holds for an update with these fields."""
     return lambda said: said[0] == "onUpdate" and fields.items() <= said[1].items()
+
+
+def faults_of_types(folder: Path, files: dict[str, str], module: str = "esnext", resolution: str = "bundler") -> str:
+    """What strict TypeScript finds wrong with files of a project that has the packages of tests/npm; '' for nothing."""
+    (folder / "node_modules").symlink_to(PACKAGES / "node_modules")
+    (folder / "package.json").write_text('{"type": "module"}')
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    options = STRICT | {"module": module, "moduleResolution": resolution}
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": list(files)}))
+    command = ["node", "node_modules/typescript/bin/tsc", "-p", "."]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60).stdout

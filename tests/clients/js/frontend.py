@@ -7,21 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests import docs
 from tests.serving import ROOT, Server
 
 CLIENT = ROOT / "clients" / "js"
-PAGE = """<!doctype html><title>Jobs</title><link rel="icon" href="data:,"><ul></ul>
-<script type="module">
-  import {{ progressMonitor }} from "/client/index.js";
-  const ticket = async ({{ signal }}) => (await fetch("/ticket", {{ method: "POST", signal }})).text();
-  window.monitor = progressMonitor("{site}", {{
-    ticket,
-    onChange({{ updates }}) {{
-      const rows = updates.map(({{ queue_id, progress }}) => `<li>${{queue_id}}: ${{progress}} %</li>`);
-      document.querySelector("ul").innerHTML = rows.join("");
-    }},
-  }});
-</script>"""
+PAGE = docs.files(ROOT / "docs" / "clients-js.md")["jobs.html"]
+"""As it is documented."""
+SITE = "https://headway.example.com"
 
 
 @contextmanager
@@ -31,7 +23,8 @@ def frontend(port: int, site: Server) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/":
-                self._send(PAGE.format(site=site.url).encode(), "text/html")
+                assert SITE in PAGE
+                self._send(PAGE.replace(SITE, site.url).encode(), "text/html")
             else:
                 self._send((CLIENT / self.path.removeprefix("/client/")).read_bytes(), "text/javascript")
 
