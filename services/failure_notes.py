@@ -46,7 +46,7 @@ class FailureNotes:
 
     def add(self, events: Iterable[JobEvent], now: float) -> None:
         for event in events:
-            if event.status != "failed" or event.was == "failed" or event.kind == "imported":
+            if event.status != "failed" or event.was == "failed" or event.kind not in ("created", "updated"):
                 continue
             agent = event.agent if event.agent in self._notes or len(self._notes) < MOST_AGENTS else None
             note = self._notes.setdefault(agent, FailureNote(agent, 0, event))

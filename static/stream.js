@@ -2,6 +2,7 @@
 import { Share } from "./stream-share.js";
 
 const PATIENCE_MS = 10_000;
+const NAME = "headway-stream-1"; // another number where a tab and the worker say something new: both may be of two releases
 const base = document.body.dataset.base;
 
 export class Stream {
@@ -14,7 +15,7 @@ export class Stream {
   constructor(hear) {
     this.#hear = hear;
     try {
-      this.#begin(new SharedWorker(`${base}/static/stream-worker.js`, { type: "module", name: "headway-stream" }));
+      this.#begin(new SharedWorker(`${base}/static/stream-worker.js`, { type: "module", name: NAME }));
     } catch {
       this.#alone();
     }
