@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, Response, render_template, request
 
@@ -95,7 +96,7 @@ def _made(agent: str) -> Content:
         backfills=agents_service.backfills(site(), agent, limit=MADE),
         videos=agents_service.videos(site(), agent, limit=MADE),
     )
-    return Content(render_template("components/agent_made.html", agent=agent, made=made))
+    return Content(render_template("components/agent_made.html", agent=agent, made=made, moment=_moment))
 
 
 PARTS = {"state": "agent", "jobs": "agent-jobs", "made": "agent-made"}
@@ -110,6 +111,14 @@ def _known(agent: str) -> AgentCounts:
             f"No agent is called {agent[:128]!r}. It leaves with the last of its jobs: see the agents.",
         )
     return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    """The moment that a text tells; None for a date alone, and for what the store should not hold."""
+    try:
+        return datetime.fromisoformat(text) if text and "T" in text else None
+    except ValueError:
+        return None
 
 
 def _page_number(text: str) -> int:

@@ -131,7 +131,7 @@ def test_videos_episodes_and_backfills_are_shown_where_there_are_any(client: Fla
     words = text(page)
     assert "2026-01-01 running 46 of 120 40" in words
     assert '<progress max="120" value="46"' in page
-    assert "Study d1 2026-11-20 10:00:00 UTC" in words
+    assert "Study d1 20 Nov 2026, 10:00:00 UTC" in words
     assert words.index("Service 2") < words.index("Service 1")
     assert 'href="/agents/studio/episodes?published=false">2 as JSON' in page
 

@@ -15,6 +15,7 @@ from core.site import Site
 from routes import jobs
 from services import jobs_service
 from services.job_changes import JobRef
+from services.job_model import Job
 from services.job_rules import NewJob, Update
 from tests.panels.boards import HOSTILE, Parts
 
@@ -335,3 +336,23 @@ def test_a_job_that_is_not_found_is_told_so_above_the_list(client: FlaskClient, 
     assert answer.status_code == 404
     assert "No job has the number or the id" in text(answer.text)
     assert len(numbers(answer.text)) == 1
+
+
+def test_a_reporter_whose_clock_is_an_hour_behind_is_not_stalled_and_did_not_run_for_an_hour(
+    client: FlaskClient, site: Site
+) -> None:
+    then = at(site.clock() - 3600)
+    number = make(site, "late", {"stage": "render", "timestamp": then}, timestamp=then)
+    found = jobs_service.get(site, JobRef(number=number))
+    assert isinstance(found, Job)
+    assert found.heard_at is not None
+    assert site.clock() - found.heard_at.timestamp() < 60
+    page = client.get(f"/dashboard/jobs/{number}").text
+    assert "no progress" not in page
+    running = re.search(r'running <b><time datetime="([^"]+)"', page)
+    assert running
+    assert site.clock() - datetime.fromisoformat(running[1]).timestamp() < 60
+    jobs_service.update(site, JobRef(number=number), Update(progress=50.0))
+    again = jobs_service.get(site, JobRef(number=number))
+    assert isinstance(again, Job)
+    assert again.heard_at is None
