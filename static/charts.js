@@ -1,6 +1,7 @@
 // The charts. A canvas is made into a chart once; every later answer gives that chart new points.
 // What to draw stands in data-series of the element around the canvas, which a refresh changes; the canvas it leaves alone.
 import { KINDS, scale } from "./plots.js";
+import { tellAnew } from "./together.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const charts = new Map();
@@ -48,6 +49,7 @@ function drawAll() {
     charts.delete(canvas);
   }
   document.querySelectorAll("[data-chart]").forEach(draw);
+  tellAnew();
 }
 
 function recolour() {

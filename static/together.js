@@ -1,5 +1,6 @@
 // Pointing at a time in one chart tells of it in all: one tooltip, and a line through each chart there.
 let pointed = null; // the time from and until in ms, of the point under the pointer
+let under = null; // the chart that it is in
 
 function others(chart) {
   return Object.values(window.Chart.instances).filter((each) => each !== chart && each.data.times);
@@ -23,6 +24,7 @@ function point(chart, at) {
   const next = at === undefined ? null : spanOf(chart, at);
   if (next?.from === pointed?.from && next?.until === pointed?.until) return false;
   pointed = next;
+  under = next && chart;
   for (const other of others(chart)) other.draw();
   return true;
 }
@@ -35,6 +37,11 @@ export function elsewhere(chart, at) {
     const told = place < 0 ? [] : other.data.tell(place);
     return told.length ? [`${other.data.title}: ${told.join(", ")}`] : [];
   });
+}
+
+// The tooltip tells of other charts too, so it is made anew when any of them got new points.
+export function tellAnew() {
+  if (under?.ctx) under.update("none");
 }
 
 export const together = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +11,23 @@ from playwright.sync_api import Route, expect
 
 from routes.pages import CDN, LIBRARIES
 from tests.browser.conftest import OBSERVABILITY, REMEMBER, ROOT, SAME, Site, Visit
+from tests.conftest import wait_until
 
 Go = Callable[..., Visit]
 
 POINTS = "() => Chart.getChart(document.querySelector('#plot-latency canvas')).data.datasets[0].data"
+VALUES = "(name, line) => Chart.getChart(document.querySelector(`#plot-${name} canvas`)).data.datasets[line].data"
+SUM = f"(name) => ({VALUES})(name, 0).reduce((sum, value) => sum + value, 0)"
+TOLD = """() => {
+  const { tooltip } = Chart.getChart(document.querySelector('#plot-jobs-per-minute canvas'));
+  return tooltip.opacity > 0 ? [...tooltip.beforeBody, ...tooltip.footer] : [];
+}"""
+ALL_OF_THEM = r"""1 completed
+0 failed
+Processing time: p50 .+, p95 .+
+Success rate: 100 % succeed
+Queue depth: \d+ queued
+Redis latency: [\d.]+ ms"""
 SHOWN_POINTS = "() => JSON.parse(document.querySelector('#plot-latency').dataset.series).lines[0].values"
 
 
@@ -43,6 +58,40 @@ def test_charts_take_the_colours_of_the_theme(headway: Site, visit: Go) -> None:
     assert seen.page.evaluate(colour) == "rgb(15, 118, 110)"
     seen.page.get_by_role("button", name="Switch between light and dark").click()
     seen.until(f"() => ({colour})() === 'rgb(45, 212, 191)'")
+
+
+def test_pointing_at_a_time_in_one_chart_tells_of_it_in_all(headway: Site, visit: Go) -> None:
+    seen = visit(headway, viewport={"width": 1440, "height": 2400})
+    seen.live()
+    canvas = seen.page.locator("#plot-jobs-per-minute canvas")
+    minutes = set[int]()
+
+    def told() -> bool:
+        if (minute := int(time.time() // 60)) not in minutes:
+            minutes.add(minute)
+            headway.make("pointed at", status="completed")
+        # The newest bar, at the right edge, shares its minute with the newest points of the others.
+        box = canvas.bounding_box()
+        assert box
+        seen.page.mouse.move(box["x"] + box["width"] - 9, box["y"] + box["height"] / 2)
+        return bool(re.fullmatch(ALL_OF_THEM, "\n".join(seen.page.evaluate(TOLD))))
+
+    wait_until(told, every=0.1, what="one tooltip for all charts")
+    seen.page.mouse.move(1, 1)
+    seen.until(f"() => !({TOLD})().length")
+
+
+def test_a_chosen_range_stays_while_the_page_is_live(headway: Site, visit: Go) -> None:
+    seen = visit(headway)
+    seen.live()
+    seen.page.get_by_role("link", name="6h", exact=True).click()
+    seen.page.wait_for_url("**?range=6h")
+    seen.live()
+    ended = f"() => ({SUM})('jobs-per-minute')"
+    before = seen.page.evaluate(ended)
+    headway.make("in six hours", status="completed")
+    seen.until(f"was => ({ended})() > was", before)
+    assert len(seen.page.evaluate(f"() => ({VALUES})('success-rate', 0)")) == 72
 
 
 def test_scripts_come_from_the_cdn_and_their_bytes_are_checked(headway: Site, visit: Go) -> None:
