@@ -65,7 +65,12 @@ def part(agent: str, part: str) -> Response:
     return regions.answer(PARTS[part], agent)
 
 
-@region("agents", every=5, topics=lambda argument: ("jobs", "agents") if _page_number(argument) else ())
+def _topics(argument: str) -> tuple[str, ...]:
+    _page_number(argument)
+    return ("jobs", "agents")
+
+
+@region("agents", every=5, topics=_topics)
 def _rows(argument: str) -> Content:
     number = _page_number(argument)
     page = agent_list.page(site(), limit=LIMIT, skip=(number - 1) * LIMIT)

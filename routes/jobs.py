@@ -18,6 +18,7 @@ from services import estimates_service, job_search, jobs_service
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
 from services.job_rules import STATUSES, Status
+from services.job_search import LARGEST_NUMBER
 from services.jobs_service import JobPage
 
 bp = Blueprint("jobs", __name__, url_prefix="/dashboard/jobs")
@@ -26,7 +27,6 @@ LIMIT = 50
 ACTIVE = 10
 """Active jobs at the head of a page; the others are in the list."""
 MOST_AGENTS = 50
-LARGEST_NUMBER = 2**53
 
 
 @dataclass(frozen=True)
