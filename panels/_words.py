@@ -33,6 +33,11 @@ def iso(time: float | datetime | str) -> str:
     return rfc3339(_moment(time).timestamp())
 
 
+def epoch(time: float | datetime | str) -> int:
+    """Whole seconds since the epoch, for a script."""
+    return round(_moment(time).timestamp())
+
+
 def utc(time: float | datetime | str) -> str:
     """`21 Nov 2026, 11:20:41 UTC`: exact, for those without the script that says it in the reader's own zone."""
     moment = _moment(time)
@@ -140,7 +145,7 @@ def base_path(settings: Settings) -> str:
     return urlsplit(settings.url).path.rstrip("/") if settings.url else ""
 
 
-FILTERS = (iso, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, drawn)
+FILTERS = (iso, epoch, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, drawn)
 
 
 def install(jinja: Environment, settings: Settings) -> None:

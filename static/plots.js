@@ -68,8 +68,9 @@ function before(times, at) {
 }
 
 // What a chart over time has besides its lines. `tell` says in words what it shows at a point.
-function overTime(plot, times, lines) {
+function overTime(plot, seconds, lines) {
   const { unit, says } = plot.dataset;
+  const times = seconds.map((each) => each * 1000);
   return {
     times,
     labels: times.map((time, at) => (says === "clock" ? before(times, at) : at === times.length - 1 ? "now" : SAYS[says](time))),
@@ -81,7 +82,7 @@ function overTime(plot, times, lines) {
 function line(plot) {
   const { at, lines } = series(plot);
   return {
-    ...overTime(plot, at.map(Date.parse), lines),
+    ...overTime(plot, at, lines),
     datasets: lines.map(({ values, ink: name, fill, dash }) => {
       const color = ink(`--${name}`);
       const newest = values.findLastIndex((value) => value !== null);
@@ -106,7 +107,7 @@ function line(plot) {
 function bars(plot) {
   const { at, lines } = series(plot);
   return {
-    ...overTime(plot, at.map(Date.parse), lines),
+    ...overTime(plot, at, lines),
     datasets: lines.map(({ values, ink: name }) => {
       const color = ink(`--${name}`);
       const older = name === "bad" ? color : see(color, 75);
