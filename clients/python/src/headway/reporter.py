@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import random
-import sys
 import threading
 import time
-import weakref
 from typing import Any
 
-from headway.backlog import Backlog, Key, Line
+from headway import lifetime
+from headway.backlog import BATCH_LINES, Backlog, Key, Line
 from headway.delivery import Delivery
 from headway.notices import warn
+from headway.patience import Patience
 from headway.settings import Settings, read
 from headway.text import summary
 from headway.transport import Away
 
 EVERY_S = 0.1
 """The shortest time between two batches, and so between two updates of a job."""
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 30.0
-LASTING_WAIT_S = 60.0
 REST_S = 5.0
-MOST_WAIT_S = 600.0
-"""The longest a site may ask for."""
+"""After so long without an update the thread ends until the next one: a process that rests is easier to fork."""
 
 
 class Reporter:
@@ -37,7 +31,7 @@ class Reporter:
         self.backlog = Backlog()
         self._delivery: Delivery | None = None
         self._begin()
-        _all.add(self)
+        lifetime.follow(self)
 
     def _begin(self) -> None:
         # A signal's handler or a finalizer may report while its own thread is in here, so the lock lets it in again.
@@ -50,7 +44,7 @@ class Reporter:
         self._sending = False
         self._flushes = 0
         self._next_try = 0.0
-        self._failures = 0
+        self._patience = Patience()
         self._waited_in_vain = False
 
     @property
@@ -107,7 +101,7 @@ class Reporter:
 
     def end(self) -> None:
         """The program ends: a last moment for what is left."""
-        if not self.flush() and not self._failures:  # what failed was told
+        if not self.flush() and not self._patience.tried:  # what failed was told
             warn("the site does not answer in time, so the last reports are lost")
         with self.lock:
             if not self._sending:
@@ -115,7 +109,7 @@ class Reporter:
 
     def job_ended(self) -> None:
         """In a process that was forked, wait a moment for what is left: it may end without any word to Python."""
-        if not self.generation or _in_event_loop() or self._waited_in_vain:
+        if not self.generation or lifetime.in_event_loop() or self._waited_in_vain:
             return
         self._waited_in_vain = not self.flush()
 
@@ -146,7 +140,7 @@ class Reporter:
             self._hurry.wait(pause_s)
 
     def _wait_for_more(self) -> bool:
-        """False where nothing came for long, and the thread ends: a process that rests is easier to fork."""
+        """False where nothing came for long, and the thread is to end."""
         self._resting = True
         while not self.backlog:
             self._settled.notify_all()
@@ -182,15 +176,14 @@ class Reporter:
     def _after(self, again: list[Line], away: Away | None) -> float:
         """Keep what has to be sent again. How long to wait before."""
         if away is None:
-            self._failures, self._waited_in_vain = 0, False
+            self._patience.succeed()
+            self._waited_in_vain = False
             for line in again:
                 self._seq = line.fields["seq"] = max(self._seq + 1, line.fields["seq"])
                 self.backlog.add(line)
-            return 0.0 if self._flushes else EVERY_S
+            return 0.0 if self._flushes or len(self.backlog) >= BATCH_LINES else EVERY_S
         self.backlog.restore(again)
-        wait_s = LASTING_WAIT_S if away.lasting else min(FIRST_WAIT_S * 2.0**self._failures, LONGEST_WAIT_S)
-        self._failures = min(self._failures + 1, 16)
-        wait_s = max(wait_s * random.uniform(0.7, 1.0), min(away.wait_s, MOST_WAIT_S))  # noqa: S311 (no secret)
+        wait_s = self._patience.fail(away)
         self._next_try = time.monotonic() + wait_s
         return wait_s
 
@@ -198,41 +191,7 @@ class Reporter:
         """Begin anew in a child: its parent sends what waits, and the thread stayed with it."""
         self.generation += 1
         self.backlog = Backlog()
+        if self._sending:
+            self._delivery = None  # to close it could wait for a lock of the thread that is not here
         self._close()
         self._begin()
-
-
-_all: weakref.WeakSet[Reporter] = weakref.WeakSet()
-_held: list[Reporter] = []
-
-
-def _before_fork() -> None:
-    # No other thread may be half-way through a change when memory is copied.
-    _held[:] = list(_all)
-    for reporter in _held:
-        reporter.lock.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    for reporter in _held:
-        reporter.lock.release()
-
-
-def _after_fork_in_child() -> None:
-    for reporter in _held:
-        reporter.forked()
-
-
-def _at_exit() -> None:
-    for reporter in list(_all):
-        reporter.end()
-
-
-def _in_event_loop() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
