@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import importlib.util
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -34,7 +37,9 @@ class Web:
     pid: int
 
     def workers(self) -> list[psutil.Process]:
-        return [child for child in psutil.Process(self.pid).children() if "gunicorn" in " ".join(child.cmdline())]
+        """The processes that answer; a server of one process is that itself."""
+        master = psutil.Process(self.pid)
+        return [child for child in master.children() if "gunicorn" in " ".join(child.cmdline())] or [master]
 
     def cpu_s(self) -> float:
         """CPU seconds that the web processes have used."""
@@ -43,6 +48,25 @@ class Web:
     def rss_mb(self) -> float:
         """Resident memory of one web process, the largest, in MB."""
         return max(worker.memory_info().rss for worker in self.workers()) / 1e6
+
+
+def allow_open_files(wanted: int) -> None:
+    """Let this process and those that it starts have so many files open. Raises SystemExit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise SystemExit(f"This bench needs {wanted:,} open files and may have {hard:,}: ulimit -Hn {wanted}, as root")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop where it is installed: the same for whatever is measured, and for who measures."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def free_port() -> int:
@@ -70,7 +94,7 @@ def valkey() -> Iterator[str]:
 
 @contextmanager
 def headway(redis_url: str, **env: str) -> Iterator[Web]:
-    """Headway as `make run` starts it, one web process, on the given store."""
+    """Headway as `make run` starts it, on the given store; one web process unless `WEB_CONCURRENCY` says more."""
     with gunicorn([], {"REDIS_URL": redis_url, "HEADWAY_TOKEN": TOKEN, "HEADWAY_RATE_LIMIT": "", **env}) as web:
         yield web
 
@@ -80,6 +104,27 @@ def plain(app: str, **env: str) -> Iterator[Web]:
     """Another WSGI application under the same gunicorn, one web process."""
     with gunicorn(["--config", "bench/plain_conf.py", app], env) as web:
         yield web
+
+
+@contextmanager
+def flask_sse(redis_url: str) -> Iterator[Web]:
+    """Streams by flask-sse under the same gunicorn, with as many connections as they take."""
+    many = ["--config", "bench/plain_conf.py", "--worker-connections", "4000"]
+    with gunicorn([*many, "bench.flask_sse_app:app"], {"REDIS_URL": redis_url}) as web:
+        yield web
+
+
+@contextmanager
+def bare_streams() -> Iterator[Web]:
+    """A bare writer of streams, one process."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "bench.bare_streams", str(port)], cwd=ROOT)
+    try:
+        _wait(process, lambda: _answers(port))
+        yield Web(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @contextmanager

@@ -31,8 +31,10 @@ def at_least_times(what: str, value: float, unit: str, beside: str, beside_value
     return Row(what, value, unit, beside, beside_value, f"≥ {least:g} ×", value >= least * beside_value)
 
 
-def at_most(what: str, value: float, unit: str, most: float) -> Row:
-    return Row(what, value, unit, wanted=f"≤ {most:,g} {unit}", holds=value <= most)
+def at_most(
+    what: str, value: float, unit: str, most: float, beside: str = "", beside_value: float | None = None
+) -> Row:
+    return Row(what, value, unit, beside, beside_value, f"≤ {most:,g} {unit}", value <= most)
 
 
 def at_least(

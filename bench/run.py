@@ -12,7 +12,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "uploads", "scale")
+BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "streams", "uploads", "scale")
 
 
 def main() -> int:

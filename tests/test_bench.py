@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
-from bench import rows
+from bench import processes, replays, rows, stream_load
 from bench.load import Connection, measure, request
+from bench.processes import Web
 from bench.rows import Row
-from tests.conftest import TOKEN
+from bench.stream_load import Plan
+from tests.conftest import TOKEN, free_port
 from tests.serving import ROOT, Server
 
 
@@ -65,3 +70,54 @@ def test_a_bench_that_does_not_exist_is_refused_with_those_that_do() -> None:
     assert asked.returncode == 2
     assert "there is no bench nope" in asked.stderr
     assert "scale" in asked.stderr
+
+
+@pytest.fixture(scope="module")
+def streams() -> Iterator[Web]:
+    """A site that knows the benches' token."""
+    site = Server(free_port(), processes.TOKEN)
+    try:
+        site.start()
+        yield Web(site.port, site.pid)
+    finally:
+        site.close()
+
+
+@pytest.mark.parametrize("plan", [{}, {"socketio": True}, {"rate": 0, "look_every_s": 0.05}, {"silent": 1}])
+def test_a_load_of_streams_finds_every_event_at_every_client(
+    streams: Web, monkeypatch: pytest.MonkeyPatch, plan: dict[str, float]
+) -> None:
+    found = loaded(streams, monkeypatch, **plan)
+    assert 0 < found.p50_ms <= found.p99_ms
+
+
+def test_the_bare_writer_of_streams_answers_the_same_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    with processes.bare_streams() as bare:
+        assert bare.workers() == [psutil.Process(bare.pid)]
+        loaded(bare, monkeypatch)
+
+
+def loaded(web: Web, monkeypatch: pytest.MonkeyPatch, **plan: float) -> stream_load.Arrivals:
+    monkeypatch.setattr(stream_load, "SETTLE_S", 0)
+    pids = [worker.pid for worker in web.workers()]
+    asked = Plan(web.port, 3, pids=pids, **({"rate": 50, "seconds": 0.1} | plan))  # type: ignore[arg-type]
+    found = asyncio.run(stream_load.run(asked))
+    assert found.published >= 1
+    assert (found.refused, found.delivered_percent) == (0, 100)
+    return found
+
+
+def test_clients_that_come_back_are_seen_to_have_all_that_they_missed(
+    streams: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "CLIENTS", 3)
+    monkeypatch.setattr(replays, "MISSED", 5)
+    found = asyncio.run(replays.come_back(streams.port, replays._miss(streams)))
+    assert (found["opened"], found["whole"]) == (3, 3)
+    assert found["began_at"] < found["ended_at"]
+
+
+def test_a_bench_that_may_not_open_enough_files_says_how_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (10, 20))
+    with pytest.raises(SystemExit, match="may have 20: ulimit -Hn 21"):
+        processes.allow_open_files(21)
