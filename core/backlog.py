@@ -38,7 +38,8 @@ class Backlog:
         self.limit = limit
         self.frames: deque[Frame] = deque()
         self._size = 0
-        self._began = time.monotonic()
+        self._began = 0.0
+        """When it was empty last."""
 
     def __bool__(self) -> bool:
         return bool(self.frames)
@@ -48,6 +49,8 @@ class Backlog:
 
     def add(self, frames: Sequence[Frame]) -> int:
         """Append, and drop what goes past the limit; how many were dropped. Raises Overflow."""
+        if not self.frames:
+            self._began = time.monotonic()
         self.frames.extend(frames)
         self._size += sum(len(frame.data) for frame in frames)
         if len(self.frames) <= self.limit:

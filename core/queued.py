@@ -57,7 +57,7 @@ class QueuedClient(Client):
                         self._changed.wait(HEARTBEAT_S)
                     taken = self._backlog.take(AT_ONCE)
                     if not self._backlog:
-                        self._backlog = Backlog(self.limit)
+                        self._backlog.limit = self.limit
                 if not taken:
                     return
                 self.count(len(taken), 0)

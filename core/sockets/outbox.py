@@ -43,8 +43,6 @@ class Outbox:
         if packet is None:
             self._ended = True
         else:
-            if not self._backlog:
-                self._backlog = Backlog(LIMIT)  # it has caught up, and a burst begins now
             frame = packet if isinstance(packet, Frame) else Frame(packet.encode().encode(), keep=True)
             if dropped := self._backlog.add((frame,)):
                 DROPPED.inc(dropped)
