@@ -105,5 +105,5 @@ class Node(Program):
     """A script in Node, which may import any package of tests/npm, wherever it lies itself."""
 
     def __init__(self, script: Path, *arguments: object, env: dict[str, str] | None = None) -> None:
-        command = ["node", "--import", str(PACKAGES / "resolve.mjs"), str(script), *map(str, arguments)]
+        command = ["node", "--import", (PACKAGES / "resolve.mjs").as_uri(), str(script), *map(str, arguments)]
         super().__init__(script.name, command, env)

@@ -21,6 +21,7 @@ def headway() -> Iterator[Server]:
     server = Server(free_port(), TOKEN)
     try:
         yield server.start()
+        server.kill()
     finally:
         server.close()
 
@@ -82,6 +83,7 @@ def test_it_goes_on_where_it_stopped_when_the_site_is_back(
     report(site, number, status="completed")
     assert [watcher.value()["progress"], watcher.value()["progress"]] == [50, 100]
     assert watcher.finish() == []
+    site.kill()
 
 
 def test_an_interrupt_ends_it_quietly(headway: Server, watch: Watch) -> None:

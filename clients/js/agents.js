@@ -5,7 +5,7 @@ import { backoff, locate, present } from "./stream.js";
  * comes back also when the site turned it away, which socket.io-client by itself does not.
  */
 export function agentSocket(url = "", { agentId, io, token, ...options }) {
-  if (typeof io !== "function") throw new TypeError('io is missing: import { io } from "socket.io-client" and hand it in');
+  if (typeof io !== "function") throw new TypeError('io is missing: import { io } from "socket.io-client", and pass it');
   const { origin, pathname } = locate(url, "/socket.io");
   const socket = io(origin, {
     path: pathname,

@@ -2,7 +2,7 @@ import { agentSocket } from "./agents.js";
 import { backoff, locate, present } from "./stream.js";
 
 /** An agent that starts many jobs at once is asked about them once. */
-const GATHER_MS = 250;
+const GATHER_MS = 500;
 
 /** The jobs of an agent that are pending or processing, as they go. They are asked for anew at every connection. */
 export function realtimeJobs(url = "", options) {
@@ -79,11 +79,12 @@ class ActiveJobs {
   }
 
   #soon(ms) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#load(), ms);
+    if (!this.#closing.signal.aborted) this.#timer ??= setTimeout(() => this.#load(), ms);
   }
 
   async #load() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#heard) {
       this.#stale = true;
       return;

@@ -1,7 +1,7 @@
 import { Stream, locate } from "./stream.js";
 
 /** Of so many events it is remembered that they were heard. */
-const REMEMBERED = 1000;
+const REMEMBERED = 256;
 const EMPTY = Object.freeze({ updates: Object.freeze([]), isConnected: false, degraded: null, error: null });
 
 /** Follows a stream of updates and keeps the newest of them. */
@@ -66,6 +66,7 @@ class Monitor {
         this.#tell("onUpdate", update);
       } else if (name === "gap") {
         updates = EMPTY.updates;
+        this.#heard.clear();
         this.#tell("onGap", JSON.parse(data));
       } else if (name === "degraded") {
         degraded = JSON.parse(data);

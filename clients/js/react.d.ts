@@ -27,6 +27,17 @@ export interface ActiveJobs {
   readonly error: string | null;
 }
 
+export interface JobsOptions<S extends SocketLike = SocketLike> {
+  /** The site's address; the page's own origin where missing. */
+  url?: string;
+  /** Of socket.io-client. */
+  io: AgentOptions<S>["io"];
+  token?: AgentOptions<S>["token"];
+  onChange?(state: RealtimeJobsState): void;
+  /** Whatever else socket.io-client takes. */
+  [option: string]: unknown;
+}
+
 /** All jobs, or those of an `agent`: the present state of each that moved, the last one first. */
 export function useProgressMonitor(options?: string | (MonitorOptions & { url?: string })): Progress;
 
@@ -39,5 +50,5 @@ export function useQueueItemMonitor(
 /** An agent's jobs that are pending or processing, none while `agentId` is null or undefined. */
 export function useRealtimeJobs<S extends SocketLike>(
   agentId: string | null | undefined,
-  options: Omit<AgentOptions<S>, "agentId"> & { io: AgentOptions<S>["io"]; url?: string; onChange?(state: RealtimeJobsState): void },
+  options: JobsOptions<S>,
 ): ActiveJobs;

@@ -4,10 +4,13 @@ import { useEffect, useRef, useState } from "react";
 import { realtimeJobs } from "./jobs.js";
 import { progressMonitor, queueItemMonitor } from "./progress.js";
 
-const NO_UPDATES = Object.freeze({ updates: Object.freeze([]), isConnected: false, degraded: null, error: null });
-const NO_JOBS = Object.freeze({ activeJobs: Object.freeze([]), isConnected: false, error: null });
+/** What is called later on: the newest that was given then. */
+const CALLED = ["token", "ticket", "onUpdate", "onConnection", "onGap", "onDegraded", "onRecovered", "onError"];
+const LOST = { isConnected: false, error: null };
+const NO_UPDATES = Object.freeze({ ...LOST, updates: Object.freeze([]), degraded: null });
+const NO_JOBS = Object.freeze({ ...LOST, activeJobs: Object.freeze([]) });
 
-/** All jobs, or those of an `agent`: `{updates, isConnected, degraded, error}`. The site's address, or options with it as `url`. */
+/** All jobs, or those of an `agent`: `{updates, isConnected, degraded, error}`. It takes a `url`, or options with one. */
 export function useProgressMonitor(options = "") {
   const { url, ...others } = withUrl(options);
   return shown(useOpen(others, [url, others.agent, others.limit], NO_UPDATES, (live) => progressMonitor(url, live)));
@@ -50,12 +53,10 @@ function useOpen(options, keys, empty, open) {
     setState(empty);
     if (!open) return undefined;
     let mounted = true;
-    const live = { ...options };
-    for (const name of Object.keys(options)) {
-      if (name === "token" || name === "ticket" || name.startsWith("on")) live[name] = (...said) => call(latest, name, said);
-    }
+    const live = CALLED.map((name) => [name, (said) => call(latest.current[name], said)]);
     const opened = open({
-      ...live,
+      ...options,
+      ...Object.fromEntries(live),
       onChange(state) {
         if (!mounted) return;
         setState(state);
@@ -70,7 +71,6 @@ function useOpen(options, keys, empty, open) {
   return state;
 }
 
-function call(latest, name, said) {
-  const given = latest.current[name];
-  return typeof given === "function" ? given(...said) : given;
+function call(given, said) {
+  return typeof given === "function" ? given(said) : given;
 }

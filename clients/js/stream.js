@@ -25,7 +25,7 @@ export function locate(base, path) {
   try {
     return new URL(base.replace(/\/+$/, "") + path, here);
   } catch {
-    throw new TypeError(`${JSON.stringify(base)} is no address of a Headway site, for example https://headway.example.com`);
+    throw new TypeError(`${JSON.stringify(base)} is no address of a site, for example https://headway.example.com`);
   }
 }
 

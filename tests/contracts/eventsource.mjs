@@ -1,4 +1,4 @@
-// A published EventSource on a stream, and what it hears: node eventsource.mjs URL [TOKEN]. A line of JSON for each thing.
+// A published EventSource on a stream: node eventsource.mjs URL [TOKEN]. It says a line of JSON for each thing it hears.
 import { EventSource } from "eventsource";
 
 const [url, token] = process.argv.slice(2);

@@ -73,6 +73,8 @@ def test_it_loses_and_doubles_nothing_when_the_site_is_killed_and_started_again(
     said = source.until(lambda said: said[0] == "message" and said[1]["status"] == "completed")
     assert ["error", False] in said
     assert heard + [one[1]["progress"] for one in said if one[0] == "message"] == list(range(101))
+    watched.kill()
+    other.kill()
 
 
 def test_each_event_comes_at_once_through_an_nginx_that_buffers(here: Server, follow: Follow) -> None:

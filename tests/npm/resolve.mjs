@@ -1,4 +1,4 @@
-// Lets a script of any folder import the packages that are installed here: `node --import tests/npm/resolve.mjs SCRIPT`.
+// Lets a script of any folder import what is installed here: node --import tests/npm/resolve.mjs SCRIPT
 import { register } from "node:module";
 
 const hooks = `

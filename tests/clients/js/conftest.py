@@ -34,16 +34,22 @@ def headway() -> Iterator[Server]:
     server = Server(free_port(), TOKEN)
     try:
         yield server.start()
+        server.kill()  # an orderly end takes a second, and other tests look at that
     finally:
         server.close()
 
 
 @pytest.fixture
-def two_sites(own_valkey: Callable[..., Valkey], server: Callable[..., Server]) -> tuple[Server, Server, Valkey]:
+def two_sites(
+    own_valkey: Callable[..., Valkey], server: Callable[..., Server]
+) -> Iterator[tuple[Server, Server, Valkey]]:
     """Two Headways on one store that keeps what it has over a restart: one to watch and to end, one to write by."""
     store = own_valkey("--appendonly", "yes", "--appendfsync", "always")
     env = {"REDIS_URL": store.url}
-    return server(env), server(env), store
+    sites = server(env), server(env)
+    yield *sites, store
+    for site in sites:
+        site.kill()
 
 
 @pytest.fixture
