@@ -50,6 +50,7 @@ class Bus:
         self._recent: deque[Entry] = deque()
         self._floor: list[Id | None] = [None] * store.partitions
         self._at: list[Id | None] = [None] * store.partitions
+        self._first: list[Id | None] = [None] * store.partitions
         self._moved = threading.Condition(self.lock)
         self._away: dict[int, tuple[str, float]] = {}
 
@@ -67,6 +68,17 @@ class Bus:
         """From where on everything is in memory; None until the store answered once."""
         floor = tuple(one for one in self._floor if one is not None)
         return floor if len(floor) == len(self._floor) else None
+
+    def reaches(self, since: Position) -> bool:
+        """Whether memory alone shows that all which came after a position is known, and was of this store."""
+        here, floor = self.position, self.floor
+        if here is None or floor is None or not covers(here, since) or not covers(since, floor):
+            return False
+        # Before the very first entry lies no position but the start: one that says so is of another store.
+        return all(
+            before != START or one == START or (first is not None and one >= first)
+            for one, before, first in zip(since, floor, self._first, strict=True)
+        )
 
     @property
     def away(self) -> tuple[str, float] | None:
@@ -102,6 +114,7 @@ class Bus:
         """Take up what came before this process began to read; nobody is told of it."""
         with self._moved:
             self._floor[partition], self._at[partition] = before, last
+            self._first[partition] = entries[0].id if entries else None
             others = [entry for entry in self._recent if entry.partition != partition]
             self._recent = deque(sorted([*others, *entries], key=lambda entry: entry.id))
             at = [floor or START for floor in self._floor]
@@ -127,6 +140,8 @@ class Bus:
                 self.serial += 1
                 entry.serial = self.serial
                 entry.position = positions.text(one or START for one in self._at)
+            if entries and self._first[partition] is None:
+                self._first[partition] = entries[0].id
             self._at[partition] = last
             self._recent.extend(entries)
             while len(self._recent) > KEPT:

@@ -17,7 +17,7 @@ from core.backlog import Frame
 from core.bus import Bus, covers
 from core.event_log import Entry, Lost, placed
 from core.hub import KEEPALIVE, Client, Hub, Transport, goodbye
-from core.positions import START, Position
+from core.positions import Position
 from core.store import StoreError
 from core.times import rfc3339
 
@@ -160,10 +160,7 @@ class Opening:
 
     def _checked(self, since: Position) -> Position:
         """Raises Lost, StoreError."""
-        here, floor = self._bus.position, self._bus.floor
-        in_memory = here is not None and floor is not None and covers(here, since) and covers(since, floor)
-        # Before the very first entry lies no position but the start: one that says so is of another store.
-        if not in_memory or START in (floor or ()):
+        if not self._bus.reaches(since):
             self._bus.log.check(since)
         return since
 

@@ -105,7 +105,7 @@ class ProgressStreams:
 def _is_for(channel: str, entry: Entry) -> bool:
     if entry.kind != "e":
         return False
-    return channel in (ALL, f"{OF_AGENT}{entry.value.agent}", f"{OF_JOB}{entry.value.number}")
+    return channel == ALL or channel in (f"{OF_AGENT}{entry.value.agent}", f"{OF_JOB}{entry.value.number}")
 
 
 def _said(channel: str) -> str:
