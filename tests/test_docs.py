@@ -17,7 +17,9 @@ from urllib.parse import unquote
 import pytest
 from msgspec import Meta
 
+from core import event_log, hub
 from core.settings import VARIABLES
+from core.sockets import server as sockets
 from routes import body, queue_api
 from services import job_changes, job_rules
 from services.upload_limits import LIMITS, size_words
@@ -76,7 +78,7 @@ def test_the_readmes_jobs_are_on_the_page_after_its_commands(server: Callable[..
             shell(block, site, tmp_path)
     found = {job["id"]: job for job in site.get("/api/v1/queue").json()["items"]}
     assert (found["export-1"]["current_step"], found["export-1"]["progress"]) == ("upload", 40)
-    assert found["export-2"]["status"] == "queued"
+    assert (found["export-2"]["status"], found["export-2"]["current_step"]) == ("completed", "upload")
     assert (found["old-1"]["status"], found["old-2"]["status"]) == ("completed", "failed")
     assert "Nightly export" in site.get("/dashboard/jobs").text
 
@@ -190,6 +192,8 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
     script = (ROOT / "core/scripts/apply.lua").read_text()
     kept = [re.search(rf"^local {name} = (\d+)", script, re.M)[1] for name in ("MOST_STAGES", "MOST_ATTEMPTS")]  # type: ignore[index]
     kept_kib = re.search(r"^local MOST_ATTEMPTS_BYTES = (\d+) \* 1024", script, re.M)[1]  # type: ignore[index]
+    parts = "".join((ROOT / f"core/scripts/parts/{part}.lua").read_text() for part in ("videos", "episodes"))
+    remembered = set(re.findall(r"^local MOST_(?:VIDEOS|EPISODES) = (\d+)", parts, re.M))
     assert told == {
         "what": "at most",
         "a JSON body": size_words(body.MOST_JSON),
@@ -199,6 +203,12 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
         "metadata, result": f"{size_words(job_rules.MOST_METADATA)} each, as JSON",
         "stages of an attempt, attempts kept of a job": f"{', '.join(kept)} in {kept_kib} KiB",
         "jobs in one answer of the list": str(queue_api.MOST_ITEMS),
+        "events that can be replayed": f"the last {event_log.TRIMMED_FROM:,} or so",
+        "open streams of a process": f"as many as it may open files, less {hub.RESERVE_FILES}; {hub.MOST_CLIENTS:,}",
+        "sockets of Socket.IO of a process": f"{sockets.MOST_CLIENTS:,}",
+        "videos and episodes of an agent that are told apart": f"{int(remembered.pop()):,} each",
         "an uploaded file": f"{size_words(LIMITS.received_bytes)}, as sent and unpacked",
     }
+    trims = re.findall(r"'MAXLEN', '~', (\d+)", script + (ROOT / "core/scripts/agent.lua").read_text())
+    assert {int(trim) for trim in trims} == {event_log.TRIMMED_FROM}
     assert LIMITS.received_bytes == LIMITS.unpacked_bytes
