@@ -7,6 +7,8 @@ const PATIENCE_MS = 10_000;
 const GONE_MS = 60_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
+const LONGEST_QUERY = 3500; // servers and proxies take no address of any length
+const TAG_LENGTH = 52; // with what stands around a part and its tag
 const HEAD = /^<hx-partial data-part="([^"]*)"[^>]* data-etag="([^"]*)"/;
 
 function spread(ms) {
@@ -71,11 +73,16 @@ export class Share {
     }, ms);
   }
 
-  // What all tabs want. Where they show different things none is named, so that the present one comes.
+  // What all tabs want, or as much of it as can be asked for; the others go on polling. Where tabs show different things no
+  // tag is named, so that the present one comes.
   #union() {
     const union = new Map();
+    let room = LONGEST_QUERY;
     for (const { tags } of this.#tabs.values()) {
-      for (const [name, tag] of tags) union.set(name, union.has(name) && union.get(name) !== tag ? "" : tag);
+      for (const [name, tag] of tags) {
+        if (union.has(name)) union.set(name, union.get(name) === tag ? tag : "");
+        else if ((room -= encodeURIComponent(name).length + TAG_LENGTH) > 0) union.set(name, tag);
+      }
     }
     return union;
   }

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OBSERVABILITY, REMEMBER, SAME, Site, Visit, watch
@@ -33,10 +32,11 @@ def word(page: Page, text: str, timeout: float = 30_000) -> None:
     expect(page.locator("[data-state-word]")).to_have_text(text, timeout=timeout)
 
 
-@pytest.mark.parametrize("stream", ["shared", "own"])
-def test_progress_that_is_reported_shows_without_a_poll(headway: Site, visit: Go, stream: str) -> None:
+def test_progress_that_is_reported_shows_without_a_poll_in_a_browser_that_shares_nothing(
+    headway: Site, visit: Go
+) -> None:
     number = headway.make("rendered", stage="download", progress=10)
-    seen = visit(headway, f"/dashboard/jobs/{number}", stream=stream)
+    seen = visit(headway, f"/dashboard/jobs/{number}", stream="own")
     seen.streaming()
     headway.change(number, stage="render", progress=64)
     expect(seen.page.locator("#region-job")).to_contain_text("64 %", timeout=30_000)
@@ -58,9 +58,9 @@ def test_two_browsers_show_the_same_at_once(headway: Site, visit: Go) -> None:
 
 def test_eight_tabs_of_one_browser_are_all_live_by_one_stream(headway: Site, visit: Go) -> None:
     number = headway.make("in every tab", stage="encode", progress=5)
-    places = [OBSERVABILITY, "/dashboard/jobs", f"/dashboard/jobs/{number}", "/dashboard/jobs?status=processing"]
-    first = visit(headway, places[0])
-    tabs = [first, *(another_tab(first, headway.url + place) for place in (places * 2)[1:])]
+    first = visit(headway, OBSERVABILITY)
+    others = ["/dashboard/jobs", "/dashboard/jobs?status=processing", *[f"/dashboard/jobs/{number}"] * 5]
+    tabs = [first, *(another_tab(first, headway.url + place) for place in others)]
     for tab in tabs:
         tab.streaming()
     wait_until(lambda: first.page.wait_for_timeout(50) or headway.page_streams() == 1, what="a single stream")
