@@ -67,7 +67,9 @@ class Opening:
     def __init__(self, bus: Bus, hub: Hub, source: Source, said: str | None) -> None:
         self._bus, self._hub, self._source = bus, hub, source
         self._said = said if source.missed is not None else None
-        self._told_away = False
+        self._since: Position | None = None
+        """Where the client stands; None until that is known."""
+        self._told_away: tuple[str, float] | None = None
 
     def run(self, client: Client, head: bytes = b"") -> None:
         """Bring a client in; `head` goes before everything. Takes as long as what it missed, mostly no time at all."""
@@ -79,14 +81,15 @@ class Opening:
             _send(client, [Frame(head, keep=True)])  # a proxy waits for the first byte
             head = b""
             self._bus.wait_for(None, BUS_WAIT_S)
-        since = self._bus.position if self._said is None and self._source.states is None else None
-        _send(client, [Frame(head + self._hello(since), keep=True)])
+        if self._said is None and self._source.states is None:
+            self._since = self._bus.position
+        _send(client, [Frame(head + self._hello(self._since), keep=True)])
         next_comment_at = time.monotonic() + COMMENT_S
         while client.open:
             try:
                 if self._bus.away is not None:
                     self._tell_away(client, *self._bus.away)
-                self._join(client, since)
+                self._join(client)
                 break
             except (StoreError, _NotYet):
                 # Without the store nobody knows what was missed: the client waits here, and is told why.
@@ -98,6 +101,9 @@ class Opening:
                     next_comment_at = time.monotonic() + COMMENT_S
                 time.sleep(STORE_PAUSE_S)
 
+        if client.open and self._told_away is not None and self._bus.away is None:
+            # It may have come back before this client heard of such things with the others.
+            _send(client, [recovered(*self._told_away)])
         if client.open and self._source.first is not None:
             with suppress(StoreError):  # what is published next tells it all
                 _send(client, self._source.first())
@@ -113,26 +119,30 @@ class Opening:
         return sse.event(greeting, name="connected", id=at, retry_ms=RETRY_MS)
 
     def _tell_away(self, client: Client, reason: str, since: float) -> None:
-        if not self._told_away:
-            self._told_away = True
+        if self._told_away is None:
+            self._told_away = (reason, since)
             _send(client, [degraded(reason, since)])
 
-    def _join(self, client: Client, since: Position | None) -> None:
-        """Raises StoreError, _NotYet."""
-        if since is None:
-            since = self._start(client)
-        if since is None or self._source.missed is None:
+    def _join(self, client: Client) -> None:
+        """Raises StoreError, _NotYet; a further call goes on where this one stopped."""
+        if self._since is None:
+            self._since = self._start(client)
+        if self._since is None or self._source.missed is None:
             with self._bus.lock:
                 self._enter(client)
             return
-        if not self._bus.wait_for(since, BUS_WAIT_S):
+        if not self._bus.wait_for(self._since, BUS_WAIT_S):
+            try:
+                self._bus.log.check(self._since)
+            except Lost:  # the store came back as another: as if it were a client that comes back to that
+                self._said, self._since = positions.text(self._since), None
             raise _NotYet
         while client.open:
-            since = self._give_older(client, since)
+            self._since = self._give_older(client, self._since)
             with self._bus.lock:
-                entries = self._bus.recent(since)
+                entries = self._bus.recent(self._since)
                 if entries is not None:
-                    self._give(client, entries, since)
+                    self._give(client, entries, self._since)
                     self._enter(client)
                     return
 
@@ -171,6 +181,7 @@ class Opening:
             return since
         for part in self._bus.log.between(since, floor):
             _send(client, self._frames(part))
+            self._since = positions.parse(part[-1].position, len(since))
             _await(client)
             if not client.open:
                 break
@@ -204,13 +215,17 @@ class Announcer:
         self._hub.broadcast(degraded(reason, since))
 
     def recovered(self, reason: str, since: float) -> None:
-        told = {"reason": reason, "since": rfc3339(since)}
-        self._hub.broadcast(Frame(sse.event(told, name="recovered"), keep=True))
+        self._hub.broadcast(recovered(reason, since))
 
 
 def degraded(reason: str, since: float) -> Frame:
     """That the store is away, and since when, in seconds since the epoch."""
     return Frame(sse.event({"reason": reason, "since": rfc3339(since)}, name="degraded"), keep=True)
+
+
+def recovered(reason: str, since: float) -> Frame:
+    """That the store, which was away since then, answers again."""
+    return Frame(sse.event({"reason": reason, "since": rfc3339(since)}, name="recovered"), keep=True)
 
 
 def gap(since: str, until: str) -> Frame:

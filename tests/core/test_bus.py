@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from core import bus as bus_module
-from core import event_reader, keys, positions
+from core import event_reader, keys, positions, streams
 from core.backlog import Frame
 from core.bus import Bus
 from core.event_log import Entry, EventLog, Lost
 from core.event_reader import Readers
 from core.hub import Hub
+from core.positions import Id
 from core.queued import QueuedClient
 from core.store import Store
-from core.streams import Opening, Source
+from core.streams import Opening, Source, States
 from tests.conftest import Valkey, wait_until
 
 DECODERS = {"e": bytes.decode}
@@ -213,6 +215,50 @@ def test_a_store_that_is_away_is_told_once_and_that_it_is_back(
     wait_until(lambda: plant.heard.values == ["1", "2"])
     plant.readers.stop()
     store.close()
+
+
+def test_who_comes_while_the_store_is_away_hears_that_it_is_back_and_its_states_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant.add("before")
+    client, opening = waiting(plant, monkeypatch, plant.bus.log.tail(0, 1)[2])
+    plant.bus.fail(0, "gone", 1.0)
+    wait_until(lambda: b"degraded" in bytes_of(client))
+    plant.bus.recover(0)
+    plant.start()
+    opening.join(20)
+    got = bytes_of(client)
+    assert (got.count(b"data: state"), got.count(b"event: degraded"), got.count(b"event: recovered")) == (1, 1, 1)
+    assert b"data: before" not in got
+
+
+def test_a_store_that_comes_back_as_another_while_a_client_waits_is_a_gap(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, opening = waiting(plant, monkeypatch, (7, 7))
+    plant.start()
+    opening.join(20)
+    got = bytes_of(client)
+    assert (got.count(b"event: gap"), got.count(b"data: present")) == (1, 1)
+
+
+def waiting(plant: Plant, monkeypatch: pytest.MonkeyPatch, at: Id) -> tuple[QueuedClient, threading.Thread]:
+    """A client whose states are of a moment that the bus has yet to come to, and what brings it in."""
+    monkeypatch.setattr(streams, "BUS_WAIT_S", 0.05)
+    monkeypatch.setattr(streams, "STORE_PAUSE_S", 0.01)
+    position = (at, *(positions.START for _ in range(plant.store.partitions - 1)))
+    states = States([Frame(b"data: state\n\n", keep=True)], position)
+    present = States([Frame(b"data: present\n\n", keep=True)])
+    source = Source(("all",), states=states, missed=frame, present=lambda: present)
+    client = QueuedClient(plant.hub, "sse", source.channels, source.limit)
+    opening = threading.Thread(target=Opening(plant.bus, plant.hub, source, None).run, args=(client,))
+    opening.start()
+    wait_until(lambda: b"data: state" in bytes_of(client))
+    return client, opening
+
+
+def bytes_of(client: QueuedClient) -> bytes:
+    return b"".join(one.data for one in list(client._backlog.frames))
 
 
 def test_a_client_that_may_no_longer_listen_is_let_go_at_its_beat(plant: Plant) -> None:
