@@ -24,7 +24,7 @@ def one(site: Site, number: int) -> tuple[Job | DamagedJob | None, Position | No
         pipeline.get(keys.JOB.at(partition, number))
         last, record = pipeline.execute(raise_on_error=False)
     if isinstance(record, bytes) and isinstance(last, list):
-        return from_record(number, record), _with(site.bus.position, partition, _id(last))
+        return from_record(number, record), _position(site, partition, _id(last))
     return jobs_service.get(site, JobRef(number=number)), site.bus.position
 
 
@@ -34,8 +34,7 @@ def present(site: Site) -> tuple[list[Job], Position | None]:
     position: list[Id] = []
     ended: list[tuple[float, int, int]] = []
     for partition in range(site.store.partitions):
-        last: Any = site.store.raw.xrevrange(keys.EVENTS.at(partition), count=1)
-        position.append(_id(last))
+        position.append(_last(site, partition))
         found: Any = site.store.redis.zrange(keys.FINISHED.at(partition), 0, MOST - 1, desc=True, withscores=True)
         ended += [(at, partition, int(number)) for number, at in found]
     working = [job for s in ("queued", "processing") for job in jobs_service.page(site, status=s, limit=MOST).items]
@@ -53,7 +52,11 @@ def _id(last: Any) -> Id:
     return positions.id_of(last[0][0]) if last else START
 
 
-def _with(position: Position | None, partition: int, at: Id) -> Position | None:
-    if position is None:
-        return None
-    return (*position[:partition], at, *position[partition + 1 :])
+def _position(site: Site, partition: int, at: Id) -> Position:
+    """Where the bus stands, but for one partition; before it began, where the store does."""
+    here = site.bus.position or tuple(_last(site, one) for one in range(site.store.partitions))
+    return (*here[:partition], at, *here[partition + 1 :])
+
+
+def _last(site: Site, partition: int) -> Id:
+    return _id(site.store.raw.xrevrange(keys.EVENTS.at(partition), count=1))
