@@ -1,6 +1,6 @@
 """Streams whose sockets gunicorn hands over: they hold no greenlet and no place among the worker's connections.
 
-A view authorises and puts a `Stream` into the box that lies in `environ`; once the head of the answer is known, the
+A view authorises and leaves in a box of `environ` how its stream begins; once the head of the answer is known, the
 socket is taken from gunicorn and the request ends by `StopIteration`, as a worker's connection does. It rests on the
 insides of gunicorn's gevent worker, so it stands in this file alone. Where there is no such socket (another server,
 TLS in the worker, HTTP/2) the box is missing and a view answers by `core.queued`.

@@ -136,6 +136,20 @@ def test_a_site_that_is_stopped_and_started_loses_and_doubles_nothing(server: Ca
         assert "reconnect" in watcher.names and "gap" not in watcher.names
 
 
+def test_a_store_killed_in_mid_stream_loses_and_doubles_nothing(server: Callable[..., Server]) -> None:
+    site = server()
+    number = created(site)
+    with Watcher(site, number) as watcher:
+        for n in range(60):
+            if n in (20, 40):
+                os.kill(site.store_pid() or 0, signal.SIGKILL)
+            told = {"message": str(n), "seq": n}
+            wait_until(lambda told=told: site.put(f"{JOBS}/{number}", json=told).status == 200, what="the store again")
+        wait_until(lambda: watcher.seen and watcher.seen[-1] == 59, what="the last event")
+        assert watcher.seen == list(range(60))
+        assert watcher.lives == 1 and "gap" not in watcher.names
+
+
 def test_a_store_that_is_away_is_told_of_and_nothing_is_lost(plant: Plant, site: Server) -> None:
     number = created(site)
     with opened(site.port, f"{STREAM}/{number}", TOKEN) as stream:
