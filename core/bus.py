@@ -5,6 +5,7 @@ What came lately is kept in memory, so that clients that come back find what the
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -16,6 +17,8 @@ from core.event_log import Decoders, Entry, EventLog
 from core.metrics import STREAM_LAG
 from core.positions import START, Id, Position
 from core.store import Store
+
+log = logging.getLogger("headway.bus")
 
 KEPT = 4096
 """Entries in memory, of all partitions."""
@@ -130,8 +133,7 @@ class Bus:
             self._take(partition, entries, last)
             if entries:
                 STREAM_LAG.set(max(0.0, self.clock() - entries[-1].ms / 1000))
-                for listener in self._listeners:
-                    listener.entries(entries)
+                self._tell(lambda listener: listener.entries(entries))
 
     def _take(self, partition: int, entries: list[Entry], last: Id) -> None:
         with self._moved:
@@ -151,23 +153,29 @@ class Bus:
 
     def tell_gap(self, since: Position) -> None:
         """What came after `since` is lost up to where the bus stands now."""
-        for listener in self._listeners:
-            listener.gap(positions.text(since), positions.text(self.position or ()))
+        until = positions.text(self.position or ())
+        self._tell(lambda listener: listener.gap(positions.text(since), until))
 
     def fail(self, partition: int, reason: str, since: float) -> None:
         """A partition does not answer since then."""
         told = self.away
         self._away[partition] = (reason, since)
         if told is None:
-            for listener in self._listeners:
-                listener.degraded(reason, since)
+            self._tell(lambda listener: listener.degraded(reason, since))
 
     def recover(self, partition: int) -> None:
         """A partition answers."""
         gone = self._away.pop(partition, None)
         if gone is not None and not self._away:
-            for listener in self._listeners:
-                listener.recovered(*gone)
+            self._tell(lambda listener: listener.recovered(*gone))
+
+    def _tell(self, call: Callable[[Listener], None]) -> None:
+        for listener in self._listeners:
+            try:
+                call(listener)
+            except Exception:
+                # The border around each: what one can't take must not keep it from the others.
+                log.exception("%s can't take what came", type(listener).__name__)
 
 
 def covers(here: Position, wanted: Position) -> bool:

@@ -183,7 +183,8 @@ def handing_over(application: WSGIApplication, log: Any) -> Any:
             answer.close()  # type: ignore[attr-defined]
         taken = _taken(sock)
         log.access(_Head(head[0]), None, environ, datetime.now() - began)
-        box.make(taken, _head_bytes(*head))
+        # In a greenlet of its own: a stream may wait for its store, and this one counts among the worker's connections.
+        gevent.spawn(box.make, taken, _head_bytes(*head))
         raise StopIteration
 
     return handed

@@ -6,6 +6,7 @@ A frame is made once and handed to every client of a channel. How a client takes
 
 from __future__ import annotations
 
+import logging
 import random
 import resource
 import sys
@@ -17,6 +18,8 @@ from typing import Literal
 from core import draining, sse
 from core.backlog import Frame
 from core.metrics import STREAM_CLIENTS, STREAM_CONNECTIONS, STREAM_DROPPED, STREAM_SENT
+
+log = logging.getLogger("headway.hub")
 
 Transport = Literal["sse", "page"]
 
@@ -90,6 +93,7 @@ class Hub:
         self._channels: dict[str, dict[Client, None]] = {}
         self._clients: list[dict[Client, None]] = [{} for _ in range(HEARTBEAT_S)]
         self._open: dict[Transport, int] = {"sse": 0, "page": 0}
+        self._expected: set[Client] = set()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         for transport in self._open:
@@ -113,7 +117,7 @@ class Hub:
         """Whether another stream would be one too many for this process's open files."""
         if self._most is None:
             self._most = min(MOST_CLIENTS, _files() - RESERVE_FILES)
-        return sum(self._open.values()) >= self._most
+        return sum(self._open.values()) + len(self._expected) >= self._most
 
     def count_open(self) -> dict[Transport, int]:
         """Open streams by transport."""
@@ -128,8 +132,14 @@ class Hub:
         with self.lock:
             return [name for name in self._channels if name.startswith(prefix)]
 
+    def expect(self, client: Client) -> None:
+        """A client that is about to join: it holds an open file already."""
+        if client.open:
+            self._expected.add(client)
+
     def join(self, client: Client) -> None:
         with self.lock:
+            self._expected.discard(client)
             for name in client.channels:
                 self._channels.setdefault(name, {})[client] = None
             client.beat = self._second % HEARTBEAT_S  # so its turn comes a whole interval from now
@@ -140,6 +150,7 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         with self.lock:
+            self._expected.discard(client)
             if self._clients[client.beat].pop(client, client) is client:
                 return  # it never joined
             for name in client.channels:
@@ -196,7 +207,11 @@ class Hub:
                 continue
             beats += 1
             if beats % round(1 / BEAT_S) == 0:
-                self.beat()
+                try:
+                    self.beat()
+                except Exception:
+                    # The border of a background thread: one client that fails must not end the heartbeat of all.
+                    log.exception("A beat of the streams failed")
 
     def beat(self) -> None:
         """Once a second: one of HEARTBEAT_S parts of the clients hears a comment, and all that stall are let go."""
@@ -219,16 +234,26 @@ class Hub:
     def end_all(self) -> None:
         """Send every client away, each with its own time to come back after."""
         with self.lock:
-            clients = [client for slot in self._clients for client in slot]
-        for client in clients:
-            client.deliver(frame := goodbye(), (Frame(frame, keep=True),))
-            client.close()
+            clients = [*self._expected, *(client for slot in self._clients for client in slot)]
+        _send_away(clients)
+
+    def end(self, name: str) -> None:
+        """As `end_all`, for one channel: its clients come back and say what they had last."""
+        with self.lock:
+            clients = list(self._channels.get(name, ()))
+        _send_away(clients)
 
 
 def goodbye() -> bytes:
-    """The last event of a stream whose process ends: when to come back."""
+    """The last event of a stream that this side ends: when to come back."""
     retry_ms = random.randint(*RETRY_MS)  # noqa: S311  it is no secret
     return sse.event({"retry": retry_ms}, name="reconnect", retry_ms=retry_ms)
+
+
+def _send_away(clients: Sequence[Client]) -> None:
+    for client in clients:
+        client.deliver(frame := goodbye(), (Frame(frame, keep=True),))
+        client.close()
 
 
 def _always() -> bool:

@@ -58,7 +58,7 @@ class Source:
 
 
 class _NotYet(Exception):
-    """The bus did not come as far as the store said it would."""
+    """The store is away, or the bus did not come as far as the store said it would."""
 
 
 class Opening:
@@ -73,6 +73,7 @@ class Opening:
 
     def run(self, client: Client, head: bytes = b"") -> None:
         """Bring a client in; `head` goes before everything. Takes as long as what it missed, mostly no time at all."""
+        self._hub.expect(client)
         if draining.begun():
             _send(client, [Frame(head + goodbye(), keep=True)])
             client.close()
@@ -83,6 +84,8 @@ class Opening:
             self._bus.wait_for(None, BUS_WAIT_S)
         if self._said is None and self._source.states is None:
             self._since = self._bus.position
+            if self._since is None and self._source.missed is not None:
+                self._said = ""  # it stands nowhere, as one that comes back and does not say where it was
         _send(client, [Frame(head + self._hello(self._since), keep=True)])
         next_comment_at = time.monotonic() + COMMENT_S
         while client.open:
@@ -152,7 +155,7 @@ class Opening:
             self._hub.join(client)
 
     def _start(self, client: Client) -> Position | None:
-        """Send what comes first; the position from which on the client gets everything."""
+        """Send what comes first; the position from which on the client gets everything. Raises StoreError, _NotYet."""
         if self._said is not None:
             since = positions.parse(self._said, self._bus.log.partitions)
             try:
@@ -160,8 +163,11 @@ class Opening:
                     return self._checked(since)
             except Lost:
                 pass
+            self._need_store()
             states = self._source.present() if self._source.present else self._source.states or States(())
-            until = states.position or self._bus.position or ()
+            until = states.position or self._bus.position
+            if until is None:
+                raise _NotYet
             _send(client, [gap(self._said[:MOST_SHOWN], positions.text(until))])
         else:
             states = self._source.states or States(())
@@ -169,10 +175,16 @@ class Opening:
         return states.position or self._bus.position
 
     def _checked(self, since: Position) -> Position:
-        """Raises Lost, StoreError."""
+        """Raises Lost, StoreError, _NotYet."""
         if not self._bus.reaches(since):
+            self._need_store()
             self._bus.log.check(since)
         return since
+
+    def _need_store(self) -> None:
+        """Raises _NotYet while the store is known to be away: however many wait for it, they ask it for nothing."""
+        if self._bus.away is not None:
+            raise _NotYet
 
     def _give_older(self, client: Client, since: Position) -> Position:
         """Send what the bus no longer has in memory; where the client stands then. Raises StoreError."""

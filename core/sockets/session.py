@@ -144,10 +144,7 @@ class Session(Socket):  # type: ignore[misc]
         return ()  # and not a list, which would be packets
 
     def _serve(self, sock: _socket.socket, head: bytes) -> None:
-        gevent.spawn(self._live, WebSocket(sock), head)
-
-    def _live(self, websocket: WebSocket, head: bytes) -> None:
-        self._websocket = websocket
+        websocket = self._websocket = WebSocket(sock)
         if self.closed:
             websocket.abort()
         gevent.spawn_later(UPGRADE_WITHIN_S, self._give_up, websocket)

@@ -242,6 +242,69 @@ def test_a_store_that_comes_back_as_another_while_a_client_waits_is_a_gap(
     assert (got.count(b"event: gap"), got.count(b"data: present")) == (1, 1)
 
 
+def test_who_comes_before_the_store_ever_answered_is_told_that_it_missed_something(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "BUS_WAIT_S", 0.05)
+    monkeypatch.setattr(streams, "STORE_PAUSE_S", 0.01)
+    source = Source(("all",), missed=frame, present=lambda: States([Frame(b"data: present\n\n", keep=True)]))
+    client = QueuedClient(plant.hub, "sse", source.channels, source.limit)
+    opening = threading.Thread(target=Opening(plant.bus, plant.hub, source, None).run, args=(client,))
+    plant.bus.fail(0, "gone", 1.0)
+    opening.start()
+    wait_until(lambda: b"degraded" in bytes_of(client))
+    plant.add("stored before the bus began")
+    plant.bus.recover(0)
+    plant.start()
+    opening.join(20)
+    plant.add("after")
+    wait_until(lambda: b"data: after" in bytes_of(client))
+    got = bytes_of(client)
+    assert got.index(b"event: gap") < got.index(b"data: present") < got.index(b"data: after")
+
+
+def test_who_waits_for_a_store_that_is_away_asks_it_for_nothing(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BUS_WAIT_S", 0.05)
+    monkeypatch.setattr(streams, "STORE_PAUSE_S", 0.01)
+    tries: list[object] = []
+    asked: list[object] = []
+    reaches, check = plant.bus.reaches, plant.bus.log.check
+    monkeypatch.setattr(plant.bus, "reaches", lambda since: tries.append(since) or reaches(since))
+    monkeypatch.setattr(plant.bus.log, "check", lambda since: asked.append(since) or check(since))
+    source = Source(("all",), missed=frame)
+    said = positions.text(((7, 7),) * plant.store.partitions)
+    client = QueuedClient(plant.hub, "sse", source.channels, source.limit)
+    opening = threading.Thread(target=Opening(plant.bus, plant.hub, source, said).run, args=(client,))
+    plant.bus.fail(0, "gone", 1.0)
+    opening.start()
+    wait_until(lambda: len(tries) > 3)
+    assert not asked
+    plant.bus.recover(0)
+    plant.start()
+    opening.join(20)
+    assert asked and b"event: gap" in bytes_of(client)
+
+
+def test_one_listener_that_fails_keeps_nothing_from_the_others(
+    plant: Plant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_reader, "BLOCK_MS", 50)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of its own")
+
+    for call in ("entries", "gap", "degraded", "recovered"):
+        monkeypatch.setattr(plant.heard, call, fail)
+    plant.bus.listen(after := Heard())
+    plant.start().add(1, 2)
+    wait_until(lambda: after.values == ["1", "2"])
+    plant.bus.fail(0, "gone", 1.0)
+    plant.bus.recover(0)
+    plant.store.redis.flushall()
+    wait_until(lambda: [told[0] for told in after.told] == ["degraded", "recovered", "gap"])
+    assert "Heard can't take what came" in caplog.text
+
+
 def waiting(plant: Plant, monkeypatch: pytest.MonkeyPatch, at: Id) -> tuple[QueuedClient, threading.Thread]:
     """A client whose states are of a moment that the bus has yet to come to, and what brings it in."""
     monkeypatch.setattr(streams, "BUS_WAIT_S", 0.05)

@@ -182,6 +182,32 @@ def test_who_comes_back_while_the_store_is_away_gets_what_it_missed_later(plant:
         stream.until_message(message="missed")
 
 
+def test_more_streams_wait_for_the_store_than_a_process_has_connections_and_it_goes_on_answering(
+    plant: Plant, site: Server
+) -> None:
+    plant.network.cut()
+    with contextlib.ExitStack() as stack:
+        more = 1050  # worker_connections is 1000
+        waiting = [
+            stack.enter_context(opened(site.port, STREAM, TOKEN, last_id="5-0", wait=False)) for _ in range(more)
+        ]
+        for stream in waiting:
+            stream.until(lambda s: s.named("connected"))
+        assert site.get("/healthz", timeout=10).status == 200
+        plant.network.mend()
+        for stream in waiting:
+            stream.until(lambda s: s.named("gap"))
+
+
+def test_a_stream_that_waits_for_the_store_is_sent_away_at_the_end_too(plant: Plant, site: Server) -> None:
+    plant.network.cut()
+    with opened(site.port, STREAM, TOKEN, last_id="5-0") as stream:
+        stream.until(lambda s: s.named("degraded"))
+        assert site.stop() == 0
+        stream.until_ended()
+        assert stream.events[-1].name == "reconnect"
+
+
 def test_a_store_that_comes_back_empty_means_a_gap(plant: Plant, site: Server) -> None:
     number = created(site)
     with opened(site.port, STREAM, TOKEN) as stream:
