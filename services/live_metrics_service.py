@@ -117,7 +117,7 @@ class LiveMetrics:
     def _first(self) -> list[Frame]:
         """For a client that has joined: what all others had last."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 if self._due_in_s() <= 0:
                     self._read()
                 self._thread = threading.Thread(target=self._run, name="headway-live-metrics", daemon=True)

@@ -11,6 +11,7 @@ from core import positions
 from core.backlog import Frame
 from core.event_log import Entry
 from core.site import Site
+from core.store import StoreError
 from core.streams import Source, States, gap
 from services import job_states_service, progress_dialect
 from services.job_model import Job
@@ -45,7 +46,12 @@ class ProgressStreams:
     def gap(self, since: str, until: str) -> None:
         told = gap(since, until)
         for name in self._site.hub.names(ALL):
-            self._site.hub.publish({name: [told, *self._states_of(name).frames]})
+            try:
+                states = self._states_of(name).frames
+            except StoreError:
+                self._site.hub.end(name)  # who comes back with what it had last gets both when they can be read
+            else:
+                self._site.hub.publish({name: [told, *states]})
 
     def degraded(self, reason: str, since: float) -> None:
         """As `core.streams.Announcer` says to all."""
