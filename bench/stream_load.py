@@ -63,6 +63,8 @@ class Arrivals:
     kib_per_client: float
     growth_mb: float
     cpu_s: float
+    busiest_s: float
+    """CPU of the one process that used the most."""
 
 
 def stream_load(plan: Plan) -> Arrivals:
@@ -85,11 +87,12 @@ async def run(plan: Plan) -> Arrivals:
         opened_rss = _rss(processes)
         if plan.silent is not None:
             await _flood(plan.port, path)
-        cpu_s, start = _cpu_s(processes), time.time()
+        cpu_before, start = _cpu_s(processes), time.time()
         answers = await _publish(plan, path)
         published = sum(answer is not None for answer in answers)
         await _all_came(streams, published)
-        cpu_s, grown = _cpu_s(processes) - cpu_s, _rss(processes) - rss
+        grown = _rss(processes) - rss
+        cpu_s = [after - before for before, after in zip(cpu_before, _cpu_s(processes), strict=True)]
     for one in silent:
         one.close()
     exactly = [published - abs(stream.got - published) for stream in streams]
@@ -103,7 +106,8 @@ async def run(plan: Plan) -> Arrivals:
         p99_ms=took[len(took) * 99 // 100] * 1e3,
         kib_per_client=(opened_rss - rss) / 1024 / plan.clients,
         growth_mb=grown / 1e6,
-        cpu_s=cpu_s,
+        cpu_s=sum(cpu_s),
+        busiest_s=max(cpu_s, default=0),
     )
 
 
@@ -147,8 +151,8 @@ def _rss(processes: list[psutil.Process]) -> int:
     return sum(process.memory_info().rss for process in processes)
 
 
-def _cpu_s(processes: list[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
+def _cpu_s(processes: list[psutil.Process]) -> list[float]:
+    return [sum(process.cpu_times()[:2]) for process in processes]
 
 
 if __name__ == "__main__":
