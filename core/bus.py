@@ -109,7 +109,7 @@ class Bus:
             for entry in reversed(self._recent):
                 if entry.id > since[entry.partition]:
                     found.append(entry)
-                elif len(self._at) == 1:
+                elif covers(since, entry.at):
                     break
             return found[::-1]
 
@@ -123,7 +123,8 @@ class Bus:
             at = [floor or START for floor in self._floor]
             for entry in self._recent:
                 at[entry.partition] = entry.id
-                entry.position = positions.text(at)
+                entry.place(at)
+                entry.memo.clear()  # it told where the entry stood before
             self._moved.notify_all()
 
     def take(self, partition: int, entries: list[Entry], last: Id) -> None:
@@ -141,7 +142,7 @@ class Bus:
                 self._at[partition] = entry.id
                 self.serial += 1
                 entry.serial = self.serial
-                entry.position = positions.text(one or START for one in self._at)
+                entry.place(one or START for one in self._at)
             if entries and self._first[partition] is None:
                 self._first[partition] = entries[0].id
             self._at[partition] = last

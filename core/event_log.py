@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +26,17 @@ class Entry:
     value: Any
     partition: int
     id: Id
+    at: Position = ()
+    """Where a stream stands after it."""
     position: str = ""
-    """Where a stream stands after it, as clients send it back."""
+    """The same, as clients send it back."""
     serial: int = 0
     """Counts what this process passed on; rises by one each."""
     memo: dict[str, Any] = field(default_factory=dict)
+
+    def place(self, at: Iterable[Id]) -> None:
+        self.at = tuple(at)
+        self.position = positions.text(self.at)
 
     @property
     def ms(self) -> int:
@@ -114,5 +120,5 @@ def placed(part: list[Entry], at: list[Id]) -> list[Entry]:
     """`part`, each entry with where a stream that stood `at` stands after it; moves `at` along."""
     for entry in part:
         at[entry.partition] = max(at[entry.partition], entry.id)
-        entry.position = positions.text(at)
+        entry.place(at)
     return part

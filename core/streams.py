@@ -200,9 +200,10 @@ class Opening:
         return tuple(map(max, since, floor))
 
     def _give(self, client: Client, entries: list[Entry], since: Position) -> None:
-        if len(since) > 1:
-            # It may stand further than the bus did at some of these, so its own way counts.
-            entries = placed([Entry(e.kind, e.value, e.partition, e.id) for e in entries], list(since))
+        # Where the bus stood behind it at some partition its own way counts; from then on the way is the same for all.
+        own = next((n for n, entry in enumerate(entries) if covers(entry.at, since)), len(entries))
+        copies = [Entry(e.kind, e.value, e.partition, e.id) for e in entries[:own]]
+        entries = placed(copies, list(since)) + entries[own:]
         _send(client, self._frames(entries))
 
     def _frames(self, entries: Sequence[Entry]) -> list[Frame]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from core import positions
 from core.backlog import Frame
@@ -14,6 +14,7 @@ from core.site import Site
 from core.store import StoreError
 from core.streams import Source, States, gap
 from services import job_states_service, progress_dialect
+from services.job_events import JobEvent
 from services.job_model import Job
 
 LIMIT = 10
@@ -82,8 +83,10 @@ class ProgressStreams:
         return self._states([job] if isinstance(job, Job) else [], position)
 
     def _source(self, channel: str, first: States | None = None) -> Source:
+        is_for = _filter(channel)
+
         def missed(entry: Entry) -> Frame | None:
-            return progress_dialect.frame(entry) if _is_for(channel, entry) else None
+            return progress_dialect.frame(entry) if entry.kind == "e" and is_for(entry.value) else None
 
         return Source((channel,), limit=LIMIT, states=first, missed=missed, present=lambda: self._states_of(channel))
 
@@ -108,10 +111,14 @@ class ProgressStreams:
         return States([progress_dialect.state(job, at) for job in jobs], position)
 
 
-def _is_for(channel: str, entry: Entry) -> bool:
-    if entry.kind != "e":
-        return False
-    return channel == ALL or channel in (f"{OF_AGENT}{entry.value.agent}", f"{OF_JOB}{entry.value.number}")
+def _filter(channel: str) -> Callable[[JobEvent], bool]:
+    if channel.startswith(OF_JOB):
+        number = int(channel.removeprefix(OF_JOB))
+        return lambda event: event.number == number
+    if channel.startswith(OF_AGENT):
+        agent = channel.removeprefix(OF_AGENT)
+        return lambda event: event.agent == agent
+    return lambda event: True
 
 
 def _said(channel: str) -> str:

@@ -149,6 +149,36 @@ def test_who_comes_back_at_any_event_gets_exactly_the_rest(plant: Plant) -> None
     client.close()
 
 
+def test_what_many_come_back_for_is_made_once_for_all_of_them(plant: Plant) -> None:
+    plant.start()
+    for n in range(30):
+        plant.add(n, partition=n % plant.store.partitions)
+    wait_until(lambda: len(plant.heard.values) == 30)
+    entries = plant.bus.recent((positions.START,) * plant.store.partitions) or []
+    given: list[Entry] = []
+    source = Source(("all",), missed=lambda entry: given.append(entry) or frame(entry))
+    client = QueuedClient(plant.hub, "sse", source.channels, source.limit)
+    Opening(plant.bus, plant.hub, source, entries[9].position).run(client)
+    assert len(given) == 20 and all(one is entry for one, entry in zip(given, entries[10:], strict=True))
+
+
+def test_who_comes_from_a_process_that_stood_elsewhere_is_told_by_its_own_way(plant: Plant) -> None:
+    plant.start()
+    for n in range(12):
+        plant.add(n, partition=n % plant.store.partitions)
+    wait_until(lambda: len(plant.heard.values) == 12)
+    entries = plant.bus.recent((positions.START,) * plant.store.partitions) or []
+    # There the last partition had come to its third entry, and the others to none.
+    ahead = [entry for entry in entries if entry.partition == plant.store.partitions - 1][2].id
+    said = (*((positions.START,) * (plant.store.partitions - 1)), ahead)
+    client, got = plant.stream(positions.text(said))
+    ids = [one.data.decode().split("\n")[0].removeprefix("id: ") for one in list(client._backlog.frames)[1:]]
+    rest = [entry.value for entry in entries if entry.id > said[entry.partition]]
+    assert got() == rest
+    for at, id in enumerate(ids):
+        assert plant.stream(id)[1]() == rest[at + 1 :]
+
+
 def test_with_several_readers_no_event_is_lost_or_doubled_while_many_come_and_go(plant: Plant) -> None:
     plant.start()
     seen: list[str] = []
