@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from flask import Flask
@@ -19,9 +23,14 @@ from app import create_app
 from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
+from scripts.shots import chromium
 from tests.node import Node
 from tests.serving import Server
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+T = TypeVar("T")
 TOKEN = "an-admin-token-for-tests"
 
 
@@ -35,6 +44,12 @@ def wait_until(holds, *, within: float = 30.0, every: float = 0.02, what: str = 
         if time.monotonic() > end:
             pytest.fail(f"{what} did not come within {within} s")
         time.sleep(every)
+
+
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` in a thread of its own: in this one the browser's loop may be running already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(contextvars.copy_context().run, asyncio.run, coroutine).result()
 
 
 def free_port() -> int:
@@ -110,6 +125,13 @@ def own_valkey() -> Iterator[Callable[..., Valkey]]:
     yield begin
     for one in begun:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium a process: there can be no second one beside it."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

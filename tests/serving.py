@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -211,8 +212,12 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """The web processes, oldest first."""
-        children = psutil.Process(self.pid).children()
-        return [child.pid for child in sorted(children, key=lambda c: c.create_time()) if child.name() == "gunicorn"]
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it ends just now
+                if child.name() == "gunicorn":
+                    found.append((child.create_time(), child.pid))
+        return [pid for _, pid in sorted(found)]
 
     def store_pid(self) -> int | None:
         """The embedded store's process, when it lives."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from bench.load import Connection, measure, request
 from bench.processes import Web
 from bench.rows import Row
 from bench.stream_load import Plan
-from tests.conftest import TOKEN, free_port
+from tests.conftest import TOKEN, free_port, run_async
 from tests.serving import ROOT, Server
 
 
@@ -101,7 +100,7 @@ def loaded(web: Web, monkeypatch: pytest.MonkeyPatch, **plan: float) -> stream_l
     monkeypatch.setattr(stream_load, "SETTLE_S", 0)
     pids = [worker.pid for worker in web.workers()]
     asked = Plan(web.port, 3, pids=pids, **({"rate": 50, "seconds": 0.1} | plan))  # type: ignore[arg-type]
-    found = asyncio.run(stream_load.run(asked))
+    found = run_async(stream_load.run(asked))
     assert found.published >= 1
     assert (found.refused, found.delivered_percent) == (0, 100)
     return found
@@ -112,7 +111,7 @@ def test_clients_that_come_back_are_seen_to_have_all_that_they_missed(
 ) -> None:
     monkeypatch.setattr(replays, "CLIENTS", 3)
     monkeypatch.setattr(replays, "MISSED", 5)
-    found = asyncio.run(replays.come_back(streams.port, replays._miss(streams)))
+    found = run_async(replays.come_back(streams.port, replays._miss(streams)))
     assert (found["opened"], found["whole"]) == (3, 3)
     assert found["began_at"] < found["ended_at"]
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
 
 from routes.pages import CDN, LIBRARIES
-from scripts.shots import chromium, sign_in
+from scripts.shots import sign_in
 from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.serving import Server
 
@@ -117,12 +117,6 @@ class Visit:
     def asked_for_parts(self) -> list[str]:
         """The addresses of parts that the page asked for by itself."""
         return [url for url in self.asked if url.split("?")[0].endswith(("-html", "/state", "/rows"))]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def start_site() -> Iterator[Site]:

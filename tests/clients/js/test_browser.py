@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from scripts.shots import chromium
 from tests.clients.js.conftest import create, report
 from tests.clients.js.frontend import frontend
 from tests.conftest import Valkey, free_port
@@ -18,12 +18,11 @@ def rows(page: Page, *texts: str) -> None:
 
 
 def test_a_page_of_another_origin_follows_jobs_by_tickets_and_comes_back(
-    own_valkey: Callable[..., Valkey], server: Callable[..., Server]
+    own_valkey: Callable[..., Valkey], server: Callable[..., Server], browser: Browser
 ) -> None:
     port = free_port()
     site = server({"REDIS_URL": own_valkey().url, "FRONTEND_URL": f"http://127.0.0.1:{port}"})
-    with frontend(port, site) as origin, chromium() as browser:
-        page = browser.new_page()
+    with frontend(port, site) as origin, closing(browser.new_page()) as page:
         page.goto(origin)
         page.wait_for_function("() => document.title === 'Jobs, live'")
         first = create(site)

@@ -13,7 +13,7 @@ import headway
 from headway.settings import read
 from headway.text import MESSAGE, TITLE
 from tests.clients.python.conftest import Site
-from tests.conftest import TOKEN
+from tests.conftest import TOKEN, run_async
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_threads_and_tasks_each_have_their_own_current_job(headway_site: Site, a
         threads = [threading.Thread(target=thread, args=(f"thread-{number}",)) for number in range(5)]
         for one in threads:
             one.start()
-        asyncio.run(tasks())
+        run_async(tasks())
         for one in threads:
             one.join()
         assert headway.current_job() is outer
@@ -188,7 +188,7 @@ def test_each_call_of_a_tracked_function_is_a_job(headway_site: Site, agent: str
 
     assert plain(1) == 2
     with pytest.raises(RuntimeError, match="film"):
-        asyncio.run(coroutine("film", quality=3))
+        run_async(coroutine("film", quality=3))
     assert list(generator(3)) == [0, 1, 2]
     assert headway.flush()
     found = {job["title"]: job["status"] for job in headway_site.of(agent)}
