@@ -5,6 +5,7 @@ import "./copy.js";
 import "./find.js";
 import { startCharts } from "./charts.js";
 import { startLive } from "./live.js";
+import { keepSteady } from "./steady.js";
 import { countTimes, sayTimes } from "./times.js";
 
 const FLASH_MS = 400;
@@ -37,6 +38,7 @@ setInterval(() => document.hidden || countTimes(), 1000);
 document.addEventListener("visibilitychange", () => document.hidden || sayTimes(document));
 
 startCharts();
+keepSteady();
 startLive();
 // From here on a new row slides in; those of the first paint stood there.
 setTimeout(() => document.documentElement.setAttribute("data-moving", ""), 1000);

@@ -77,6 +77,23 @@ def test_an_agents_page_shows_what_it_does_now_without_a_reload(headway: Site, v
     expect(seen.page.locator("#region-agent-made")).to_contain_text("Wednesday Study", timeout=30_000)
 
 
+def test_the_list_stays_where_it_is_when_an_active_job_above_it_ends(headway: Site, visit: Go) -> None:
+    for number in headway.ask("GET", "/api/v1/queue?status=processing")["items"]:
+        headway.change(number["queue_id"], status="completed")
+    stays, ends = headway.make("stays", progress=10), headway.make("ends", progress=10)
+    seen = visit(headway, "/dashboard/jobs", viewport={"width": 390, "height": 800})
+    seen.live()
+    expect(seen.page.locator(f"#now-{ends}")).to_be_visible()
+    before = seen.page.locator("#region-job-list").bounding_box()
+    headway.change(ends, status="completed")
+    expect(seen.page.locator(f"#now-{ends}")).to_have_count(0, timeout=30_000)
+    expect(seen.page.locator(f"#now-{stays}")).to_be_visible()
+    assert seen.page.locator("#region-job-list").bounding_box() == before
+    # At another width it takes what it needs.
+    seen.page.set_viewport_size({"width": 400, "height": 800})
+    seen.until("y => document.querySelector('#region-job-list').getBoundingClientRect().y < y", before and before["y"])
+
+
 def test_active_jobs_come_to_the_head_of_the_list_and_leave_it(headway: Site, visit: Go) -> None:
     seen = visit(headway, "/dashboard/jobs")
     seen.live()
