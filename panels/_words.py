@@ -81,7 +81,7 @@ def percent(number: float | None) -> str:
     """`98.6`, `100`, `–`; never rounded up to 100."""
     if number is None:
         return NONE
-    return "100" if number >= 100 else f"{math.floor(number * 10) / 10:.1f}"
+    return "100" if number >= 100 else f"{min(number, 99.9):.1f}"
 
 
 def span(seconds: float | None) -> str:

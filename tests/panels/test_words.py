@@ -53,7 +53,9 @@ def test_a_count_stands_in_full(number: float, text: str) -> None:
     assert words.count(number) == text
 
 
-@pytest.mark.parametrize("number,text", [(0, "0.0"), (98.69, "98.6"), (99.99, "99.9"), (99.9999, "99.9"), (100, "100")])
+@pytest.mark.parametrize(
+    "number,text", [(0, "0.0"), (66.67, "66.7"), (98.64, "98.6"), (99.96, "99.9"), (99.9999, "99.9"), (100, "100")]
+)
 def test_a_percentage_is_never_rounded_up_to_100(number: float, text: str) -> None:
     assert words.percent(number) == text
 
