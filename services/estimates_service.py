@@ -91,8 +91,12 @@ def estimate(job: Job, usual: Usual, now: datetime) -> Estimate:
     else:
         present, gone_s = job.stages[-1], _seconds(here - job.stages[-1].started_at)
         rest = usual.of_those_over(present.name, gone_s)
-        left = _sum(present.started_at, [rest, *(stretch for _, stretch in ahead)]) if rest else None
-        is_late, share = rest is None, min(gone_s / max(steps[len(job.stages) - 1].usual_s, 0.001), 1.0)
+        is_late = rest is None and len(usual.lasted[present.name]) >= FEW
+        if rest:
+            left = _sum(present.started_at, [rest, *(stretch for _, stretch in ahead)])
+        else:
+            left = None if is_late else _by_progress(job, here)
+        share = min(gone_s / max(steps[len(job.stages) - 1].usual_s, 0.001), 1.0)
     return Estimate(
         left=left and left.later(behind),
         is_late=is_late,

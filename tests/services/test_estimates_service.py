@@ -76,6 +76,12 @@ def test_a_stage_longer_than_it_ever_was_is_late_and_tells_no_end() -> None:
     assert found.is_late
 
 
+def test_one_shorter_run_before_does_not_make_a_stage_late() -> None:
+    found = estimate(timed("processing", 40, ("a", 10)), Usual(("a",), {"a": (0.004,)}), after(10))
+    assert not found.is_late
+    assert left(found).sure == "guess"
+
+
 def test_a_stage_that_comes_again_is_not_followed_by_what_was_passed() -> None:
     usual = Usual(("scan", "fix", "sign"), {"scan": (5.0,) * 3, "fix": (10.0,) * 3, "sign": (1.0,) * 3})
     again = timed("processing", 1, ("scan", 5), ("fix", 10), ("scan", 1))
