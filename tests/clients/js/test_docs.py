@@ -52,6 +52,12 @@ def test_the_watcher_follows_one_job_and_ends_with_it(run: Run, headway: Server)
     assert watcher.finish() == []
 
 
+def test_the_watcher_of_a_job_that_does_not_exist_says_so_and_ends(run: Run) -> None:
+    watcher = run("watch.mjs", 999_999)
+    assert watcher.finish() == []
+    assert "999999" in watcher.errors()
+
+
 def test_the_listener_hears_of_its_agent_and_ends(run: Run, headway: Server) -> None:
     listener = run("agent.mjs")
     heard_from(listener, lambda: report(headway, create(headway, agent="studio"), progress=5))
