@@ -29,6 +29,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 limit_request_line = 8190
+limit_request_field_size = 16_380  # a Last-Event-ID of 10 kB is garbage that still gets an answer in the stream
 
 logger_class = logs.Log
 accesslog = "-"

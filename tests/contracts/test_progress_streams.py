@@ -155,7 +155,7 @@ def test_who_is_cut_off_before_the_first_event_misses_nothing_either(here: Serve
 
 @pytest.mark.parametrize(
     "said",
-    ["garbage", "-1", "0", "1-1", "99999999999999-0", "9" * 7000, "1-1.1-1", "-", "1795274302627-", "²-0", "0x1-0"],
+    ["garbage", "-1", "0", "1-1", "99999999999999-0", "9" * 10_240, "1-1.1-1", "-", "1795274302627-", "²-0", "0x1-0"],
 )
 def test_a_last_event_id_that_leads_nowhere_gets_a_gap_and_the_present_states(here: Server, said: str) -> None:
     number = created(here)
