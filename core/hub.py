@@ -142,7 +142,7 @@ class Hub:
             self._expected.discard(client)
             for name in client.channels:
                 self._channels.setdefault(name, {})[client] = None
-            client.beat = self._second % HEARTBEAT_S  # so its turn comes a whole interval from now
+            client.beat = (self._second - 1) % HEARTBEAT_S  # so its turn comes before an interval is over
             self._clients[client.beat][client] = None
             self._open[client.transport] += 1
             STREAM_CONNECTIONS.labels(transport=client.transport).inc()
@@ -200,13 +200,14 @@ class Hub:
             STREAM_DROPPED.labels(transport=transport).inc(dropped)
 
     def _run(self) -> None:
-        beats = 0
+        beat_at = time.monotonic() + 1
         while not self._ending.wait(BEAT_S):
             if draining.begun():
                 self.end_all()
                 continue
-            beats += 1
-            if beats % round(1 / BEAT_S) == 0:
+            now = time.monotonic()
+            if now >= beat_at:
+                beat_at = max(beat_at + 1, now)  # a second on the whole, however long each takes
                 try:
                     self.beat()
                 except Exception:

@@ -14,7 +14,7 @@ from core.backlog import Frame
 from core.bus import Bus
 from core.event_log import Entry, EventLog, Lost
 from core.event_reader import Readers
-from core.hub import Hub
+from core.hub import HEARTBEAT_S, Hub
 from core.positions import Id
 from core.queued import QueuedClient
 from core.store import Store
@@ -360,7 +360,7 @@ def test_a_client_that_may_no_longer_listen_is_let_go_at_its_beat(plant: Plant) 
     other, _ = plant.stream()
     got()
     client.allowed = lambda: False
-    for _ in range(30):
+    for _ in range(HEARTBEAT_S - 1):  # within the interval, whatever a second is worth
         plant.hub.beat()
     assert (client.open, other.open, plant.hub.listeners("all")) == (False, True, 1)
     assert any(b"keepalive" in one.data for one in other._backlog.frames)
@@ -373,6 +373,20 @@ def test_a_client_that_takes_nothing_is_let_go(plant: Plant, monkeypatch: pytest
     monkeypatch.setattr("core.queued.STALL_S", -1.0)
     plant.hub.beat()
     assert not client.open and plant.hub.names() == []
+
+
+def test_a_beat_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    hub, beats = Hub(most_clients=10), list[int]()
+
+    def beat() -> None:
+        beats.append(1)
+        raise RuntimeError("a client's fault")
+
+    monkeypatch.setattr(hub, "beat", beat)
+    hub.start()
+    wait_until(lambda: len(beats) > 1)
+    hub.stop()
+    assert "A beat of the streams failed" in caplog.text
 
 
 def test_a_closed_client_leaves_nothing_behind(plant: Plant) -> None:
