@@ -32,6 +32,7 @@ function refresh(part) {
 }
 
 refresh(document);
+document.documentElement.setAttribute("data-said", "");
 document.addEventListener("htmx:after:swap", (event) => refresh(event.detail.ctx.target ?? document));
 setInterval(() => document.hidden || sayTimes(document), 10_000);
 setInterval(() => document.hidden || countTimes(), 1000);

@@ -18,6 +18,13 @@ Date.now = () => now() + by;
 Object.defineProperty(performance, "timeOrigin", { value: performance.timeOrigin + by });
 """
 
+NOTE_JUMPS = """
+window.jumped = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.jumped += entry.value)))
+  .observe({ type: "layout-shift", buffered: true });
+"""
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 def test_a_jobs_page_follows_it_to_its_end(headway: Site, visit: Go) -> None:
     number = headway.make("followed", stage="fetch", progress=10)
@@ -61,6 +68,16 @@ def test_a_reader_whose_clock_is_wrong_sees_how_long_it_really_was(headway: Site
     page.goto(f"{headway.url}/dashboard/jobs/{number}")
     assert page.evaluate("() => Date.now() - performance.timeOrigin < 60_000")
     expect(page.locator(".facts-line time")).to_have_text(COUNTED)
+
+
+def test_nothing_jumps_when_the_script_says_the_times(headway: Site, visit: Go) -> None:
+    number = headway.make("steady", stage="fetch", progress=10, message="part 3")
+    page = visit(headway, "/dashboard/jobs", viewport={"width": 390, "height": 900}).page
+    page.add_init_script(NOTE_JUMPS)
+    page.goto(f"{headway.url}/dashboard/jobs/{number}")
+    expect(page.locator(".facts-line time")).to_have_text(COUNTED)
+    page.evaluate(TWO_FRAMES)
+    assert page.evaluate("() => window.jumped") < 0.02
 
 
 def test_an_agents_page_shows_what_it_does_now_without_a_reload(headway: Site, visit: Go) -> None:
