@@ -24,7 +24,9 @@ log = logging.getLogger("headway.hub")
 Transport = Literal["sse", "page"]
 
 HEARTBEAT_S = 30
-"""How often a client gets a comment, and is asked whether it may still listen."""
+"""How often a client gets a comment."""
+ASK_EVERY_S = 5
+"""How often it is asked whether a client may still listen: who signs out sees that soon, on every open page."""
 STALL_S = 30
 """How long a client may take nothing of what waits for it."""
 BEAT_S = 0.25
@@ -42,7 +44,7 @@ KEEPALIVE = Frame(sse.comment("keepalive"), key="keepalive")
 class Client:
     """One open stream. A subclass says how frames get to it."""
 
-    __slots__ = ("__weakref__", "after", "allowed", "beat", "channels", "hub", "limit", "open", "transport")
+    __slots__ = ("__weakref__", "after", "allowed", "channels", "hub", "joined_s", "limit", "open", "transport")
 
     def __init__(self, hub: Hub, transport: Transport, channels: Sequence[str], limit: int) -> None:
         self.hub = hub
@@ -53,7 +55,7 @@ class Client:
         """Whether it may still listen."""
         self.after = 0
         """The last entry of the bus that it had as it joined."""
-        self.beat = 0
+        self.joined_s = 0
         self.open = True
 
     def deliver(self, data: bytes, frames: Sequence[Frame]) -> bool:
@@ -91,7 +93,7 @@ class Hub:
         self._second = 0
         self._most = most_clients
         self._channels: dict[str, dict[Client, None]] = {}
-        self._clients: list[dict[Client, None]] = [{} for _ in range(HEARTBEAT_S)]
+        self._clients: dict[Client, None] = {}
         self._open: dict[Transport, int] = {"sse": 0, "page": 0}
         self._expected: set[Client] = set()
         self._ending = threading.Event()
@@ -142,8 +144,8 @@ class Hub:
             self._expected.discard(client)
             for name in client.channels:
                 self._channels.setdefault(name, {})[client] = None
-            client.beat = (self._second - 1) % HEARTBEAT_S  # so its turn comes before an interval is over
-            self._clients[client.beat][client] = None
+            client.joined_s = self._second - 1  # so its turn comes before an interval is over
+            self._clients[client] = None
             self._open[client.transport] += 1
             STREAM_CONNECTIONS.labels(transport=client.transport).inc()
             STREAM_CLIENTS.labels(transport=client.transport).set(self._open[client.transport])
@@ -151,7 +153,7 @@ class Hub:
     def leave(self, client: Client) -> None:
         with self.lock:
             self._expected.discard(client)
-            if self._clients[client.beat].pop(client, client) is client:
+            if self._clients.pop(client, client) is client:
                 return  # it never joined
             for name in client.channels:
                 channel = self._channels.get(name)
@@ -179,7 +181,7 @@ class Hub:
     def broadcast(self, frame: Frame) -> None:
         """Hand a frame to every client of every channel."""
         with self.lock:
-            clients = [client for slot in self._clients for client in slot]
+            clients = list(self._clients)
         self._deliver(clients, frame.data, (frame,))
 
     def _deliver(self, clients: Sequence[Client], data: bytes, frames: Sequence[Frame]) -> None:
@@ -215,27 +217,25 @@ class Hub:
                     log.exception("A beat of the streams failed")
 
     def beat(self) -> None:
-        """Once a second: one of HEARTBEAT_S parts of the clients hears a comment, and all that stall are let go."""
+        """Once a second: one of HEARTBEAT_S parts of the clients hears a comment, one of ASK_EVERY_S is asked whether it may
+        still listen, and all that stall are let go."""
         with self.lock:
             self._second += 1
-            due = list(self._clients[self._second % HEARTBEAT_S])
-            others = [client for slot in self._clients for client in slot]
-        for turn, client in enumerate(due, 1):
-            if not client.allowed():
+            clients = list(self._clients)
+        now = time.monotonic()
+        for turn, client in enumerate(clients, 1):
+            age_s = self._second - client.joined_s
+            if client.stalled(now) or (age_s % ASK_EVERY_S == 0 and not client.allowed()):
                 client.close()
-            elif client.open:
+            elif age_s % HEARTBEAT_S == 0:
                 client.deliver(KEEPALIVE.data, (KEEPALIVE,))
             if turn % YIELD_EVERY == 0:
                 time.sleep(0)
-        now = time.monotonic()
-        for client in others:
-            if client.stalled(now):
-                client.close()
 
     def end_all(self) -> None:
         """Send every client away, each with its own time to come back after."""
         with self.lock:
-            clients = [*self._expected, *(client for slot in self._clients for client in slot)]
+            clients = [*self._expected, *self._clients]
         _send_away(clients)
 
     def end(self, name: str) -> None:

@@ -125,8 +125,8 @@ def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site
     expect(page.locator("#panel-processing")).to_contain_text("steady")  # the last good reading stays
     expect(page.locator(".state")).to_have_attribute("data-state", "polling")
     assert "headway_uptime_seconds" in seen.text("#metrics-text")
-    synced, polls = page.locator("[data-sync]").get_attribute("datetime"), seen.polls("metrics")
-    wait_until(lambda: page.wait_for_timeout(50) or seen.polls("metrics") > polls + 1, what="more polls")
+    synced, polls = page.locator("[data-sync]").get_attribute("datetime"), seen.polls("stats")
+    wait_until(lambda: page.wait_for_timeout(50) or seen.polls("stats") > polls + 1, what="more polls")
     assert page.locator("[data-sync]").get_attribute("datetime") == synced, "an old reading counted as a sync"
     own_headway.store.start()
     expect(banner).to_be_hidden(timeout=60_000)
