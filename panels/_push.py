@@ -83,7 +83,7 @@ class Pusher:
                 one.asked_at = now
                 if one.frame is not None and (one.failing or one.sent != tags.get(part.name)):
                     frames.append(one.frame)
-            if self._thread is None and self._watched:
+            if self._watched and not (self._thread is not None and self._thread.is_alive()):
                 self._failures = FailureNotes()
                 self._thread = threading.Thread(target=self._run, name="headway-push", daemon=True)
                 self._thread.start()
