@@ -127,7 +127,8 @@ def _state(argument: str) -> Content:
         return Content(render_template("components/damaged.html"), resting=True)
     estimate = estimates_service.of(site(), [found]).get(found.number)
     html = render_template("components/job_state.html", job=found, view=job_view.of(found, estimate, site().clock()))
-    return Content(html, resting=found.is_final)
+    # What failed is often tried again.
+    return Content(html, resting=found.status == "completed")
 
 
 @region("job-list", every=5, topics=lambda argument: _filter_of(argument).topics)

@@ -42,6 +42,15 @@ def test_a_jobs_page_follows_it_to_its_end(headway: Site, visit: Go) -> None:
     expect(seen.page.locator("[data-state-word]")).to_have_text("Finished", timeout=30_000)
 
 
+def test_the_page_of_a_failed_job_follows_its_next_attempt(headway: Site, visit: Go) -> None:
+    number = headway.make("flaky", stage="fetch", progress=10)
+    headway.change(number, status="failed", error="timed out")
+    seen = visit(headway, f"/dashboard/jobs/{number}")
+    seen.live()
+    headway.change(number, attempt=2, stage="render", progress=60)
+    expect(seen.page.locator(".headline .tag").first).to_have_text("processing", timeout=30_000)
+
+
 def test_a_job_that_was_over_before_its_page_was_opened_is_whole_and_asks_for_nothing(headway: Site, visit: Go) -> None:
     number = headway.make("fast", stage="scale", progress=50)
     headway.change(number, status="completed", result={"pixels": 3})

@@ -143,6 +143,13 @@ def test_a_damaged_job_is_shown_as_one_in_the_list_and_on_its_page(client: Flask
         assert "Damaged. The lists name this job" in text(one.text)
 
 
+def test_a_job_is_asked_for_again_until_it_is_completed(client: FlaskClient, site: Site) -> None:
+    failed = make(site, "may be tried again", {"status": "failed", "error": "timed out"})
+    completed = make(site, "done", {"status": "completed"})
+    assert "hx-get" in client.get(f"/dashboard/jobs/{failed}").text
+    assert "hx-get" not in client.get(f"/dashboard/jobs/{completed}").text
+
+
 def test_a_jobs_page_shows_what_it_did_and_why_it_failed(client: FlaskClient, site: Site) -> None:
     number = make(
         site,
@@ -166,7 +173,6 @@ def test_a_jobs_page_shows_what_it_did_and_why_it_failed(client: FlaskClient, si
     ):
         assert said in words
     assert re.findall(r'<rect class="(\w+)"', page) == ["room", "done", "bad"]
-    assert "hx-get" not in page, "a finished job is asked for again"
     assert f"/api/v1/queue/{number}" in page
 
 
