@@ -53,7 +53,7 @@ def test_the_list_has_each_agent_latest_seen_first_with_its_figures_and_a_link(c
     page = client.get(AGENTS).text
     assert names(page) == ["studio", "mail"]
     row = text(page[page.index("agents/studio") : page.index("agents/mail")])
-    assert re.search(r"studio 1 1 1 66.6 % ", row)
+    assert re.search(r"studio 1 1 1 66.7 % ", row)
     assert 'href="/dashboard/jobs?status=failed&amp;agent=studio"' in page
     assert "2 agents" in text(page)
 
