@@ -39,6 +39,7 @@ def test_it_shows_counts_rates_and_agents(app: Flask, site: Site) -> None:
     assert "By agent Active Succeed studio 3 95.2 %" in text
     assert ("title", "1,284,311 completed") in Parts(shown.html.decode()).attributes
     assert b'href="/dashboard/jobs?status=failed"' in shown.html
+    assert b'href="/dashboard/agents">All agents' in shown.html
 
 
 def test_before_the_first_job_it_teaches_how_to_report_one(app: Flask, site: Site) -> None:
