@@ -7,5 +7,5 @@ if [ $# -eq 0 ]; then
     .venv/bin/ruff format --check
     .venv/bin/mypy
 fi
-# A file's tests stay together: they share servers and browsers.
-exec .venv/bin/python -m pytest -n "${WORKERS:-2}" --dist loadfile "$@"
+# A file's tests stay together: they share servers and browsers. Many of them wait more than they work.
+exec .venv/bin/python -m pytest -n "${WORKERS:-3}" --dist loadfile "$@"
