@@ -50,6 +50,8 @@ class _Watched:
     """When it is looked at next; None while it is."""
     sent: str | None = None
     """The tag of what its pages show."""
+    not_before: float = NEVER
+    """What was read earlier is older than what a page shows."""
     frame: Frame | None = None
     failing: bool = False
 
@@ -81,8 +83,13 @@ class Pusher:
                         self._by_topic.setdefault(topic, set()).add(one)
                     self._plan(one, now)
                 one.asked_at = now
-                if one.frame is not None and (one.failing or one.sent != tags.get(part.name)):
+                shown = tags.get(part.name)
+                if one.frame is not None and (one.failing or not shown):
                     frames.append(one.frame)
+                if shown != one.sent:
+                    if shown:  # what the page shows may be newer than what was looked at last
+                        one.sent, one.not_before = None, now
+                    self._touch((one,))
             if self._watched and not (self._thread is not None and self._thread.is_alive()):
                 self._failures = FailureNotes()
                 self._thread = threading.Thread(target=self._run, name="headway-push", daemon=True)
@@ -185,7 +192,8 @@ class Pusher:
         except Exception:
             if not one.failing:
                 log.exception("%s can't be shown", one.part.name)
-        self._tell(one, look)
+        if look is None or look.began >= one.not_before:
+            self._tell(one, look)
         with self._changed:
             now = time.monotonic()
             unheard = not self._hub.listeners(one.part.channel)

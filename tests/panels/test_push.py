@@ -118,6 +118,17 @@ def test_a_page_that_comes_later_gets_what_is_known_but_for_what_it_shows(site: 
     assert (second.parts("stats"), second.parts("jobs")) == ([], ["some"])
 
 
+def test_a_page_that_shows_something_newer_than_was_looked_at_gets_nothing_older(site: Site) -> None:
+    source = Source("stats", every=60.0)
+    site.open(source)
+    wait_until(lambda: site.pages[0].parts("stats") == ["first"], what="the part")
+    source.text = "second"
+    page = site.open(source, tags={"stats": "second"})
+    wait_until(lambda: page.parts("stats"), what="a look")
+    assert page.parts("stats") == ["second"]
+    assert site.pages[0].parts("stats") == ["first", "second"]
+
+
 def test_nobody_looks_at_what_nobody_watches(site: Site) -> None:
     source = Source("stats", topics=("jobs",))
     page = site.open(source)
