@@ -8,4 +8,4 @@ if [ $# -eq 0 ]; then
     .venv/bin/mypy
 fi
 # A file's tests stay together: they share servers and browsers. Many of them wait more than they work.
-exec .venv/bin/python -m pytest -n "${WORKERS:-4}" --dist loadfile "$@"
+exec .venv/bin/python -m pytest -n "${WORKERS:-3}" --dist loadfile "$@"

@@ -116,12 +116,13 @@ def test_a_server_killed_in_the_middle_shows_it_and_the_file_sent_again_complete
     assert answer["unchanged"] >= 1000
 
 
-def test_an_orderly_end_in_the_middle_is_said_at_once(one: Server) -> None:
+def test_an_orderly_end_in_the_middle_is_said(one: Server) -> None:
     with begun(one, head(one, f"Content-Length: {len(DATA)}") + DATA[: len(DATA) // 2]):
         wait_until(lambda: one.get("/api/v1/queue?limit=1").json()["total"] >= 1000, what="the first rows")
         assert one.stop() == 0
     one.start()
-    assert shows(one, "interrupted") or shows(one, "cut off")
+    # Mostly at once. A process that is given no time by a busy machine is found out by its silence.
+    wait_until(lambda: shows(one, "interrupted") or shows(one, "cut off"), what="what became of the upload")
 
 
 def test_the_page_tells_how_far_an_upload_is(one: Server) -> None:

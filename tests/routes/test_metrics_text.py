@@ -103,9 +103,9 @@ def test_with_the_store_away_this_process_s_figures_are_served(settings: Setting
 
 
 def test_paths_of_jobs_are_no_labels(client: FlaskClient) -> None:
-    client.get("/api/v1/queue/12345")
-    client.get("/no/such/place/67890")
+    client.get("/api/v1/queue/job-nobody")
+    client.get("/no/such/place/nowhere")
     text = client.get("/metrics?scope=instance").text
-    assert "12345" not in text
-    assert "67890" not in text
+    assert "job-nobody" not in text
+    assert "nowhere" not in text
     assert 'route="unmatched"' in text
