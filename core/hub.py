@@ -121,10 +121,6 @@ class Hub:
             self._most = min(MOST_CLIENTS, _files() - RESERVE_FILES)
         return sum(self._open.values()) + len(self._expected) >= self._most
 
-    def count_open(self) -> dict[Transport, int]:
-        """Open streams by transport."""
-        return dict(self._open)
-
     def listeners(self, name: str) -> int:
         """How many listen to a channel."""
         return len(self._channels.get(name, ()))
