@@ -20,6 +20,7 @@ from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 
 from core import store
+from core.fields import FieldError
 
 log = logging.getLogger("headway.problems")
 
@@ -68,6 +69,7 @@ class Shown:
 
 def install(app: Flask) -> None:
     app.register_error_handler(Problem, answer)
+    app.register_error_handler(FieldError, _of_field)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(redis.RedisError, StoreProblems())
     app.log_exception = _log_once  # type: ignore[method-assign]
@@ -118,6 +120,10 @@ def _html(shown: Shown, form: str) -> str:
         log.exception("the error page failed, request %s", shown.request_id)
         words = f"{shown.status} {shown.title}. {shown.detail} Request {shown.request_id}."
         return f"<!doctype html><title>{shown.status}</title><p>{escape(words)}</p>"
+
+
+def _of_field(fault: FieldError) -> Response:
+    return answer(Problem(422, "Unprocessable field", f"{fault}.", field=fault.field))
 
 
 def _of_http(error: HTTPException) -> Any:

@@ -8,13 +8,13 @@ import msgspec
 from flask import Blueprint, Response, url_for
 
 from core import access
+from core.fields import FieldError, check
 from core.problems import Problem
 from routes import body, query, site
 from services import agent_json, agents_service, job_rules, jobs_service
 from services.agent_rules import AgentUpdate, BackfillFound, NewAgentJob, NewBackfill, NewVideo
 from services.agents_service import Told
 from services.job_model import DamagedJob
-from services.job_rules import FieldError
 from services.jobs_service import Outcome
 
 bp = Blueprint("agents", __name__, url_prefix="/agents")
@@ -86,10 +86,7 @@ def create(agent: str) -> Response:
     """201 and the job; 200 and the job as it stands, `applied` false, where its id exists."""
     _check(agent)
     new = body.of(NewAgentJob)
-    try:
-        outcome = agents_service.create_job(site(), agent, new)
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    outcome = agents_service.create_job(site(), agent, new)
     return _job(agent, outcome, 201 if outcome.kind == "created" else 200)
 
 
@@ -109,10 +106,7 @@ def update(agent: str, ref: str) -> Response:
 def discover(agent: str) -> Response:
     """201 and the video; 200 and the video as it was discovered, `applied` false, where it was before."""
     _check(agent)
-    try:
-        told = agents_service.discover(site(), agent, body.of(NewVideo))
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    told = agents_service.discover(site(), agent, body.of(NewVideo))
     return _told(told, agent_json.video)
 
 
@@ -121,10 +115,7 @@ def discover(agent: str) -> Response:
 def start_backfill(agent: str) -> Response:
     """201 and the backfill with its id; 200 and the backfill as it stands, `applied` false, where its id exists."""
     _check(agent)
-    try:
-        told = agents_service.start_backfill(site(), agent, body.of(NewBackfill))
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    told = agents_service.start_backfill(site(), agent, body.of(NewBackfill))
     return _told(told, agent_json.backfill)
 
 
@@ -145,13 +136,10 @@ class _Named(msgspec.Struct):
 
 def _check(agent: str) -> None:
     """Raises Problem 422 where no agent may have this name."""
-    try:
-        job_rules.check(_Named, {"agent": agent})
-        # What was no UTF-8 in the address reads so: it would be stored under another name than its sender meant.
-        if "\ufffd" in agent:
-            raise FieldError("agent", "should be UTF-8, percent-encoded")
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    check(_Named, {"agent": agent})
+    # What was no UTF-8 in the address reads so: it would be stored under another name than its sender meant.
+    if "\ufffd" in agent:
+        raise FieldError("agent", "should be UTF-8, percent-encoded")
 
 
 def _page() -> tuple[int, int]:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from core.fields import check
 from core.problems import Problem
-from services import job_json, job_rules
-from services.job_rules import FieldError
+from services import job_json
 
 MOST_JSON = 256 * 1024
 """Bytes of a single JSON body."""
@@ -24,15 +24,8 @@ T = TypeVar("T")
 
 
 def of(kind: type[T]) -> T:
-    """The JSON body as a `kind`. Raises Problem, as `json_object` does and 422 for a field that is not what it should be."""
-    try:
-        return job_rules.check(kind, json_object())
-    except FieldError as fault:
-        raise unprocessable(fault) from fault
-
-
-def unprocessable(fault: FieldError) -> Problem:
-    return Problem(422, "Unprocessable field", f"{fault}.", field=fault.field)
+    """The JSON body as a `kind`. Raises Problem as `json_object` does, and FieldError."""
+    return check(kind, json_object())
 
 
 def json_object() -> Any:

@@ -16,7 +16,7 @@ from routes import body, query, site
 from services import jobs_service
 from services.job_changes import JobRef
 from services.job_model import Attempt, DamagedJob, Job, StageSpan
-from services.job_rules import DEFAULT_AGENT, STATUSES, FieldError, NewJob, Status, Update
+from services.job_rules import DEFAULT_AGENT, STATUSES, NewJob, Status, Update
 from services.jobs_service import BatchReport
 from services.progress_dialect import number
 
@@ -32,10 +32,7 @@ MOST_ITEMS = 500
 def create() -> Response:
     """201 and the item; 200 and the item as it stands, `applied` false, where its id exists."""
     new = body.of(NewJob)
-    try:
-        outcome = jobs_service.create(site(), new)
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    outcome = jobs_service.create(site(), new)
     status = 201 if outcome.kind == "created" else 200
     return _written(outcome, status)
 
@@ -45,10 +42,7 @@ def create() -> Response:
 def update(ref: str) -> Response:
     """200 and the item; `applied` is false where the update was late, repeated, or came after the end."""
     new = body.of(Update)
-    try:
-        outcome = jobs_service.update(site(), ref_of(ref), new)
-    except FieldError as fault:
-        raise body.unprocessable(fault) from fault
+    outcome = jobs_service.update(site(), ref_of(ref), new)
     if outcome.kind == "missing":
         raise unknown(ref)
     return _written(outcome, 200)

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.event_log import Entry
+from core.fields import check
 from core.sockets.emission import Emission
 from core.times import rfc3339
 from services import job_json, job_rules
@@ -60,6 +61,6 @@ class _Subscription(Struct):
 
 def check_agent(said: Any) -> str:
     """`said` where it can be an agent's name. Raises ValueError, which says what it should be."""
-    agent = job_rules.check(_Subscription, {"agent": said}).agent
+    agent = check(_Subscription, {"agent": said}).agent
     job_json.check_text(agent, "agent")
     return agent

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from core.fields import FieldError
 from core.times import rfc3339
 from services import job_rules
 from services.job_changes import Change
@@ -16,7 +17,6 @@ from services.job_model import to_ms
 from services.job_rules import (
     EpisodeId,
     ErrorText,
-    FieldError,
     JobId,
     Message,
     Metadata,

@@ -9,10 +9,11 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from core.fields import FieldError, check
 from core.store import Store
 from services import job_json, job_rules
 from services.job_model import to_ms
-from services.job_rules import FieldError, HistoryRow, Line, NewJob, Update
+from services.job_rules import HistoryRow, Line, NewJob, Update
 
 MOST_LINE = 64 * 1024
 """Bytes of a line of a batch."""
@@ -90,7 +91,7 @@ def of_line(data: bytes) -> tuple[JobRef, Change]:
     """The job that a line of a batch is about, and what it says. Raises ValueError with what is wrong."""
     if len(data) > MOST_LINE:
         raise FieldError("the line", f"is {len(data):,} bytes; {MOST_LINE:,} is the most")
-    line = job_rules.check(Line, job_json.decode(data))
+    line = check(Line, job_json.decode(data))
     if isinstance(line.queue_id, int):
         ref = JobRef(number=line.queue_id)
         return ref, _aimed("update", ref, line)

@@ -1,19 +1,14 @@
-"""What may be said about a job, whichever way it comes in: the fields, their types, their limits.
-
-`check(Type, fields)` turns a decoded JSON object into one of the types here, or raises `FieldError`, which names the
-field and what it should be.
-"""
+"""What may be said about a job, whichever way it comes in: the fields, their types, their limits, for `core.fields.check`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
 from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from core.fields import FieldError
 
 Status = Literal["queued", "processing", "completed", "failed"]
 STATUSES: tuple[Status, ...] = ("queued", "processing", "completed", "failed")
@@ -52,15 +47,6 @@ Seq = Annotated[int, Meta(ge=0, le=2**53, description="a whole number from 0 to 
 Number = Annotated[int, Meta(ge=1, le=2**53, description="a job's number, from 1 to 2^53")]
 Time = Annotated[datetime, Meta(tz=True, description="a time with its zone, such as 2026-11-21T10:00:00Z")]
 Metadata = Annotated[dict[str, Any], Meta(description="a JSON object")]
-
-
-class FieldError(ValueError):
-    """A field is not what it should be. `field` is its path, `fault` says what it should be."""
-
-    def __init__(self, field: str, fault: str) -> None:
-        super().__init__(f"{field}: {fault}")
-        self.field = field
-        self.fault = fault
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,47 +113,6 @@ class HistoryRow(Struct, frozen=True):
     started_at: Time | None = None
     finished_at: Time | None = None
     stages: Annotated[list[PastStage], Meta(max_length=100)] | None = None
-
-
-T = TypeVar("T")
-
-
-def check(kind: type[T], fields: Any) -> T:
-    """`fields` as `kind`. Raises FieldError."""
-    try:
-        return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as fault:
-        raise _in_words(str(fault), kind) from fault
-
-
-def _in_words(text: str, kind: type[Any]) -> FieldError:
-    what, _, path = text.partition(" - at `$")
-    field = path.rstrip("`").lstrip(".")
-    if unknown := re.search(r"unknown field `(.*)`", what):
-        known = ", ".join(sorted(info.encode_name for info in msgspec.structs.fields(kind)))
-        return FieldError(unknown[1], f"is no field here; the fields are {known}")
-    if missing := re.search(r"missing required field `(.*)`", what):
-        return FieldError(missing[1], "is missing")
-    if not field:
-        return FieldError("the body", "should be a JSON object")
-    says = _descriptions(kind).get(field)  # type: ignore[arg-type]
-    if field == "status" and not says:
-        return FieldError(field, f"should be one of {', '.join(STATUSES)}")
-    return FieldError(field, f"should be {says}" if says else what[:1].lower() + what[1:].replace("`", ""))
-
-
-@cache
-def _descriptions(kind: Hashable) -> dict[str, str]:
-    """What each field of a type should be, in words, where its type says so."""
-    found = {}
-    hints = get_type_hints(kind, include_extras=True)
-    for info in msgspec.structs.fields(kind):  # type: ignore[arg-type]
-        hint = hints[info.name]
-        for part in (hint, *get_args(hint)):
-            for meta in getattr(part, "__metadata__", ()):
-                if isinstance(meta, Meta) and meta.description:
-                    found[info.encode_name] = meta.description
-    return found
 
 
 def as_json(value: Any, field: str) -> str:

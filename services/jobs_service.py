@@ -14,12 +14,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from core import keys
+from core.fields import FieldError
 from core.metrics import INGEST_UPDATES
 from core.site import Site
 from services import job_changes
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, FieldError, HistoryRow, NewJob, Status, Update
+from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
 
 CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""

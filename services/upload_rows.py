@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from services import job_rules
-from services.job_rules import FINAL, FieldError, HistoryRow
+from core.fields import FieldError, check
+from services.job_rules import FINAL, HistoryRow
 from services.upload_limits import Rejected, Row
 
 ALLOWED_SKEW = timedelta(minutes=1)
@@ -44,7 +44,7 @@ def job_of(row: Row, window: Window) -> HistoryRow | Rejected:
         if not fields:
             return Rejected(row.line, "", "says nothing about a job")
         fields.setdefault("status", _status(fields))
-        job = job_rules.check(HistoryRow, {"id": _ANY_ID, **fields})
+        job = check(HistoryRow, {"id": _ANY_ID, **fields})
         _check_times(job, window)
         return job if "id" in fields else _named(job)
     except FieldError as fault:

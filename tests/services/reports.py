@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core import keys
+from core.fields import check
 from core.site import Site
 from services import job_events, job_rules, jobs_service
 from services.job_changes import JobRef
@@ -16,13 +17,13 @@ from services.jobs_service import BatchReport, Outcome
 
 
 def create(site: Site, **fields: Any) -> Job:
-    job = jobs_service.create(site, job_rules.check(job_rules.NewJob, fields)).job
+    job = jobs_service.create(site, check(job_rules.NewJob, fields)).job
     assert isinstance(job, Job)
     return job
 
 
 def tell(site: Site, job: Job, **fields: Any) -> Outcome:
-    return jobs_service.update(site, JobRef(number=job.number), job_rules.check(job_rules.Update, fields))
+    return jobs_service.update(site, JobRef(number=job.number), check(job_rules.Update, fields))
 
 
 def told(site: Site, job: Job, **fields: Any) -> Job:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from core import keys
+from core.fields import FieldError
 from core.site import Site
 from services import agents_service, jobs_service
 from services.agent_model import Backfill, Video
-from services.job_rules import FieldError
 from tests.services.reports import iso
 from tests.services.told_agents import (
     AGENT,

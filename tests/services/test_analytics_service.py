@@ -13,6 +13,7 @@ from flask import Flask
 
 from core import keys, metrics
 from core.cache import Cache
+from core.fields import check
 from core.site import Site
 from core.store import Store, StoreError
 from services import analytics_service, job_rules, jobs_service
@@ -30,9 +31,9 @@ def frozen(site: Site) -> Site:
 
 def report(site: Site, status: str, agent: str = "studio", **fields: Any) -> None:
     """One job that is of this status now."""
-    job = jobs_service.create(site, job_rules.check(job_rules.NewJob, {"agent": agent})).job
+    job = jobs_service.create(site, check(job_rules.NewJob, {"agent": agent})).job
     assert job is not None
-    update = job_rules.check(job_rules.Update, {"status": status, **fields})
+    update = check(job_rules.Update, {"status": status, **fields})
     jobs_service.update(site, JobRef(number=job.number), update)
 
 

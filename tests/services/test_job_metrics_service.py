@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
 from core import keys, metrics
+from core.fields import check
 from core.fleet import Fleet
 from core.site import Site
 from core.store import Store
@@ -18,9 +19,9 @@ from tests.core.fleets import assert_valid
 
 
 def report(site: Site, agent: str, status: str) -> None:
-    job = jobs_service.create(site, job_rules.check(job_rules.NewJob, {"agent": agent})).job
+    job = jobs_service.create(site, check(job_rules.NewJob, {"agent": agent})).job
     assert job is not None
-    jobs_service.update(site, JobRef(number=job.number), job_rules.check(job_rules.Update, {"status": status}))
+    jobs_service.update(site, JobRef(number=job.number), check(job_rules.Update, {"status": status}))
 
 
 def samples(site: Site) -> dict[str, dict[frozenset[Any], float]]:
@@ -130,5 +131,5 @@ def test_every_update_counts_by_what_became_of_it(site: Site) -> None:
 
     created, applied, missing = counted("created"), counted("applied"), counted("missing")
     report(site, "a", "completed")
-    jobs_service.update(site, JobRef(number=10**9), job_rules.check(job_rules.Update, {"progress": 5}))
+    jobs_service.update(site, JobRef(number=10**9), check(job_rules.Update, {"progress": 5}))
     assert (counted("created"), counted("applied"), counted("missing")) == (created + 1, applied + 1, missing + 1)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.fields import check
 from core.site import Site
 from core.store import Store
 from services import job_rules, jobs_service
@@ -135,7 +136,7 @@ def test_with_several_partitions_numbers_tell_theirs_and_lists_are_one(many: Sit
 
 
 def test_creating_one_id_from_many_sides_at_once_makes_one_job(site: Site) -> None:
-    new = job_rules.check(job_rules.NewJob, {"id": "same"})
+    new = check(job_rules.NewJob, {"id": "same"})
     with ThreadPoolExecutor(8) as pool:
         kinds = [o.kind for o in pool.map(lambda _: jobs_service.create(site, new), range(40))]
     assert sorted(kinds) == ["created"] + ["kept"] * 39

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from core import keys
+from core.fields import check
 from core.site import Site
 from services import job_rules, jobs_service
 from services.job_changes import JobRef
@@ -76,9 +77,7 @@ class TestHistory:
         past = {"created_at": NOW - timedelta(hours=2), "started_at": NOW - timedelta(hours=1),
                 "finished_at": NOW - timedelta(minutes=30)}  # fmt: skip
         given = {"id": "h1", "status": "completed", **past, **fields}
-        return job_rules.check(
-            job_rules.HistoryRow, {n: iso(v) if isinstance(v, datetime) else v for n, v in given.items()}
-        )
+        return check(job_rules.HistoryRow, {n: iso(v) if isinstance(v, datetime) else v for n, v in given.items()})
 
     def test_a_row_keeps_its_own_times_and_stages(self, site: Site) -> None:
         stages = [{"name": "read", "started_at": iso(NOW - timedelta(hours=1)), "finished_at": iso(NOW)}]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from core import keys
+from core.fields import check
 from core.site import Site
 from services import job_rules, jobs_service
 from services.job_changes import JobRef
@@ -68,7 +69,7 @@ def test_minutes_go_after_a_day_and_hours_after_eight(site: Site) -> None:
 def test_a_row_of_last_week_counts_in_its_hour_and_in_no_minute(site: Site) -> None:
     ended = NOW - timedelta(days=3)
     row = {"id": "h", "status": "completed", "started_at": iso(ended - timedelta(minutes=1)), "finished_at": iso(ended)}
-    jobs_service.store_rows(site, [job_rules.check(job_rules.HistoryRow, row)])
+    jobs_service.store_rows(site, [check(job_rules.HistoryRow, row)])
     assert kept(site, keys.MINUTE) == {}
     assert kept(site, keys.HOUR)["completed"] == 1
 
@@ -89,7 +90,7 @@ def test_the_stage_in_which_a_job_failed_is_no_measure_and_neither_is_its_order(
 def test_rows_of_history_tell_no_stage_times(site: Site) -> None:
     past = [{"name": "read", "started_at": iso(NOW - timedelta(hours=1)), "finished_at": iso(NOW)}]
     row = {"id": "h", "agent": "a", "status": "completed", "stages": past, "finished_at": iso(NOW)}
-    jobs_service.store_rows(site, [job_rules.check(job_rules.HistoryRow, row)])
+    jobs_service.store_rows(site, [check(job_rules.HistoryRow, row)])
     assert stage_times(site, "a") == {}
 
 

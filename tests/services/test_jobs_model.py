@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import keys
+from core.fields import check
 from core.site import Site
 from services import job_events, job_rules, jobs_service
 from services.job_changes import JobRef
@@ -37,7 +38,7 @@ UPDATES = st.lists(
 
 
 def tell(site: Site, agent: str, id: str, fields: dict[str, Any]) -> jobs_service.Outcome:
-    return jobs_service.update(site, JobRef(agent=agent, id=id), job_rules.check(job_rules.Update, fields))
+    return jobs_service.update(site, JobRef(agent=agent, id=id), check(job_rules.Update, fields))
 
 
 def ready(site: Site, count: int) -> tuple[str, list[str]]:

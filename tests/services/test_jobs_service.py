@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core import keys
+from core.fields import check
 from core.site import Site
 from services import job_rules, jobs_service
 from services.job_changes import JobRef
@@ -33,7 +34,7 @@ def test_numbers_rise_and_ids_are_uuids_unless_named(site: Site) -> None:
 
 def test_creating_an_id_that_exists_changes_nothing(site: Site) -> None:
     job = create(site, id="x", title="first")
-    again = jobs_service.create(site, job_rules.check(job_rules.NewJob, {"id": "x", "title": "second"}))
+    again = jobs_service.create(site, check(job_rules.NewJob, {"id": "x", "title": "second"}))
     assert again.kind == "kept"
     assert again.job == job
     assert len(events(site)) == 1
@@ -210,7 +211,7 @@ def test_an_impossible_time_counts_as_that_of_arrival_and_is_flagged(site: Site,
 
 
 def test_an_unknown_number_is_missing_and_an_unknown_id_too(site: Site) -> None:
-    update = job_rules.check(job_rules.Update, {"progress": 1})
+    update = check(job_rules.Update, {"progress": 1})
     assert jobs_service.update(site, JobRef(number=99), update).kind == "missing"
     assert jobs_service.update(site, JobRef(id="nobody"), update).kind == "missing"
     assert jobs_service.get(site, JobRef(number=99)) is None

@@ -11,6 +11,7 @@ import pytest
 
 from core import keys
 from core.backlog import Frame
+from core.fields import check
 from core.queued import QueuedClient
 from core.site import Site
 from core.store import Store
@@ -56,7 +57,7 @@ def ticking() -> bool:
 def report(site: Site, status: str) -> None:
     job = jobs_service.create(site, NewJob()).job
     assert job is not None
-    jobs_service.update(site, JobRef(number=job.number), job_rules.check(job_rules.Update, {"status": status}))
+    jobs_service.update(site, JobRef(number=job.number), check(job_rules.Update, {"status": status}))
 
 
 def test_a_tick_tells_the_jobs_that_are_kept_and_the_rates_of_late(site: Site, store: Store) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core import keys
+from core.fields import check
 from core.site import Site
-from services import agent_events, agent_rules, agents_service, job_events, job_rules
+from services import agent_events, agent_rules, agents_service, job_events
 from services.agent_events import AgentEvent
 from services.agent_model import Backfill, Video
 from services.agents_service import Told
@@ -18,14 +19,14 @@ AGENT = "Überschnitt 1"
 
 
 def create(site: Site, agent: str = AGENT, **fields: Any) -> Job:
-    new = job_rules.check(agent_rules.NewAgentJob, fields)
+    new = check(agent_rules.NewAgentJob, fields)
     job = agents_service.create_job(site, agent, new).job
     assert isinstance(job, Job)
     return job
 
 
 def tell(site: Site, job: Job, **fields: Any) -> Outcome:
-    return agents_service.update_job(site, job.agent, job.id, job_rules.check(agent_rules.AgentUpdate, fields))
+    return agents_service.update_job(site, job.agent, job.id, check(agent_rules.AgentUpdate, fields))
 
 
 def told(site: Site, job: Job, **fields: Any) -> Job:
@@ -40,16 +41,16 @@ def made(site: Site, episode: str, *, agent: str = AGENT, **fields: Any) -> Job:
 
 
 def discover(site: Site, video: str, agent: str = AGENT, **fields: Any) -> Told[Video]:
-    return agents_service.discover(site, agent, job_rules.check(agent_rules.NewVideo, {"videoId": video, **fields}))
+    return agents_service.discover(site, agent, check(agent_rules.NewVideo, {"videoId": video, **fields}))
 
 
 def start(site: Site, agent: str = AGENT, **fields: Any) -> Told[Backfill]:
-    new = job_rules.check(agent_rules.NewBackfill, {"totalVideos": 9, **fields})
+    new = check(agent_rules.NewBackfill, {"totalVideos": 9, **fields})
     return agents_service.start_backfill(site, agent, new)
 
 
 def found(site: Site, id: str, agent: str = AGENT, **fields: Any) -> Told[Backfill] | None:
-    new = job_rules.check(agent_rules.BackfillFound, {"totalFound": 5, "totalEnqueued": 3, **fields})
+    new = check(agent_rules.BackfillFound, {"totalFound": 5, "totalEnqueued": 3, **fields})
     return agents_service.report_backfill(site, agent, id, new)
 
 
