@@ -6,9 +6,10 @@ import os
 
 from flask import Flask
 
-from core import access, metrics, problems
+from core import access, config, metrics, problems
 from core.bus import Bus
 from core.cache import Cache
+from core.config import Config
 from core.duties import Duty
 from core.fleet import Fleet
 from core.hub import Hub
@@ -45,14 +46,16 @@ DUTIES = (
 )
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application. The store's address is `settings.redis_url`; it need not answer yet."""
+def create_app(settings: Settings | None = None, declared: Config | None = None) -> Flask:
+    """The WSGI application. The store's address is `settings.redis_url`; it need not answer yet. `declared` is what
+    headway.toml says. Raises SettingError where either can't be worked with."""
     settings = settings or read(os.environ)
+    declared = declared or config.read(settings, os.environ)
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
     bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode})
-    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub())
+    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = DUTIES
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)

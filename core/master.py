@@ -14,7 +14,7 @@ from functools import cache
 from signal import SIG_IGN, SIGINT, SIGTERM, SIGUSR2, signal
 from typing import Any, NoReturn
 
-from core import port, tokens
+from core import config, port, tokens
 from core import uptime as _uptime  # noqa: F401  imported before the workers fork, it keeps the time of this start
 from core.claim import Claim, FolderRefused
 from core.embedded import Embedded, StoreFailed
@@ -55,6 +55,7 @@ def on_starting(arbiter: Any) -> None:
     _raise_file_limit()
     global _greeting
     try:
+        config.read(settings(), os.environ)
         port.check(settings().host, settings().port)
         if settings().redis_url is None:
             _start_store(arbiter.log)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.bus import Bus
 from core.cache import Cache
+from core.config import Config
 from core.fleet import Fleet
 from core.hub import Hub
 from core.settings import Settings
@@ -22,5 +23,7 @@ class Site:
     fleet: Fleet
     bus: Bus
     hub: Hub
+    config: Config
+    """What headway.toml declares."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch, UTC."""

@@ -1,0 +1,51 @@
+"""Kinds of values in headway.toml that TOML itself does not have."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+Url = Annotated[
+    str, Meta(pattern=r"\A[a-z][a-z0-9+.-]*://[^\s]+\Z", max_length=2_000, description="an address, scheme first")
+]
+Headers = dict[
+    Annotated[str, Meta(pattern=r"\A[A-Za-z0-9-]+\Z", description="a header's name")],
+    Annotated[str, Meta(pattern=r"\A[\x20-\x7e]*\Z", description="a header's value, on one line")],
+]
+Id = Annotated[
+    str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", description="1 to 64 of letters, digits, - and _")
+]
+
+
+class Seconds(float):
+    """A span of time: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`, or a number of seconds."""
+
+    def __str__(self) -> str:
+        left, parts = float(self), []
+        for unit in ("d", "h", "m"):
+            whole, left = divmod(left, UNITS_S[unit])
+            if whole:
+                parts.append(f"{whole:g}{unit}")
+        if left or not parts:
+            parts.append(f"{left:g}s" if left >= 1 or not left else f"{left * 1000:g}ms")
+        return "".join(parts)
+
+
+def hook(kind: type, value: Any) -> Any:
+    """For `core.fields.check`. Raises ValueError, TypeError."""
+    if kind is not Seconds:
+        raise TypeError(f"no value of a configuration is a {kind.__name__}")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("should be a span of time, such as 30s, 5m or 1h30m")
+    if isinstance(value, str):
+        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)
+        if not parts or "".join(number + unit for number, unit in parts) != value:
+            raise ValueError("should be a span of time, such as 30s, 5m or 1h30m")
+        value = sum(float(number) * UNITS_S[unit] for number, unit in parts)
+    if not 0 < value <= 366 * 86_400:
+        raise ValueError("should be a span of time above 0, a year at most")
+    return Seconds(value)
