@@ -36,7 +36,7 @@ class Part:
     every: float
     """Seconds between two looks when nothing happens."""
     topics: Collection[str]
-    """What it depends on: `jobs`, `job:17`, `agents`, `agent:studio`."""
+    """What it depends on: `jobs`, `job:17`, `agents`, `agent:studio`, `notifications`, `alerts`."""
     look: Callable[[], Look]
     """Raises Problem where there is nothing to show, StoreError where the store is away."""
 

@@ -11,7 +11,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,14 @@ LINGER_S = 5.0
 AGAIN_S = 0.25
 """How soon a part is sent again that was read before its page listened."""
 NEVER = float("-inf")
+
+TOPICS: Mapping[str, Callable[[Any], Collection[str]]] = {
+    "e": lambda event: ("jobs", f"job:{event.number}", f"agent:{event.agent}"),
+    "a": lambda event: ("agents", f"agent:{event.agent}"),
+    "n": lambda event: ("notifications",),
+    "k": lambda event: ("alerts",),
+}
+"""What each kind of entry touches."""
 
 log = logging.getLogger("headway.push")
 
@@ -101,10 +109,7 @@ class Pusher:
         """What the bus tells, in order."""
         if not self._watched:
             return
-        topics = set[str]()
-        for entry in entries:
-            topics |= {"jobs", f"job:{entry.value.number}"} if entry.kind == "e" else {"agents"}
-            topics.add(f"agent:{entry.value.agent}")
+        topics = {topic for entry in entries for topic in TOPICS[entry.kind](entry.value)}
         with self._changed:
             self._failures.add((entry.value for entry in entries if entry.kind == "e"), time.monotonic())
             self._touch({one for topic in topics for one in self._by_topic.get(topic, ())})
