@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     """The WSGI application. The store's address is `settings.redis_url`; it need not answer yet. `declared` is what
     headway.toml says. Raises SettingError where either can't be worked with."""
     settings = settings or read(os.environ)
-    declared = declared or config.read(settings, os.environ)
+    declared = declared or config.held(settings, os.environ)
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)

@@ -46,6 +46,7 @@ rooms = [
 reload_extra_files = rooms if settings.dev else []
 
 on_starting = master.on_starting
+on_reload = master.on_reload
 when_ready = master.when_ready
 on_exit = master.on_exit
 

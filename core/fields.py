@@ -11,6 +11,19 @@ import msgspec
 from msgspec import Meta
 
 T = TypeVar("T")
+WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "a table of names and values",
+    "str": "text",
+}
+STEP = re.compile(r"([^.\[\]]+)(?![^\[]*\])|\[([^\]]*)\]")
+"""A step of a path such as `tiles[2].source`: a name, or what stands in brackets."""
+FIELD = re.compile(r"(.*?)\.?([^.\[\]]*)(?:\[[^\]]*\])*", re.S)
+"""A path's last name, and what stands before it."""
 
 
 class FieldError(ValueError):
@@ -28,40 +41,63 @@ def check(kind: type[T], fields: Any, hook: Callable[[type, Any], Any] | None = 
     try:
         return msgspec.convert(fields, kind, dec_hook=hook)
     except msgspec.ValidationError as fault:
-        raise _in_words(str(fault), kind, whole) from fault
+        raise _in_words(str(fault), kind, fields, whole) from fault
 
 
-def _in_words(text: str, kind: type[Any], whole: str) -> FieldError:
+def _in_words(text: str, kind: type[Any], fields: Any, whole: str) -> FieldError:
     what, _, path = text.partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     within = f"{field}." if field else ""
     if unknown := re.search(r"unknown field `(.*)`", what):
-        known = sorted({info.encode_name for struct in _at(kind, field) for info in msgspec.structs.fields(struct)})
+        known = sorted(
+            {info.encode_name for struct in _at(kind, fields, field) for info in msgspec.structs.fields(struct)}
+        )
         return FieldError(within + unknown[1], f"is no field here; the fields are {', '.join(known)}")
     if missing := re.search(r"missing required field `(.*)`", what):
         return FieldError(within + missing[1], "is missing")
     if not field:
         return FieldError(whole, "should be a JSON object" if what.startswith("Expected `object`") else what)
-    says, choices = _meaning(kind, field)
+    says, choices = _meaning(kind, fields, field)
     if says:
         return FieldError(field, f"should be {says}")
     if choices:
         return FieldError(field, f"should be one of {', '.join(choices)}")
-    return FieldError(field, what[:1].lower() + what[1:].replace("`", ""))
+    return FieldError(field, _plain(what))
 
 
-def _at(kind: Any, path: str) -> list[type[Any]]:
-    """The structs that stand at a path of a type: several where it is one of several."""
-    kinds = list(_structs(kind))
-    for name in _names(path):
-        kinds = [found for each in kinds for found in _structs(_hints(each).get(name))]  # type: ignore[arg-type]
-    return kinds
+def _plain(what: str) -> str:
+    """What msgspec says of a type, in words for people."""
+    found = re.fullmatch(r"Expected `([a-z]+)[^`]*`, got `([a-z]+)`", what)
+    if not found:
+        return what[:1].lower() + what[1:].replace("`", "")
+    wanted, got = (WORDS.get(name, name) for name in found.groups())
+    return f"should be {wanted}, and is {got}"
 
 
-def _meaning(kind: Any, path: str) -> tuple[str | None, list[str]]:
+def _at(kind: Any, value: Any, path: str) -> list[type[Any]]:
+    """The structs that stand at a path of a type: several where `value` does not tell which of several it is."""
+    found = _named(list(_structs(kind)), value)
+    for name, number in STEP.findall(path):
+        if name:
+            value = value.get(name) if isinstance(value, dict) else None
+            found = [struct for each in found for struct in _structs(_hints(each).get(name))]  # type: ignore[arg-type]
+        elif number.isdigit():
+            value = value[int(number)] if isinstance(value, list) else None
+        found = _named(found, value)
+    return found
+
+
+def _named(structs: list[type[Any]], value: Any) -> list[type[Any]]:
+    """Those of several structs that a value's tag names; all where it names none."""
+    tags = [(struct, struct.__struct_config__) for struct in structs]
+    named = [struct for struct, own in tags if isinstance(value, dict) and value.get(own.tag_field, "") == own.tag]
+    return named or structs
+
+
+def _meaning(kind: Any, value: Any, path: str) -> tuple[str | None, list[str]]:
     """What the field at a path should be, in words where its type says so, and its choices where it has some."""
-    *parents, last = _names(path)
-    structs = _at(kind, ".".join(parents))
+    parent, last = FIELD.fullmatch(path).groups()  # type: ignore[union-attr]
+    structs = _at(kind, value, parent)
     hints = [hint for struct in structs if (hint := _hints(struct).get(last)) is not None]  # type: ignore[arg-type]
     for hint in hints:
         for part in (hint, *get_args(hint)):
@@ -72,10 +108,6 @@ def _meaning(kind: Any, path: str) -> tuple[str | None, list[str]]:
     if not hints:  # what tells several structs apart
         choices = sorted(str(struct.__struct_config__.tag) for struct in structs)
     return None, choices
-
-
-def _names(path: str) -> list[str]:
-    return [name for name in re.sub(r"\[[^\]]*\]", "", path).split(".") if name]
 
 
 def _structs(hint: Any) -> Iterator[type[Any]]:

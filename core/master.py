@@ -55,13 +55,20 @@ def on_starting(arbiter: Any) -> None:
     _raise_file_limit()
     global _greeting
     try:
-        config.read(settings(), os.environ)
+        config.hold(settings(), os.environ)
         port.check(settings().host, settings().port)
         if settings().redis_url is None:
             _start_store(arbiter.log)
         _greeting = _greet()
     except (port.PortRefused, FolderRefused, StoreFailed, SettingError) as error:
         refuse(error)
+
+
+def on_reload(arbiter: Any) -> None:
+    try:
+        config.hold(settings(), os.environ)
+    except SettingError as error:
+        arbiter.log.error("The configuration stays as it was: %s", error)
 
 
 def when_ready(arbiter: Any) -> None:

@@ -12,9 +12,10 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 Url = Annotated[
     str, Meta(pattern=r"\A[a-z][a-z0-9+.-]*://[^\s]+\Z", max_length=2_000, description="an address, scheme first")
 ]
+HEADER = "a header's name of letters, digits and -, and its value on one line"
 Headers = dict[
-    Annotated[str, Meta(pattern=r"\A[A-Za-z0-9-]+\Z", description="a header's name")],
-    Annotated[str, Meta(pattern=r"\A[\x20-\x7e]*\Z", description="a header's value, on one line")],
+    Annotated[str, Meta(pattern=r"\A[A-Za-z0-9-]+\Z", description=HEADER)],
+    Annotated[str, Meta(pattern=r"\A[\x20-\x7e]*\Z", description=HEADER)],
 ]
 Id = Annotated[
     str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", description="1 to 64 of letters, digits, - and _")

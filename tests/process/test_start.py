@@ -82,6 +82,13 @@ def test_a_bad_variable_is_named_with_an_example():
     assert "for example PORT=8000" in said
 
 
+def test_a_bad_configuration_is_named_with_the_place_in_it(tmp_path: Path):
+    path = tmp_path / "headway.toml"
+    path.write_text('[[tiles]]\nid = "users"\nevery = "soon"\n')
+    said = start_and_fail({"HEADWAY_CONFIG": str(path)})
+    assert f"{path}: [[tiles]] users: every: should be a span of time, such as 30s" in said
+
+
 def test_a_bad_secret_is_named_and_not_printed():
     said = start_and_fail({"HEADWAY_TOKEN": "short"})
     assert "HEADWAY_TOKEN" in said
@@ -142,6 +149,25 @@ def test_a_changed_configuration_is_read_at_sighup_while_store_and_port_stay(ser
     wait_until(lambda: one.worker_pids() and not set(workers) & set(one.worker_pids()), what="the new worker")
     assert one.store_pid() == store
     assert one.get("/api/v1/queue").json()["total"] == 1
+    assert one.stop() == 0
+
+
+def test_a_configuration_that_was_broken_meanwhile_leaves_the_former_one_in_force(server, tmp_path: Path):
+    path = tmp_path / "headway.toml"
+    path.write_text('[[tiles]]\nid = "orders"\n')
+    one = server(env={"HEADWAY_CONFIG": str(path)})
+
+    def reload(text: str) -> str:
+        path.write_text(text)
+        workers = one.worker_pids()
+        os.kill(one.pid, signal.SIGHUP)
+        wait_until(lambda: one.worker_pids() and not set(workers) & set(one.worker_pids()), what="the new worker")
+        return str(wait_until(lambda: "".join(one.get("/api/v1/tiles").text.split()), what="the tiles"))
+
+    assert '"orders"' in reload('[[tiles]]\nid = "orders"\nevery = "soon"\n')
+    assert "The configuration stays as it was: " in one.log()
+    assert "[[tiles]] orders: every: should be a span of time" in one.log()
+    assert '"parcels"' in reload('[[tiles]]\nid = "parcels"\n')
     assert one.stop() == 0
 
 
