@@ -10,7 +10,8 @@ RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent headway \
     && install -d -o headway -g headway /data
 COPY --from=build /venv /venv
 WORKDIR /app
-COPY app.py gunicorn.conf.py ./
+# The pattern takes headway.toml along where there is one.
+COPY app.py gunicorn.conf.py headway.tom[l] ./
 COPY core core
 COPY services services
 COPY panels panels
