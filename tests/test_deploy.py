@@ -169,9 +169,10 @@ def last(instruction: str) -> str:
 
 
 def copied() -> list[str]:
-    """The paths of this project that end up in the image."""
+    """The paths of this project that end up in the image; of a pattern, what it finds here."""
     lines = [shlex.split(rest) for name, rest in dockerfile() if name == "COPY" and not rest.startswith("--from")]
-    return [source for parts in lines for source in parts[:-1]]
+    sources = [source for parts in lines for source in parts[:-1]]
+    return [path for one in sources for path in ([p.name for p in ROOT.glob(one)] if "[" in one else [one])]
 
 
 def test_the_image_holds_every_room_that_the_program_imports_and_nothing_else() -> None:
