@@ -37,6 +37,11 @@ def files(document: Path) -> dict[str, str]:
     return {block.detail: block.text for block in blocks(document) if block.kind == "file" and block.detail}
 
 
+def configurations(document: Path) -> list[str]:
+    """The pieces of headway.toml that a document shows."""
+    return re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.S | re.M)
+
+
 def settings_table() -> str:
     """The README's table of settings, as it has to be."""
     rows = [

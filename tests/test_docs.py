@@ -18,7 +18,8 @@ import pytest
 from msgspec import Meta
 
 from core import event_log, hub
-from core.settings import VARIABLES
+from core.config import parse
+from core.settings import VARIABLES, read
 from core.sockets import server as sockets
 from routes import body, queue_api
 from services import job_changes, job_rules
@@ -120,6 +121,24 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 
 def test_every_panel_is_listed_with_its_interval_and_no_other_is() -> None:
     assert docs.panels_table() in (ROOT / "README.md").read_text(), f"README.md should hold\n{docs.panels_table()}"
+
+
+class _AnyVariable(dict[str, str]):
+    """An environment in which everything is set that a configuration may name."""
+
+    def __missing__(self, name: str) -> str:
+        scheme = "postgresql" if "DATABASE" in name else "redis" if "REDIS" in name else "https"
+        return f"{scheme}://host.example.com/path"
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if docs.configurations(path)], ids=name)
+def test_each_piece_of_a_configuration_can_be_worked_with(document: Path) -> None:
+    settings = read({"DATABASE_URL": "postgresql://db/x", "PROMETHEUS_URL": "http://localhost:9090"})
+    for text in docs.configurations(document):
+        parse(text, _AnyVariable(), settings=settings)
 
 
 def test_every_link_inside_the_documents_leads_somewhere() -> None:
