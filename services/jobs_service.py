@@ -201,15 +201,29 @@ def page(
     )
 
 
-def counts(site: Site) -> dict[Status, int]:
-    """How many jobs there are of each status, from the indexes. Raises redis.RedisError."""
+def counts(site: Site, agent: str | None = None) -> dict[Status, int]:
+    """How many jobs there are of each status, of all or of an agent, from the indexes. Raises redis.RedisError."""
+    partitions = range(site.store.partitions) if agent is None else (site.store.partition_of(agent),)
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for status in STATUSES:
-            for partition in range(site.store.partitions):
-                pipeline.zcard(keys.STATUS.at(partition, status))
+            for partition in partitions:
+                index = keys.STATUS.at(partition, status)
+                pipeline.zcard(index if agent is None else keys.AGENT_STATUS.at(partition, status, agent))
         cards = pipeline.execute()
-    width = site.store.partitions
+    width = len(partitions)
     return {status: sum(cards[at * width : (at + 1) * width]) for at, status in enumerate(STATUSES)}
+
+
+def longest_wait_s(site: Site, agent: str | None = None) -> float | None:
+    """For how long the queued job with the lowest number has waited, of all or of an agent; None where none waits.
+
+    A job that an attempt put back in the queue waits since then. Raises redis.RedisError.
+    """
+    (job,) = page(site, status="queued", agent=agent, limit=1, after=0).items or (None,)
+    if not isinstance(job, Job):
+        return None
+    since = job.created_at if job.attempt == 1 else job.updated_at
+    return round(max(0.0, site.clock() - since.timestamp()), 3)
 
 
 def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...]:
