@@ -78,8 +78,9 @@ class Pusher:
         self._thread: threading.Thread | None = None
 
     def watch(self, parts: Iterable[Part], tags: Mapping[str, str]) -> list[Frame]:
-        """Parts that a page begins to watch. Answers what is known of them, but for those that it shows already by
-        `tags`; the others come over their channels as soon as they are read."""
+        """Parts that a page begins to watch; none for one that has feeds alone, which hears the pulse too. Answers what is
+        known of them, but for those that it shows already by `tags`; the others come over their channels as soon as they
+        are read."""
         frames = []
         now = time.monotonic()
         with self._changed:
@@ -98,7 +99,7 @@ class Pusher:
                     if shown:  # what the page shows may be newer than what was looked at last
                         one.sent, one.not_before = None, now
                     self._touch((one,))
-            if self._watched and not (self._thread is not None and self._thread.is_alive()):
+            if not (self._thread is not None and self._thread.is_alive()):
                 self._failures = FailureNotes()
                 self._thread = threading.Thread(target=self._run, name="headway-push", daemon=True)
                 self._thread.start()
@@ -107,7 +108,7 @@ class Pusher:
 
     def entries(self, entries: Sequence[Any]) -> None:
         """What the bus tells, in order."""
-        if not self._watched:
+        if self._thread is None:
             return
         topics = {topic for entry in entries for topic in TOPICS[entry.kind](entry.value)}
         with self._changed:
@@ -148,7 +149,7 @@ class Pusher:
                 with self._changed:
                     due, wait_until = self._take_due(now)
                     told = self._failures.take(now)
-                    if not self._watched:
+                    if not self._watched and not self._hub.listeners(PAGE):
                         self._thread = None
                         return
                     if not due and not told and now < pulse_at:

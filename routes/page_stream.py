@@ -1,6 +1,7 @@
 """The stream of an open page, `GET /dashboard/stream?part=stats&part=job:17`: its parts as they change, as `<hx-partial>`.
 
-`tag=` behind each `part=` tells what the page shows already. Besides, all pages hear a `pulse`, and `failed` of jobs.
+`tag=` behind each `part=` tells what the page shows already. A part `feed:NAME` is a list that grows: `rows` bring what
+comes to it once `feed` has said that it is heard. Besides, all pages hear a `pulse`, and `failed` of jobs.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from typing import cast
 
 from flask import Blueprint, Flask, Response, current_app, request
 
-from core import access
+from core import access, sse
+from core.backlog import Frame
 from core.problems import Problem
 from core.streams import Source
 from panels import PAGE, Look, Part, Pusher
-from routes import pages, regions, streaming
+from routes import feeds, pages, regions, streaming
 from routes.panels_api import board
 from routes.regions import Region
 
@@ -39,17 +41,23 @@ def stream() -> Response:
         )
     if tags and len(tags) != len(names):
         raise Problem(422, "Which tags?", "tag: send one behind each part, empty where there is none, or none at all.")
-    parts = {name: part_of(name) for name in names}
+    growing = [channel for name in dict.fromkeys(names) if (channel := feeds.channel_of(name))]
+    parts = {name: part_of(name) for name in names if name not in growing}
     pusher = cast(Pusher, current_app.extensions["headway.pusher"])
     shown = dict(zip(names, tags, strict=False))
     return streaming.respond(
         Source(
-            channels=(PAGE, *(part.channel for part in parts.values())),
+            channels=(PAGE, *growing, *(part.channel for part in parts.values())),
             transport="page",
             limit=2 * MOST_PARTS,
-            first=lambda: pusher.watch(parts.values(), shown),
+            first=lambda: [*map(_joined, growing), *pusher.watch(parts.values(), shown)],
         )
     )
+
+
+def _joined(channel: str) -> Frame:
+    """That a feed is heard from now on: what came before it, the page asks for."""
+    return Frame(sse.event({"feed": channel.removeprefix(feeds.PREFIX)}, name="feed"), keep=True)
 
 
 def part_of(name: str) -> Part:

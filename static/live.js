@@ -1,5 +1,6 @@
 // Keeps the page in step. A stream brings its parts as they change, and its polls rest while that is open; when it is
 // lost they take over. All rests while the page is paused or hidden.
+import { isFeed, startFeeds, takeRows } from "./feeds.js";
 import { forgetLag, noteLag } from "./lag.js";
 import { notes } from "./notify.js";
 import { inStep, parts, rests, sayUnavailable, showStanding, standing, unavailableNames } from "./standing.js";
@@ -10,6 +11,7 @@ import { toast } from "./toasts.js";
 const OPENING_MS = 2500;
 const SILENCE_MS = 15_000;
 const CHECK_MS = 5000;
+const FEEDS_EVERY_MS = 3000;
 
 const began = new WeakMap(); // when each poll began
 const pushed = new WeakMap(); // when each part was pushed last
@@ -42,6 +44,11 @@ function poll(part) {
 
 function pollRest() {
   if (!idle()) parts().filter((part) => !carried.has(part.dataset.live)).forEach(poll);
+}
+
+// Lists that grow have no timer of htmx's.
+function pollFeeds() {
+  if (!idle()) parts().filter((part) => isFeed(part) && !carried.has(part.dataset.live)).forEach(poll);
 }
 
 // What was not to be had may be there again, without a change that the stream would bring.
@@ -116,6 +123,14 @@ const HEARD = {
     carried.delete(name);
     if (find(name)) poll(find(name));
   },
+  // A list is heard from now on; what came to it before is asked for.
+  feed({ part: name }) {
+    if (find(name)) poll(find(name));
+  },
+  rows({ part: name, ...came }) {
+    inStep();
+    if (find(name)) takeRows(find(name), came);
+  },
   degraded: ({ reason }) => sayUnavailable("", reason),
   recovered() {
     sayUnavailable("", null);
@@ -172,10 +187,13 @@ function watchPolls() {
     else hearPoll(part, ctx.response);
   });
   onPoll("htmx:error", (part, ctx) => {
-    if (ctx.response) return; // an error of showing it, not of the way to the server
-    standing.trouble = "offline";
-    showStanding();
+    if (!ctx.response) fail("offline"); // else it is an error of showing it, not of the way to the server
   });
+}
+
+function fail(trouble) {
+  standing.trouble = trouble;
+  showStanding();
 }
 
 function catchUp() {
@@ -191,16 +209,14 @@ function begin() {
     tune();
     setInterval(check, CHECK_MS);
   } else standing.polling = true;
+  setInterval(pollFeeds, FEEDS_EVERY_MS);
   showStanding();
 }
 
 export function startLive() {
   if (!document.querySelector(".state")) return;
-  const fail = (trouble) => {
-    standing.trouble = trouble;
-    showStanding();
-  };
   watchPolls();
+  startFeeds(hearPoll, () => fail("offline"));
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-action=pause]")) return;
     standing.paused = !standing.paused;

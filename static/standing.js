@@ -35,10 +35,12 @@ export function showStanding() {
   mark.title = TELLS[name] ?? "";
   const said = mark.querySelector("[data-state-word]");
   if (said.textContent !== word) said.textContent = word;
-  const button = document.querySelector("[data-action=pause]");
-  button.textContent = standing.paused ? "Resume" : "Pause";
-  button.setAttribute("aria-pressed", String(standing.paused));
-  button.hidden = name === "finished";
+  for (const button of document.querySelectorAll("[data-action=pause]")) {
+    const { pauses = "Pause", resumes = "Resume" } = button.dataset;
+    button.textContent = standing.paused ? resumes : pauses;
+    if (button.ariaPressed) button.ariaPressed = String(standing.paused);
+    button.hidden = name === "finished";
+  }
   for (const banner of document.querySelectorAll("[data-banner]")) {
     const what = banner.dataset.banner;
     const here = what === "store" ? unavailable.size > 0 && !standing.trouble : what === standing.trouble;
@@ -48,12 +50,13 @@ export function showStanding() {
 
 // All that is shown was so a moment ago; an old reading is in step with nothing.
 export function inStep() {
-  const time = document.querySelector("[data-sync]");
-  if (!time || unavailable.size) return;
+  if (unavailable.size) return;
   const now = new Date();
-  time.dateTime = now.toISOString();
-  time.textContent = sayClock(now);
-  time.title = now.toString();
+  for (const time of document.querySelectorAll("[data-sync]")) {
+    time.dateTime = now.toISOString();
+    time.textContent = sayClock(now);
+    time.title = now.toString();
+  }
 }
 
 // Why a part, or with an empty name all of them, can't be read; no reason where it can.

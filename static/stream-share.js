@@ -1,5 +1,6 @@
 // One stream for all tabs that share it. A tab says which parts of pages it shows, and under which tags; the stream
-// carries all of them together, and each tab hears of its own. A tab is whatever has `tell(message)`.
+// carries all of them together, and each tab hears of its own. A tab is whatever has `tell(message)`. A part `feed:NAME` is a
+// list that grows: it has no tag, and what it missed until it is heard a tab asks for by itself.
 const SETTLE_MS = 20;
 const SHRINK_MS = 5000;
 const CHECK_MS = 1000;
@@ -9,6 +10,7 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 const LONGEST_QUERY = 3500; // servers and proxies take no address of any length
 const TAG_LENGTH = 52; // with what stands around a part and its tag
+const FEED = "feed:";
 const HEAD = /^<hx-partial data-part="([^"]*)"[^>]* data-etag="([^"]*)"/;
 
 function spread(ms) {
@@ -18,7 +20,7 @@ function spread(ms) {
 export class Share {
   #url;
   #tabs = new Map(); // each with the tags of its parts, whether it shows notifications, and when it was heard
-  #line = null; // the open stream: its source, the tags that it was asked under, and when it was heard
+  #line = null; // the open stream: its source, the tags that it was asked under, the feeds that it has joined, and when it was heard
   #next = null; // the one that will take its place
   #newest = new Map(); // what the open stream brought of each part
   #away = null;
@@ -45,6 +47,7 @@ export class Share {
       tab.tell({ kind: "open", parts: [...this.#line.tags.keys()] });
       if (this.#away) tab.tell(this.#away);
       for (const name of tags.keys()) this.#pass(tab, name);
+      for (const part of this.#line.feeds) if (tags.has(part)) tab.tell({ kind: "feed", part });
     }
     this.#settle(SETTLE_MS);
   }
@@ -104,7 +107,7 @@ export class Share {
       query.append("tag", tags.get(name));
     }
     const source = new EventSource(`${this.#url}?${query}`);
-    const line = { source, tags, heardAt: Date.now() };
+    const line = { source, tags, feeds: new Set(), heardAt: Date.now() };
     this.#next = line;
     this.#shrinksAt = Infinity;
     const on = (event, hear) =>
@@ -117,6 +120,11 @@ export class Share {
     on("message", (text) => this.#hearPart(text));
     onJson("connected", () => this.#take(line));
     onJson("pulse", (told) => this.#hearPulse(told));
+    onJson("feed", ({ feed }) => {
+      line.feeds.add(FEED + feed);
+      this.#tellOf({ kind: "feed", part: FEED + feed });
+    });
+    onJson("rows", ({ feed, ...came }) => this.#tellOf({ kind: "rows", part: FEED + feed, ...came }));
     onJson("failed", (notes) => this.#hearFailed(notes));
     onJson("unavailable", ({ part }) => this.#hearUnavailable(part));
     onJson("degraded", ({ reason }) => this.#tellAll((this.#away = { kind: "degraded", reason })));
@@ -208,6 +216,11 @@ export class Share {
   #hearFailed(notes) {
     const notifying = [...this.#tabs].find(([, known]) => known.notes)?.[0];
     for (const tab of this.#tabs.keys()) tab.tell({ kind: "failed", notes, notify: tab === notifying });
+  }
+
+  // Tell those that show a part.
+  #tellOf(message) {
+    for (const [tab, { tags }] of this.#tabs) if (tags.has(message.part)) tab.tell(message);
   }
 
   #tellAll(message) {

@@ -1,0 +1,73 @@
+"""Lists of open pages that grow. The page's stream brings their rows, as events `rows` of the channel `feed:NAME`; here is
+what a page missed of them, and all of it for a page without a stream.
+
+    @feed("logs")
+    def missed(after: str) -> Rows: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, jsonify, request
+
+from core import access, metrics
+from core.problems import Problem
+
+bp = Blueprint("feeds", __name__, url_prefix="/dashboard/feeds")
+
+PREFIX = "feed:"
+"""Before a feed's name, among the parts of an open page and among the channels."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What came to a list after one of its rows, oldest first: in the shape of the stream's events."""
+
+    rows: tuple[str, ...]
+    """HTML, an element each, with its `data-id`."""
+    after: str
+    """The id of the last of them; what is asked after next."""
+    skipped: int | None = 0
+    """How many came before these and are not among them; None where nobody counted them, but some did."""
+
+
+FEEDS: dict[str, Callable[[str], Rows]] = {}
+
+
+def feed(name: str) -> Callable[[Callable[[str], Rows]], Callable[[str], Rows]]:
+    """Declares the decorated function as what a page missed of a list after the row of an id, empty for none. It raises
+    Problem for what is no id, redis.RedisError."""
+
+    def declare(missed: Callable[[str], Rows]) -> Callable[[str], Rows]:
+        if name in FEEDS:
+            raise ValueError(f"two feeds are called {name!r}")
+        FEEDS[name] = missed
+        return missed
+
+    return declare
+
+
+def channel_of(part: str) -> str | None:
+    """The channel of a part that is a feed, None for another part. Raises Problem 404 for a feed that is none."""
+    if not part.startswith(PREFIX):
+        return None
+    _known(part.removeprefix(PREFIX))
+    return part
+
+
+@bp.get("/<name>")
+@access.scope("read")
+def missed(name: str) -> Response:
+    came = _known(name)(request.args.get("after", ""))
+    metrics.DASHBOARD_REFRESH.labels(panel=f"{PREFIX}{name}").inc()
+    response = jsonify({"feed": name, "rows": came.rows, "skipped": came.skipped, "after": came.after})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _known(name: str) -> Callable[[str], Rows]:
+    if name not in FEEDS:
+        raise Problem(404, "No such feed", f"part: no list that grows is called {name[:80]!r}.")
+    return FEEDS[name]
