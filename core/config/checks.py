@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from core.config import alerts, sources
@@ -14,12 +16,17 @@ from core.settings import Settings
 
 RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
+MOST_TILES = 200
+"""Each that is read has a thread of its own while it is."""
 
 
 def check_together(config: Config, settings: Settings | None) -> None:
     """`settings` fill in for what tiles leave out; None where that does not matter. Raises FieldError."""
     _check_ids(config)
+    if len(config.tiles or ()) > MOST_TILES:
+        raise FieldError("tiles", f"holds {len(config.tiles or ())}: {MOST_TILES} is the most")
     for number, tile in enumerate(config.tiles or ()):
+        _check_bounds(tile, f"tiles[{number}]")
         _check_source(tile, f"tiles[{number}]", settings)
     for number, alert in enumerate(config.alerts):
         _check_alert(alert, f"alerts[{number}]", config)
@@ -33,12 +40,18 @@ def check_together(config: Config, settings: Settings | None) -> None:
 def path_faults(ids: Iterable[str]) -> tuple[str, str] | None:
     """An id that can't stand beside the others and why, as the path of a value in the stream of tiles."""
     known = set(ids)
-    for id in sorted(known):
-        if id.split(".")[0] in RESERVED:
-            return id, f"begins with {id.split('.')[0]}, which the stream of tiles says itself"
-        for end, mark in enumerate(id):
-            if mark == "." and id[:end] in known:
-                return id, f"can't stand beside {id[:end]}: that is a value and can't hold others"
+    return next(((id, fault) for id in sorted(known, reverse=True) if (fault := path_fault(id, known))), None)
+
+
+def path_fault(id: str, others: Collection[str]) -> str | None:
+    """Why an id can't stand beside others as the path of a value in the stream of tiles; None where it can."""
+    if id.split(".")[0] in RESERVED:
+        return f"begins with {id.split('.')[0]}, which the stream of tiles says itself"
+    for other in others:
+        if id.startswith(f"{other}."):
+            return f"can't stand beside {other}: that is a value and can't hold others"
+        if other.startswith(f"{id}."):
+            return f"can't stand beside {other}: what holds others can't be a value"
     return None
 
 
@@ -56,10 +69,23 @@ def _check_ids(config: Config) -> None:
         raise FieldError(f"tiles: {fault[0]}", fault[1])
 
 
+def _check_bounds(tile: Tile, path: str) -> None:
+    bounds = [(name, bound) for name in ("good", "warn", "bad") if (bound := getattr(tile, name)) is not None]
+    for name, bound in bounds:
+        if not math.isfinite(bound):
+            raise FieldError(f"{path}.{name}", "should be a finite number")
+    for (name, bound), (worse_name, worse) in pairwise(bounds):
+        if bound > worse if tile.better == "lower" else bound < worse:
+            order = "below" if tile.better == "lower" else "above"
+            raise FieldError(
+                f"{path}.{worse_name}", f'is {worse:g}, {order} {name} ({bound:g}), while better = "{tile.better}"'
+            )
+
+
 def _check_source(tile: Tile, path: str, settings: Settings | None) -> None:
     source = tile.source
-    if isinstance(source, sources.Redis) and source.command.upper() not in sources.READING_COMMANDS:
-        raise FieldError(f"{path}.source.command", f"should be one of {', '.join(sources.READING_COMMANDS)}")
+    if isinstance(source, sources.Redis):
+        _check_redis(source, f"{path}.source")
     if isinstance(source, sources.Jobs) and source.agent and source.figure in ("jobs_per_minute", "p50", "p95"):
         raise FieldError(
             f"{path}.source.agent", f"goes with counts, success_rate and oldest; {source.figure} is of all agents"
@@ -86,6 +112,19 @@ def _check_source(tile: Tile, path: str, settings: Settings | None) -> None:
         raise FieldError(f"{path}.source.url", "should begin with http:// or https://")
     if tile.timeout > 60:
         raise FieldError(f"{path}.timeout", "should be 60s at most")
+
+
+def _check_redis(source: sources.Redis, path: str) -> None:
+    takes = sources.READING_COMMANDS.get(source.command.upper())
+    if takes is None:
+        raise FieldError(f"{path}.command", f"should be one of {', '.join(sources.READING_COMMANDS)}")
+    if len(source.args) != len(takes):
+        wanted = f"takes {', '.join(takes)}" if takes else "takes nothing"
+        raise FieldError(
+            f"{path}.args", f"has {len(source.args)}, and {source.command.upper()} {wanted} behind its key"
+        )
+    if source.url and not source.url.startswith(("redis://", "rediss://", "unix://")):
+        raise FieldError(f"{path}.url", "should begin with redis://, rediss:// or unix://")
 
 
 def _check_alert(alert: Alert, path: str, config: Config) -> None:

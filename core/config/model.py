@@ -29,7 +29,12 @@ Link = Annotated[
 
 
 class Tile(Struct, frozen=True, forbid_unknown_fields=True):
-    """One figure on the page. `good`, `warn` and `bad` are where each colour begins, on the way that `better` tells."""
+    """One figure on the page. `good`, `warn` and `bad` are where each colour begins, on the way that `better` tells.
+
+    Where lower is better, a value at or above `bad` is bad, else one at or above `warn` is to be watched, and one at or below
+    `good` is good; where higher is better, it is the other way round. Between `good` and the others there is no colour;
+    without a `good` of its own, all that is neither bad nor to be watched is good.
+    """
 
     id: TileId
     source: Source = Push()

@@ -8,21 +8,21 @@ from msgspec import Meta, Struct, field
 
 from core.config.values import Headers, Url
 
-READING_COMMANDS = (
-    "GET",
-    "HGET",
-    "HLEN",
-    "LLEN",
-    "SCARD",
-    "ZCARD",
-    "ZCOUNT",
-    "ZSCORE",
-    "XLEN",
-    "STRLEN",
-    "PFCOUNT",
-    "EXISTS",
-)
-"""What a tile may ask of Redis: commands that only read, and cost the same at any size or nearly so."""
+READING_COMMANDS: dict[str, tuple[str, ...]] = {
+    "GET": (),
+    "HGET": ("a field",),
+    "HLEN": (),
+    "LLEN": (),
+    "SCARD": (),
+    "ZCARD": (),
+    "ZCOUNT": ("the lowest score", "the highest"),
+    "ZSCORE": ("a member",),
+    "XLEN": (),
+    "STRLEN": (),
+    "PFCOUNT": (),
+    "EXISTS": (),
+}
+"""What a tile may ask of Redis, and what goes behind the key: commands that only read, and cost the same at any size or nearly so."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=500, description="text of 1 to 500 characters")]
 
