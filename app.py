@@ -37,7 +37,14 @@ from routes import (
     tickets,
     uploads,
 )
-from services import agent_events, history_service, job_events, job_metrics_service, retention_service
+from services import (
+    agent_events,
+    history_service,
+    job_events,
+    job_metrics_service,
+    notification_events,
+    retention_service,
+)
 from services.live_metrics_service import LiveMetrics
 from services.progress_streams import ProgressStreams
 
@@ -55,7 +62,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode})
+    bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode, "n": notification_events.decode})
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = DUTIES

@@ -42,8 +42,25 @@ TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durat
 MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened in a minute since the epoch")
 HOUR = Key("hour:", "hash", "apply, history_service", "8 days: what happened in an hour since the epoch")
 EVENTS = Key(
-    "events", "stream", "apply, agent", "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a"
+    "events",
+    "stream",
+    "apply, agent, notifications",
+    "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a, a notification's in n",
 )
+
+# Notifications. Written by the part `notifications`, which the scripts that use it share.
+NOTIFICATION_NUMBER = Key("notification-number", "string", "notifications", "for ever: how many there ever were")
+NOTIFICATIONS = Key("notifications", "zset", "notifications", "until pruned: ids of all notifications by number")
+NOTIFICATION = Key("notification", "hash", "notifications", "until pruned: each notification, a MessagePack map")
+NOTIFICATION_STATE = Key("notification-state:", "zset", "notifications", "until pruned: ids of a state by number")
+NOTIFICATION_NEW = Key("notification-new", "zset", "notifications", "until its channels are found: ids by number")
+NOTIFICATION_QUEUE = Key(
+    "notification-queue:",
+    "zset",
+    "sending",
+    "until sent or given up: what waits for a channel, by when it is due in ms",
+)
+NOTIFICATION_TOTALS = Key("notification-totals", "hash", "notifications", "for ever: created, sent, failed, retried")
 
 # What an agent did, until the agent is retired. Written by the scripts `apply` and `agent`, ended by `retire`.
 STAGE_TIMES = Key("stage-times:", "hash", "apply", "until its last job is retired: the last durations of each stage")

@@ -26,6 +26,8 @@ class Feed:
 
     def entries(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
+            if entry.kind not in agent_dialect.KINDS:
+                continue
             agent = entry.value.agent
             if self._sockets.listeners(agent):
                 self._sockets.publish(agent, agent_dialect.emissions(entry))

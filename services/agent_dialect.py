@@ -14,6 +14,8 @@ from services import job_json, job_rules
 from services.agent_events import AgentEvent
 from services.job_events import JobEvent
 
+KINDS = ("e", "a")
+"""The kinds of entries that concern an agent."""
 OF_AGENTS = {
     "video": "video:discovered",
     "backfill-started": "backfill:started",
@@ -22,7 +24,7 @@ OF_AGENTS = {
 
 
 def emissions(entry: Entry) -> list[Emission]:
-    """An entry of the bus as events, in the order in which clients get them. Creating a job is none."""
+    """An entry of one of KINDS as events, in the order in which clients get them. Creating a job is none."""
     event: JobEvent | AgentEvent = entry.value
     if isinstance(event, AgentEvent):
         return [Emission(OF_AGENTS[event.kind], event.data, event.agent)]
