@@ -10,6 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from core.config import alerts, sources
+from core.config.allowed import Allowed
 from core.config.model import Alert, Config, Tile
 from core.fields import FieldError
 from core.settings import Settings
@@ -35,6 +36,11 @@ def check_together(config: Config, settings: Settings | None) -> None:
             _check_zone(channel.quiet.zone, f"channels[{number}].quiet.zone")
     for number, redaction in enumerate(config.logs.redact):
         _check_pattern(redaction.pattern, f"logs.redact[{number}].pattern")
+    for number, entry in enumerate(config.outgoing.allow):
+        try:
+            Allowed.of(entry)
+        except ValueError as fault:
+            raise FieldError(f"outgoing.allow[{number}]", str(fault)) from None
 
 
 def path_faults(ids: Iterable[str]) -> tuple[str, str] | None:

@@ -1,0 +1,43 @@
+"""Work that would hold up gevent's loop: long reckoning, and libraries that wait natively (sqlite3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ParamSpec, TypeVar
+
+from gevent.monkey import is_module_patched
+from gevent.threadpool import ThreadPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 4
+"""Apart from gevent's own pool, which resolves names: a few long queries must not keep those waiting."""
+
+
+def run(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`work(*args, **kwargs)`, in a native thread while other greenlets go on; where there are none, right here.
+
+    It has to limit its own time, since nobody can end it, and may not touch what gevent patched: no lock, no socket, no
+    sleep. Raises what it does.
+    """
+    if not is_module_patched("threading"):
+        return work(*args, **kwargs)
+    fault, answer = _pool().apply(_caught, (work, args, kwargs))
+    if fault is not None:
+        raise fault
+    return answer  # type: ignore[no-any-return]
+
+
+@cache
+def _pool() -> ThreadPool:
+    return ThreadPool(THREADS)
+
+
+def _caught(work: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Exception | None, Any]:
+    """gevent writes errors that end a thread's work to the log, even those that are expected."""
+    try:
+        return None, work(*args, **kwargs)
+    except Exception as fault:  # noqa: BLE001  it is raised where the work was asked for
+        return fault, None

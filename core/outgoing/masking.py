@@ -1,0 +1,23 @@
+"""Addresses as they may be shown: what is secret in them, and what would spoil a line, taken out."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+MASK = "***"
+LONGEST = 200
+
+
+def masked(url: str) -> str:
+    """An address without its user, its password, the values of its query and its fragment, in printable ASCII."""
+    url = re.sub(r"[^\x21-\x7e]", "", url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that can't be read"
+    user, at, host = parts.netloc.rpartition("@")
+    query = re.sub(r"=[^&]*|(?<=\A)[^=&]+\Z", f"={MASK}", parts.query)
+    shown = f"{parts.scheme}://" if parts.scheme else ""
+    shown += (MASK if user else "") + at + host + parts.path + (f"?{query}" if query else "")
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
