@@ -41,6 +41,9 @@ AGENTS = Key(
 TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durations by agent, bounded")
 MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened in a minute since the epoch")
 HOUR = Key("hour:", "hash", "apply, history_service", "8 days: what happened in an hour since the epoch")
+AGENT_MINUTE = Key("agent-minute:", "hash", "apply", "25 h: jobs that ended in a minute, by outcome and agent, bounded")
+AGENT_HOUR = Key("agent-hour:", "hash", "apply", "8 days: jobs that ended in an hour, by outcome and agent, bounded")
+HEARD = Key("heard", "zset", "apply, stalled", "until its end: jobs at work by when they were heard of, to 10 s, in ms")
 EVENTS = Key(
     "events",
     "stream",
@@ -61,6 +64,16 @@ NOTIFICATION_QUEUE = Key(
     "until sent or given up: what waits for a channel, by when it is due in ms",
 )
 NOTIFICATION_TOTALS = Key("notification-totals", "hash", "notifications", "for ever: created, sent, failed, retried")
+
+# Alerts: of the rules in headway.toml.
+ALERTS = Key("alerts", "hash", "alert", "as long as its rule is declared: how each alert stands, as JSON")
+ALERT_HISTORY = Key("alert-history", "zset", "alert", "[retention] alerts, the last 10,000: what fired when, JSON by ms")
+ALERT_WATCH = Key("alert-watch", "string", "alert", "for ever: since when alerts are checked, and when they were not, JSON")
+
+# Tiles. Written by the script `tile` alone.
+TILES = Key("tiles", "hash", "tile", "until removed: what is known of each tile by its id, a MessagePack map")
+UNDECLARED_TILES = Key("undeclared-tiles", "set", "tile", "until removed: pushed ids that headway.toml does not declare")
+TILE_HISTORY = Key("tile-history:", "zset", "tile", "25 h: a tile's last value of each minute, by minute since the epoch")
 
 # What an agent did, until the agent is retired. Written by the scripts `apply` and `agent`, ended by `retire`.
 STAGE_TIMES = Key("stage-times:", "hash", "apply", "until its last job is retired: the last durations of each stage")

@@ -10,17 +10,11 @@ from typing import Any
 
 from core.config import values
 from core.config.checks import check_together
-from core.config.model import Config, Tile
+from core.config.model import Config
 from core.fields import FieldError, check
 from core.settings import SettingError, Settings
 
 USUAL = "headway.toml"
-USUAL_TILES = (
-    Tile("users", title="Users"),
-    Tile("requests.total", title="Requests", group="Requests"),
-    Tile("requests.tracking", title="Tracking requests", group="Requests"),
-    Tile("episodes_tracked", title="Episodes tracked"),
-)
 
 
 class ConfigError(SettingError):
