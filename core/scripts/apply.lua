@@ -27,6 +27,7 @@ local MOST_STAGES = 100
 local MOST_ATTEMPTS = 20
 local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
+local HEARD_MS = 10000
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
   'episodeId', 'published'}
@@ -42,7 +43,10 @@ local seen = {}
 
 -- A row of history counts in the minute that it names, and in none when it names none.
 local function count_finish(job, duration_ms, live, timed)
-  if live or timed then count_end(job.finished, job.status, duration_ms) end
+  if live or timed then
+    count_end(job.finished, job.status, duration_ms)
+    count_agent_end(job.finished, job.status, job.agent)
+  end
   if live then
     local bound = 'inf'
     for _, le in ipairs(BOUNDS) do
@@ -67,6 +71,15 @@ local function move(job, number, from)
   redis.call('ZADD', root .. '@STATUS@' .. job.status, number, number)
   redis.call('ZADD', root .. '@AGENT_STATUS@' .. job.status .. ':' .. job.agent, number, number)
   if FINAL[job.status] then redis.call('ZADD', root .. '@FINISHED@', job.finished, number) end
+end
+
+-- A job at work that tells much is noted every ten seconds or so, not each time. `last` is when it was heard of before.
+local function hear(job, number, before, last)
+  if job.status ~= 'processing' then
+    if before == 'processing' then redis.call('ZREM', root .. '@HEARD@', number) end
+  elseif before ~= 'processing' or math.floor(last / HEARD_MS) ~= math.floor(now / HEARD_MS) then
+    redis.call('ZADD', root .. '@HEARD@', now, number)
+  end
 end
 
 -- An event is one MessagePack array, in the order that services.job_events reads; '' stands for nothing.
@@ -227,6 +240,7 @@ local function apply(u)
   if not live then at = u.fa or u.sa or u.ca or at end
   local kind, was = live and 'updated' or 'imported', nil
   local outcome, before, had = 'applied', job and job.status, episode_of(job)
+  local last = job and (job.heard or job.updated) or 0
   if not job then
     if u.o == 'update' then return 'missing', number end
     number, job = create(u, at, skew)
@@ -265,6 +279,7 @@ local function apply(u)
   elseif FINAL[job.status] then
     redis.call('ZADD', root .. '@FINISHED@', job.finished, number)
   end
+  if live then hear(job, number, before, last) end
   if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
   if had or job.episodeId then settle_episode(job, number, had, episode_of(job), at) end
   announce(kind, job, number, was, message, u.e, at)

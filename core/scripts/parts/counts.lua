@@ -4,6 +4,7 @@ local MINUTES_MS, HOURS_MS = 25 * 3600 * 1000, 8 * 24 * 3600 * 1000
 local BUCKET = math.log(1.1)
 
 local minutes, hours, totals = {}, {}, {}
+local agent_minutes, agent_hours = {}, {}
 
 local function count(into, key, field, by)
   local fields = into[key]
@@ -27,18 +28,35 @@ local function count_end(at, status, duration_ms)
   count_time(at, 'd' .. math.floor(math.log(math.max(duration_ms, 1)) / BUCKET), 1)
 end
 
+-- The same by agent, in keys of their own, so that the series of all agents cost no more for it.
+local function count_agent_end(at, status, agent)
+  local age, field = now - at, status .. '\t' .. agent
+  if age < MINUTES_MS then count(agent_minutes, math.floor(at / 60000), field, 1) end
+  if age < HOURS_MS then count(agent_hours, math.floor(at / 3600000), field, 1) end
+end
+
 local function write_counts()
-  local function write_times(name, units, seconds)
+  -- Where a key would get more than `most` fields, what came last counts under none: the field ''.
+  local function write_times(name, units, seconds, most)
     for unit, fields in pairs(units) do
       local key, is_new = root .. name .. string.format('%d', unit), false
       for field, by in pairs(fields) do
-        if redis.call('HINCRBY', key, field, string.format('%d', by)) == by then is_new = true end
+        by = string.format('%d', by)
+        if redis.call('HINCRBY', key, field, by) == tonumber(by) then
+          is_new = true
+          if most and redis.call('HLEN', key) > most then
+            redis.call('HDEL', key, field)
+            redis.call('HINCRBY', key, '', by)
+          end
+        end
       end
       if is_new then redis.call('EXPIRE', key, seconds) end
     end
   end
   write_times('@MINUTE@', minutes, 90000)
   write_times('@HOUR@', hours, 691200)
+  write_times('@AGENT_MINUTE@', agent_minutes, 90000, 2 * MOST_AGENTS)
+  write_times('@AGENT_HOUR@', agent_hours, 691200, 2 * MOST_AGENTS)
 
   local key = root .. '@TOTALS@'
   for agent, fields in pairs(totals) do
