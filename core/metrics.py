@@ -67,6 +67,9 @@ STREAM_SENT = _counter("stream_events_sent_total", "Events handed to clients of 
 STREAM_DROPPED = _counter(
     "stream_events_dropped_total", "Events that clients who fell behind did not get.", "transport"
 )
+STREAM_READINGS = _counter(
+    "stream_readings_total", "Present figures read for a stream, once for all of a process who listen.", "stream"
+)
 STREAM_LAG = Gauge(
     PREFIX + "stream_lag_seconds",
     "From the store to this process: how old the newest event was as it came.",

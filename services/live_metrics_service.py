@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -12,8 +9,8 @@ from core import sse
 from core.backlog import Frame
 from core.event_log import Entry
 from core.site import Site
-from core.store import StoreError
 from core.streams import Source, gap
+from core.ticks import Ticks
 from core.times import rfc3339
 from services import job_series_service, jobs_service, system_health
 from services.analytics_service import success_rate
@@ -22,8 +19,6 @@ from services.job_rules import FINAL
 from services.job_series_service import Times
 from services.machine_service import Load, Machine
 from services.progress_dialect import number
-
-log = logging.getLogger("headway.live")
 
 CHANNEL = "m"
 EVERY_S = 2.0
@@ -73,15 +68,11 @@ class LiveMetrics:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._read_at = float("-inf")
-        self._frame: Frame | None = None
-        self._failing = False
         self._machine = Machine()
+        self._ticks = Ticks(site.hub, CHANNEL, "metrics", EVERY_S, self.tick)
 
     def stream(self) -> Source:
-        return Source((CHANNEL,), limit=LIMIT, first=self._first, missed=change)
+        return Source((CHANNEL,), limit=LIMIT, first=self._ticks.first, missed=change)
 
     def entries(self, entries: Sequence[Entry]) -> None:
         """What the bus tells, in order."""
@@ -113,47 +104,6 @@ class LiveMetrics:
             system=System(**asdict(self._machine.load()), open_streams=system_health.open_streams(self._site)),
             timestamp=rfc3339(self._site.clock()),
         )
-
-    def _first(self) -> list[Frame]:
-        """For a client that has joined: what all others had last."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                if self._due_in_s() <= 0:
-                    self._read()
-                self._thread = threading.Thread(target=self._run, name="headway-live-metrics", daemon=True)
-                self._thread.start()
-        frame = self._frame
-        return [frame] if frame is not None else []
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(max(self._due_in_s(), 0.0))
-            with self._lock:
-                if not self._site.hub.listeners(CHANNEL):
-                    self._thread = None
-                    return
-            self._read()
-            if self._frame is not None:
-                self._site.hub.publish({CHANNEL: [self._frame]})
-
-    def _due_in_s(self) -> float:
-        return self._read_at + EVERY_S - time.monotonic()
-
-    def _read(self) -> None:
-        """Take the present figures; none while they can't be read, and then each stream is told that the store is away."""
-        self._read_at = time.monotonic()
-        frame: Frame | None = None
-        try:
-            frame = Frame(sse.event(self.tick()), key="tick")
-            self._failing = False
-        except StoreError:
-            pass
-        except Exception:
-            # The border around what nobody waits for: the next reading may go well.
-            if not self._failing:
-                log.exception("The present figures can't be read")
-            self._failing = True
-        self._frame = frame
 
 
 def change(entry: Entry) -> Frame | None:

@@ -15,6 +15,7 @@ from core.fields import check
 from core.queued import QueuedClient
 from core.site import Site
 from core.store import Store
+from core.ticks import Ticks
 from services import job_rules, jobs_service, live_metrics_service
 from services.job_changes import JobRef
 from services.job_rules import NewJob
@@ -51,7 +52,7 @@ def listen(site: Site) -> Iterator[Callable[[LiveMetrics], QueuedClient]]:
 
 
 def ticking() -> bool:
-    return any(thread.name == "headway-live-metrics" for thread in threading.enumerate())
+    return any(thread.name == "headway-ticks-metrics" for thread in threading.enumerate())
 
 
 def report(site: Site, status: str) -> None:
@@ -89,7 +90,7 @@ def test_who_comes_gets_the_figures_at_once_and_all_get_the_next_ones(
 def test_many_who_come_at_once_share_one_reading(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_metrics_service, "EVERY_S", 3600)
     live = LiveMetrics(site)
-    monkeypatch.setattr(LiveMetrics, "_run", lambda _: None)
+    monkeypatch.setattr(Ticks, "_run", lambda _: None)
     first = live.stream().first
     assert first is not None
     got: list[Frame] = []
@@ -120,7 +121,7 @@ def test_without_the_store_there_are_no_figures_and_no_invented_ones(
     live = LiveMetrics(replace(site, store=away))
     client = listen(live)
     assert client.waiting == 0
-    wait_until(lambda: live._read_at > 0)
+    wait_until(lambda: live._ticks._read_at > 0)
     live._site = site  # it is back
     wait_until(lambda: client.waiting, what="figures")
     away.close()
