@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.backlog import BATCH_LINES, KEPT, PROGRESS, STAGE, Backlog, Line
+from headway.backlog import KEPT, PROGRESS, STAGE, Backlog, Line
+from headway.batches import BATCH_LINES
 
 A, B = ("studio", "a"), ("studio", "b")
 

@@ -20,7 +20,7 @@ from headway.job import Job
 from headway.reporter import Reporter
 from headway.settings import read
 from tests.clients.python.answers import TAKEN, Answer, Answers
-from tests.clients.python.conftest import Site
+from tests.clients.python.conftest import Site, forget
 from tests.conftest import wait_until
 from tests.proxy import Proxy
 
@@ -34,7 +34,7 @@ def reporting_to(url: str) -> Iterator[Reporter]:
     reporter = Reporter(read(url, "a-token"))
     yield reporter
     reporter.end()
-    reporter.backlog = Backlog()
+    forget(reporter)
 
 
 def begin(reporter: Reporter, agent: str, **options: Any) -> Job:
@@ -159,7 +159,7 @@ def test_the_backlog_of_a_long_outage_is_bounded_and_ends_stay(agent: str, caplo
         proxy = Proxy(("127.0.0.1", port))
         proxy.cut()
         with reporting_to(f"http://127.0.0.1:{proxy.port}") as reporter:
-            reporter.backlog = Backlog(soft_bytes=60_000, hard_bytes=600_000)
+            reporter.jobs.backlog = Backlog(soft_bytes=60_000, hard_bytes=600_000)
             for number in range(100):
                 job = begin(reporter, agent, id=f"job-{number}")
                 job.progress(50, stage="half", message="x" * 200)

@@ -1,4 +1,4 @@
-"""Lines that wait to be sent: coalesced, in order for each job, and bounded.
+"""What jobs said and waits to be sent: coalesced, in order for each job, and bounded.
 
 Whoever uses it holds a lock.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from headway.batches import BATCH_BYTES, BATCH_LINES
+
 PROGRESS, STAGE, KEPT = range(3)
 """What may go first when room is short: progress, then stages. What opens, retries and ends a job is kept."""
 SOFT_BYTES = 8 * 1024 * 1024
 """Past it the oldest progress is dropped, then the oldest stages."""
 HARD_BYTES = 32 * 1024 * 1024
 """Past it the oldest of all that is left."""
-BATCH_LINES = 500
-BATCH_BYTES = 512 * 1024
 _LINE_BYTES = 600
 """What a line takes in memory, besides its longer texts."""
 
@@ -52,6 +52,10 @@ class Backlog:
 
     def __len__(self) -> int:
         return sum(len(lines) for lines in self._kinds)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= BATCH_LINES
 
     def add(self, line: Line) -> None:
         """A progress that follows one of the same job takes its place; what it leaves unsaid stays."""
@@ -98,6 +102,11 @@ class Backlog:
             self._last.setdefault(line.key, line)
             self._bytes += line.bytes
         self._make_room()
+
+    def lost(self) -> str:
+        updates, stages, kept = (self.dropped[kind] for kind in (PROGRESS, STAGE, KEPT))
+        ends = f", {kept} begins or ends of jobs" if kept else ""
+        return f"{updates} updates of progress, {stages} stages{ends}" if any(self.dropped) else ""
 
     def _remove(self, kind: deque[Line]) -> Line:
         line = kind.popleft()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
+from collections.abc import Iterator
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
 
 from headway import text
-from headway.backlog import KEPT, PROGRESS, STAGE
+from headway.backlog import KEPT, PROGRESS, STAGE, Line
 from headway.notices import warn
 from headway.reporter import Reporter
 
@@ -45,7 +47,7 @@ class Job:
         self.title = text.clip(title or name, text.TITLE)
         self.attempt = attempt
         self._reporter = reporter
-        self._key = (self.agent, self.id)
+        self.key = (self.agent, self.id)
         self._metadata = {**({"name": name} if title and title != name else {}), **(metadata or {})}
         self._result: Any = None
         self._stage: str | None = None
@@ -96,6 +98,13 @@ class Job:
         if self._opened == self._reporter.generation:
             self._put(STAGE, self._facts())
 
+    def log(self, message: object, level: str = "info", source: str | None = None) -> None:
+        """Add a line to the site's logs, linked to the job; `level` is debug, info, warning, error or critical.
+
+        A job takes lines after its end too.
+        """
+        self._reporter.log(message, level, source, job=self.key)
+
     def complete(self, result: Any = None, message: str | None = None) -> None:
         if result is not None:
             self.result(result)
@@ -112,6 +121,16 @@ class Job:
         self.attempt = (self.attempt or 1) + 1
         self._ended, self._stage, self._result = False, None, None
         self._put(KEPT, {"status": "queued", **_message(message)})
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[Job]:
+        """Make it the current job of this thread or task, and neither begin nor end it."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            with contextlib.suppress(ValueError):
+                _current.reset(token)
 
     def __enter__(self) -> Job:
         self.start()
@@ -157,7 +176,9 @@ class Job:
             self._opened = self._reporter.generation
             fields = {"title": self.title, **self._facts(), **fields}
             kind = KEPT
-        self._reporter.put(self._key, kind, fields, size if kind == PROGRESS else text.size(fields))
+        fields["timestamp"] = time.time()
+        line = Line(self.key, kind, fields, size if kind == PROGRESS else text.size(fields))
+        self._reporter.put(self._reporter.jobs, line)
 
     def _facts(self) -> dict[str, Any]:
         found = self._plain("metadata", self._metadata) if self._metadata else None

@@ -49,6 +49,15 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     for one in _held:
         one.forked()
+        _end_with_multiprocessing(one)
+
+
+def _end_with_multiprocessing(one: Living) -> None:
+    """A child of multiprocessing leaves without what `atexit` holds, but not without its own finalizers."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # It forgets all finalizers as the child begins, and calls this right behind that.
+        util.register_after_fork(one, lambda one: util.Finalize(one, one.end, exitpriority=0))
 
 
 def _at_exit() -> None:

@@ -1,4 +1,4 @@
-"""A handler that makes a program's own log the message of the job that it works on."""
+"""Handlers that take a program's own log: its lines to the site's logs, or the last one to the job that it works on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,41 @@ import logging
 
 from headway import notices
 from headway.job import current_job
+from headway.reporter import Reporter
+from headway.reporting import reporter
+
+LEVELS = (
+    (logging.CRITICAL, "critical"),
+    (logging.ERROR, "error"),
+    (logging.WARNING, "warning"),
+    (logging.INFO, "info"),
+)
+
+
+class LogHandler(logging.Handler):
+    """Sends each record from `level` on to the site's logs, linked to the current job where there is one.
+
+    `source` says which program it is: HEADWAY_SOURCE, or the program's name, unless said. Tracebacks come with their
+    records; a formatter says what else stands in a line. The package's own words stay in the program.
+    """
+
+    def __init__(
+        self, level: int | str = logging.NOTSET, source: str | None = None, *, reporter: Reporter = reporter
+    ) -> None:
+        super().__init__(level)
+        self._source = source
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _is_ours(record) or self._reporter.is_own_thread():
+            return
+        try:
+            job = current_job()
+            self._reporter.log(
+                self.format(record), level_of(record.levelno), self._source, record.created, job.key if job else None
+            )
+        except Exception:  # noqa: BLE001 (logging's own way: a record that can't be formatted is the handler's to tell)
+            self.handleError(record)
 
 
 class LoggingHandler(logging.Handler):
@@ -16,9 +51,18 @@ class LoggingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         job = current_job()
-        if job is None or record.name.partition(".")[0] == notices.NAME:
+        if job is None or _is_ours(record):
             return
         try:
             job.message(self.format(record))
         except Exception:  # noqa: BLE001 (logging's own way: a record that can't be formatted is the handler's to tell)
             self.handleError(record)
+
+
+def level_of(number: int) -> str:
+    """A level's name on the site, where there are five."""
+    return next((name for least, name in LEVELS if number >= least), "debug")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == notices.NAME

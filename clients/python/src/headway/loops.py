@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from headway.job import Job, current_job
 from headway.reporting import job
+from headway.settings import program
 
 T = TypeVar("T")
 TELL_EVERY_S = 0.05
@@ -101,7 +100,7 @@ def track(
     with how far it came; `with track(…) as rows: for row in rows` tells the two apart.
     """
     shared = current_job() if name is None else None
-    own = None if shared else job(name or _program(), agent=agent, title=title, id=id, metadata=metadata)
+    own = None if shared else job(name or program() or "loop", agent=agent, title=title, id=id, metadata=metadata)
     return Track(items, own, shared, _length(items) if total is None else total, unit)
 
 
@@ -110,7 +109,3 @@ def _length(items: Iterable[Any]) -> int | None:
         return len(items)  # type: ignore[arg-type]
     except Exception:  # noqa: BLE001 (anybody's __len__; most have none)
         return None
-
-
-def _program() -> str:
-    return Path(sys.argv[0] if sys.argv else "").name or "loop"

@@ -1,24 +1,25 @@
-"""Takes what jobs say and sends it from a thread of its own, so that nobody who works waits for a site."""
+"""Takes what a program says and sends it from a thread of its own, so that nobody who works waits for a site."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, TypeVar
 
-from headway import lifetime
-from headway.backlog import BATCH_LINES, Backlog, Key, Line
-from headway.delivery import Delivery
+from headway import lifetime, text
+from headway.figure_lane import FigureLane
+from headway.job_lane import JobLane
+from headway.lane import Lane
+from headway.log_lane import LogLane, LogLine
 from headway.notices import warn
-from headway.patience import Patience
 from headway.settings import Settings, read
-from headway.text import summary
-from headway.transport import Away
+from headway.told import Told
+from headway.transport import Away, Transport
 
-EVERY_S = 0.1
-"""The shortest time between two batches, and so between two updates of a job."""
 REST_S = 5.0
-"""After so long without an update the thread ends until the next one: a process that rests is easier to fork."""
+"""After so long without a report the thread ends until the next one: a process that rests is easier to fork."""
+
+T = TypeVar("T")
 
 
 class Reporter:
@@ -26,10 +27,12 @@ class Reporter:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.generation = 0
+        self.told = Told("")
+        self.jobs, self.figures, self.logs = JobLane(), FigureLane(), LogLane()
+        # In this order, so that a job is known when its log lines come.
+        self.lanes: tuple[Lane[Any], ...] = (self.jobs, self.figures, self.logs)
         self._settings = settings
-        self._seq = 0
-        self.backlog = Backlog()
-        self._delivery: Delivery | None = None
+        self._transport: Transport | None = None
         self._begin()
         lifetime.follow(self)
 
@@ -38,13 +41,9 @@ class Reporter:
         self.lock = threading.RLock()
         self._more = threading.Condition(self.lock)
         self._settled = threading.Condition(self.lock)
-        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
-        self._resting = False
         self._sending = False
         self._flushes = 0
-        self._next_try = 0.0
-        self._patience = Patience()
         self._waited_in_vain = False
 
     @property
@@ -57,25 +56,36 @@ class Reporter:
             if self._settings is not None and not again:
                 return self._settings
             self._settings = settings
-            self._hurry.set()
+            self._hurry()
         # Outside of the lock: a handler of logs may be at work for another thread, and report in turn.
         if settings.fault:
-            warn(f"jobs are not reported, because {settings.fault}")
+            warn(f"nothing is reported, because {settings.fault}")
         return settings
 
-    def put(self, key: Key, kind: int, fields: dict[str, Any], text_bytes: int = 0) -> None:
-        """Take one update of a job, and return at once."""
+    def put(self, lane: Lane[T], one: T) -> None:
+        """Take one report, and return at once."""
         if (self._settings or self.settings).fault:
             return
-        fields["timestamp"] = now = time.time()
         with self.lock:
-            # By the clock, so that it goes on rising when another process reports the same job, and past every restart.
-            self._seq = fields["seq"] = max(self._seq + 1, int(now * 1e6))
-            self.backlog.add(Line(key, kind, fields, text_bytes))
+            first = not lane.backlog
+            lane.add(one)
             if self._thread is None:
                 self._start()
-            elif self._resting:
+            elif first:
                 self._more.notify()
+
+    def log(
+        self,
+        message: object,
+        level: str,
+        source: str | None = None,
+        at: float | None = None,
+        job: tuple[str, str] | None = None,
+    ) -> None:
+        """Take one line of the logs. `at` is seconds since the epoch, now unless said; `job` is an agent and an id."""
+        words = text.without_middle(message, text.LOG)
+        named = text.one_line(source or self.settings.source, text.SOURCE) or "python"
+        self.put(self.logs, LogLine(words, level, named, time.time() if at is None else at, job))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all is sent, at most `timeout` seconds. False where something is left.
@@ -87,12 +97,13 @@ class Reporter:
                 return True
             end = time.monotonic() + (self.settings.timeout_s if timeout is None else timeout)
             self._flushes += 1
-            self._next_try = 0.0
-            self._hurry.set()
+            self._hurry()
+            if self._thread is None:
+                self._start()
             try:
                 while self._busy():
                     left = end - time.monotonic()
-                    if left <= 0 or self._next_try > end:
+                    if left <= 0 or self._rests_until() > end:
                         return False
                     self._settled.wait(left)
             finally:
@@ -101,7 +112,7 @@ class Reporter:
 
     def end(self) -> None:
         """The program ends: a last moment for what is left."""
-        if not self.flush() and not self._patience.tried:  # what failed was told
+        if not self.flush() and not any(lane.patience.tried for lane in self.lanes):  # what failed was told
             warn("the site does not answer in time, so the last reports are lost")
         with self.lock:
             if not self._sending:
@@ -113,85 +124,101 @@ class Reporter:
             return
         self._waited_in_vain = not self.flush()
 
+    def is_own_thread(self) -> bool:
+        """Whether this is the thread that sends."""
+        return self._thread is not None and self._thread.ident == threading.get_ident()
+
     def _busy(self) -> bool:
-        return bool(self.backlog) or self._sending
+        return self._sending or any(lane.backlog for lane in self.lanes)
+
+    def _hurry(self) -> None:
+        for lane in self.lanes:
+            lane.next_try = 0.0
+        self._more.notify()
+
+    def _rests_until(self) -> float:
+        """When the next of what waits is sent, by the monotonic clock; 0 while something is under way."""
+        return 0.0 if self._sending else min((lane.next_try for lane in self.lanes if lane.backlog), default=0.0)
 
     def _start(self) -> None:
         try:
             self._thread = threading.Thread(target=self._run, name="headway", daemon=True)
             self._thread.start()
-        except RuntimeError:  # the interpreter is ending, or the system has no thread left; the next update tries again
+        except RuntimeError:  # the interpreter is ending, or the system has no thread left; the next report tries again
             self._thread = None
 
     def _run(self) -> None:
         while True:
             with self.lock:
-                if not self._wait_for_more():
+                due = self._wait()
+                if not due:
                     return
-                self._hurry.clear()
+                for lane in due:
+                    lane.take()
                 self._sending = True
-                lines = self.backlog.take()
-                delivery = self._present_delivery()
-            again, away = self._send(delivery, lines)
+                transport = self._present_transport()
+            outcomes = self._send(transport, due)
             with self.lock:
                 self._sending = False
-                pause_s = self._after(again, away)
+                for lane, away in outcomes:
+                    lane.settle(away, hurry=self._flushes > 0)
+                    if away is None:
+                        self._waited_in_vain = False
                 self._settled.notify_all()
-            self._hurry.wait(pause_s)
 
-    def _wait_for_more(self) -> bool:
-        """False where nothing came for long, and the thread is to end."""
-        self._resting = True
-        while not self.backlog:
+    def _wait(self) -> list[Lane[Any]]:
+        """The lanes of which something is to be sent now. None where nothing came for long, and the thread is to end."""
+        while True:
+            waiting = [lane for lane in self.lanes if lane.backlog]
+            due = [lane for lane in waiting if lane.next_try <= time.monotonic()]
+            if due:
+                return due
             self._settled.notify_all()
-            if not self._more.wait(REST_S) and not self.backlog:
+            if waiting:
+                self._more.wait(max(0.0, self._rests_until() - time.monotonic()))
+            elif not self._more.wait(REST_S) and not self._busy():
                 self._close()
                 self._thread = None
-                break
-        self._resting = False
-        return bool(self.backlog)
+                return []
 
-    def _present_delivery(self) -> Delivery:
-        if self._delivery is None or self._delivery.settings is not self.settings:
+    def _present_transport(self) -> Transport:
+        if self._transport is not None and self._transport.settings is not self.settings:
             self._close()
-            self._delivery = Delivery(self.settings)
-        return self._delivery
+            self.told = Told(self.settings.shown)
+        if self._transport is None:
+            self._transport = Transport(self.settings)
+        return self._transport
 
     def _close(self) -> None:
-        delivery, self._delivery = self._delivery, None
-        if delivery is not None:
-            delivery.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
 
-    def _send(self, delivery: Delivery, lines: list[Line]) -> tuple[list[Line], Away | None]:
-        """The lines that have to be sent again, and why where it was the site's fault."""
-        try:
-            again = delivery.send(lines)
-        except Exception as fault:  # noqa: BLE001 (the one border: nothing may end this thread)
-            away = fault if isinstance(fault, Away) else Away(summary(fault), lasting=True)
-            delivery.site_is_away(away)
-            return lines, away
-        delivery.site_answers(self.backlog)
-        return again, None
-
-    def _after(self, again: list[Line], away: Away | None) -> float:
-        """Keep what has to be sent again. How long to wait before."""
-        if away is None:
-            self._patience.succeed()
-            self._waited_in_vain = False
-            for line in again:
-                self._seq = line.fields["seq"] = max(self._seq + 1, line.fields["seq"])
-                self.backlog.add(line)
-            return 0.0 if self._flushes or len(self.backlog) >= BATCH_LINES else EVERY_S
-        self.backlog.restore(again)
-        wait_s = self._patience.fail(away)
-        self._next_try = time.monotonic() + wait_s
-        return wait_s
+    def _send(self, transport: Transport, due: list[Lane[Any]]) -> list[tuple[Lane[Any], Away | None]]:
+        """What became of each. Where there is no site at all, it is not asked again for the next one."""
+        outcomes: list[tuple[Lane[Any], Away | None]] = []
+        unreachable: Away | None = None
+        for lane in due:
+            away = unreachable
+            if away is None:
+                try:
+                    lane.send(transport, self.told)
+                except Exception as fault:  # noqa: BLE001 (the one border: nothing may end this thread)
+                    away = fault if isinstance(fault, Away) else Away(text.summary(fault), lasting=True)
+                    unreachable = away if away.unreachable else None
+            outcomes.append((lane, away))
+            if away is None:
+                self.told.answers(lane.name, lane.backlog.lost())
+            else:
+                self.told.away(lane.name, away)
+        return outcomes
 
     def forked(self) -> None:
         """Begin anew in a child: its parent sends what waits, and the thread stayed with it."""
         self.generation += 1
-        self.backlog = Backlog()
+        for lane in self.lanes:
+            lane.begin()
         if self._sending:
-            self._delivery = None  # to close it could wait for a lock of the thread that is not here
+            self._transport = None  # to close it could wait for a lock of the thread that is not here
         self._close()
         self._begin()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import uuid
 from typing import Any
 
+from headway import text
+from headway.figure_lane import ADD, NOTIFY, SET, Figure
 from headway.job import Job
+from headway.notices import warn
 from headway.reporter import Reporter
 from headway.settings import read
 
-_reporter = Reporter()
+reporter = Reporter()
 
 
 def configure(
@@ -19,7 +24,7 @@ def configure(
     `agent` is that of jobs which name none. `timeout`, in seconds (3 unless said), bounds what waits for the site:
     `flush`, and the program's end.
     """
-    _reporter.configure(read(url, token, agent, timeout))
+    reporter.configure(read(url, token, agent, timeout))
 
 
 def job(
@@ -36,9 +41,43 @@ def job(
     `id` names it within its agent, so that other processes can report it too; a UUID unless said. A higher `attempt`
     starts a job of that id anew.
     """
-    return Job(name, reporter=_reporter, agent=agent, title=title, id=id, attempt=attempt, metadata=metadata)
+    return Job(name, reporter=reporter, agent=agent, title=title, id=id, attempt=attempt, metadata=metadata)
+
+
+def tile(id: str, value: float) -> None:
+    """Set a figure of the site's page, such as `requests.total`. Of several values within a moment the last counts."""
+    number = _number(f"the tile {id!r} is not set", value)
+    if number is not None:
+        reporter.put(reporter.figures, Figure(SET, str(id), number))
+
+
+def increment(id: str, by: float = 1) -> None:
+    """Add to a figure of the site's page; it begins at 0. Cheap enough for a tight loop."""
+    number = _number(f"the tile {id!r} is not incremented", by)
+    if number is not None:
+        reporter.put(reporter.figures, Figure(ADD, str(id), number))
+
+
+def notify(title: str, body: str | None = None, level: str = "info", channel: str | None = None) -> None:
+    """Let the site notify its channels, or one of them; `level` is info, success, warning or error."""
+    fields = {"title": text.clip(title, text.TITLE), "body": body and text.clip(body, text.BODY), "level": level,
+              "channel": channel}  # fmt: skip
+    said = {name: value for name, value in fields.items() if value is not None}
+    # Under an id of its own, so that it is one notification however often it has to be sent.
+    reporter.put(reporter.figures, Figure(NOTIFY, str(uuid.uuid4()), fields=said))
 
 
 def flush(timeout: float | None = None) -> bool:
     """Wait until all reports are sent, `timeout` seconds at most. False where some are not."""
-    return _reporter.flush(timeout)
+    return reporter.flush(timeout)
+
+
+def _number(what: str, value: float) -> float | None:
+    try:
+        number = int(value) if isinstance(value, int) else float(value)  # True counts as 1
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(number, float) and not math.isfinite(number):
+        warn(f"{what}, because {text.one_line(value, 100)!r} is no number")
+        return None
+    return number

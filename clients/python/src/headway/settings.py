@@ -1,10 +1,12 @@
-"""Where reports go: said in code, or by the environment, which is read when the first job is reported."""
+"""Where reports go: said in code, or by the environment, which is read at the first report."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 3.0
@@ -12,7 +14,7 @@ TIMEOUT_S = 3.0
 
 @dataclass(frozen=True)
 class Settings:
-    """`fault` says why nothing can be reported; None where all is well."""
+    """`source` is that of log lines which name none. `fault` says why nothing can be reported; None where all is well."""
 
     scheme: str = "http"
     host: str = ""
@@ -20,6 +22,7 @@ class Settings:
     path: str = ""
     token: str | None = field(default=None, repr=False)
     agent: str = "default"
+    source: str = "python"
     timeout_s: float = TIMEOUT_S
     fault: str | None = None
 
@@ -40,7 +43,11 @@ def read(
     """What is given, else HEADWAY_URL and HEADWAY_INGEST_TOKEN or HEADWAY_TOKEN. Never raises: see `Settings.fault`."""
     url = (env.get("HEADWAY_URL") if url is None else url) or ""
     token = (env.get("HEADWAY_INGEST_TOKEN") or env.get("HEADWAY_TOKEN") if token is None else token) or None
-    others = {"agent": agent or "default", "timeout_s": TIMEOUT_S if timeout is None else max(0.0, timeout)}
+    others = {
+        "agent": agent or "default",
+        "source": env.get("HEADWAY_SOURCE") or program() or "python",
+        "timeout_s": TIMEOUT_S if timeout is None else max(0.0, timeout),
+    }
     try:
         parts = urlsplit(url.strip())
         found = Settings(parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/"), token, **others)  # type: ignore[arg-type]
@@ -48,6 +55,14 @@ def read(
         return Settings(fault="HEADWAY_URL is no address, such as http://127.0.0.1:8000", **others)  # type: ignore[arg-type]
     fault = _fault(url, found)
     return Settings(fault=fault, **others) if fault else found  # type: ignore[arg-type]
+
+
+def program() -> str:
+    """The program's name; '' where it has none."""
+    path = Path(sys.argv[0] if sys.argv else "")
+    if path.name == "__main__.py":
+        return path.parent.name
+    return "" if path.name in ("-c", "-m") else path.name
 
 
 def _fault(url: str, found: Settings) -> str | None:

@@ -8,7 +8,7 @@ import re
 import traceback
 from typing import Any
 
-TITLE, STAGE, MESSAGE, ERROR = 500, 100, 4_000, 16_000
+TITLE, STAGE, MESSAGE, ERROR, BODY, LOG, SOURCE = 500, 100, 4_000, 16_000, 4_000, 16_000, 100
 """The most characters of each."""
 JSON_BYTES = 16 * 1024
 """The most bytes of metadata or a result."""
@@ -22,6 +22,16 @@ def clip(value: object, most: int) -> str:
     """`value` as text of at most `most` characters, the end cut off where it is longer."""
     text = _text(value).replace("\0", "\ufffd")
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def without_middle(value: object, most: int) -> str:
+    """`value` as text of at most `most` characters. Of what is longer both ends stay: a traceback's last line says most."""
+    text = _text(value).replace("\0", "\ufffd")
+    if len(text) <= most:
+        return text
+    note = f"\n… {len(text) - most:,} characters and more were cut here …\n"
+    half = (most - len(note)) // 2
+    return f"{text[:half]}{note}{text[-half:]}"
 
 
 def one_line(value: object, most: int) -> str:

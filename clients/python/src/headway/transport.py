@@ -1,4 +1,4 @@
-"""One connection to a site, which takes batches of lines over it."""
+"""One connection to a site, over which it takes batches of lines, and single requests."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ REQUEST_S = 10.0
 MOST_ANSWER = 4 * 1024 * 1024
 LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 """Answers after which the same request may succeed."""
-OF_A_LINE = frozenset({400, 413, 422})
+OF_WHAT_WAS_SENT = frozenset({400, 409, 413, 422})
 """Answers that concern what was sent: one line of it may be to blame."""
+NDJSON, JSON = "application/x-ndjson", "application/json"
 
 
 class Away(Exception):
-    """The site did not take the lines; they may be sent again.
+    """The site did not take what was sent; it may be sent again.
 
     `wait_s` is what it asked for, 0 where it said nothing. `lasting`: somebody has to change something first.
+    `unreachable`: there was no answer at all.
     """
 
-    def __init__(self, why: str, wait_s: float = 0.0, *, lasting: bool = False) -> None:
+    def __init__(self, why: str, wait_s: float = 0.0, *, lasting: bool = False, unreachable: bool = False) -> None:
         super().__init__(why)
         self.wait_s = wait_s
         self.lasting = lasting
+        self.unreachable = unreachable
 
 
 class Refused(Exception):
@@ -41,23 +44,30 @@ class Refused(Exception):
 
 class Transport:
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._connection: http.client.HTTPConnection | None = None
-        self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"headway-python/{sys.version_info[0]}"}
+        self._headers = {"User-Agent": f"headway-python/{sys.version_info[0]}"}
         if settings.token:
             self._headers["Authorization"] = f"Bearer {settings.token}"
 
-    def post(self, lines: list[bytes]) -> dict[int, str]:
+    def post_lines(self, path: str, lines: list[bytes]) -> dict[int, str]:
         """Send lines; those that were rejected by their place, with the site's detail. Raises Away, Refused."""
-        body = b"\n".join(lines)
+        return _rejected(self._send("POST", path, b"\n".join(lines), NDJSON))
+
+    def send(self, method: str, path: str, fields: dict[str, Any]) -> None:
+        """Send one thing. Raises Away, Refused."""
+        self._send(method, path, json.dumps(fields, ensure_ascii=False).encode(errors="replace"), JSON)
+
+    def _send(self, method: str, path: str, body: bytes, kind: str) -> bytes:
         try:
-            status, headers, data = self._ask(body)
+            status, headers, data = self._ask(method, path, body, kind)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise Away(_why(error), lasting=isinstance(error, ssl.SSLCertVerificationError)) from error
-        if status == 200:
-            return _rejected(data)
-        if status in OF_A_LINE:
+            lasting = isinstance(error, ssl.SSLCertVerificationError)
+            raise Away(_why(error), lasting=lasting, unreachable=True) from error
+        if 200 <= status < 300:
+            return data
+        if status in OF_WHAT_WAS_SENT:
             raise Refused(_detail(data) or f"the site answered {status}")
         raise _away(status, headers, data)
 
@@ -66,19 +76,19 @@ class Transport:
         if connection is not None:
             connection.close()
 
-    def _ask(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _ask(self, *request: Any) -> tuple[int, http.client.HTTPMessage, bytes]:
         if self._connection is not None:
             # A site may close a connection that rested just when we use it again. Sending twice does no harm.
             with contextlib.suppress(ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError):
-                return self._ask_on(self._connection, body)
+                return self._ask_on(self._connection, *request)
             self.close()
         self._connection = self._connect()
-        return self._ask_on(self._connection, body)
+        return self._ask_on(self._connection, *request)
 
     def _ask_on(
-        self, connection: http.client.HTTPConnection, body: bytes
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, kind: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection.request("POST", f"{self._settings.path}/api/v1/queue/batch", body, self._headers)
+        connection.request(method, f"{self.settings.path}{path}", body, {**self._headers, "Content-Type": kind})
         response = connection.getresponse()
         data = response.read(MOST_ANSWER)
         if response.will_close or not response.isclosed():
@@ -86,8 +96,8 @@ class Transport:
         return response.status, response.headers, data
 
     def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._settings.host, self._settings.port
-        if self._settings.scheme == "https":
+        host, port = self.settings.host, self.settings.port
+        if self.settings.scheme == "https":
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(host, port, timeout=REQUEST_S, context=context)
         return http.client.HTTPConnection(host, port, timeout=REQUEST_S)

@@ -1,0 +1,125 @@
+"""The way of tiles and notifications: a request each; of what a tile was told meanwhile only what it comes to."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+from urllib.parse import quote
+
+from headway.lane import Lane
+from headway.told import Told
+from headway.transport import Away, Refused, Transport
+
+MOST = 1_000
+"""Tiles and notifications that wait."""
+BATCH = 100
+
+SET, ADD, NOTIFY = range(3)
+
+
+class Figure:
+    """A tile's value, what to add to it, or a notification. `key` is the tile's id, or the notification's.
+
+    `tried`: it may have arrived, though no answer came.
+    """
+
+    __slots__ = ("fields", "key", "kind", "tried", "value")
+
+    def __init__(self, kind: int, key: str, value: float = 0, fields: dict[str, Any] | None = None) -> None:
+        self.kind = kind
+        self.key = key
+        self.value = value
+        self.fields = fields
+        self.tried = False
+
+    def then(self, later: Figure) -> None:
+        """Become what this and a later word about the same tile come to."""
+        self.value = later.value if later.kind == SET else self.value + later.value
+        self.kind = SET if later.kind == SET else self.kind
+
+
+class FigureBacklog:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._waiting: deque[Figure] = deque()
+        self._open: dict[str, Figure] = {}
+        """Of each tile the one that takes in what follows."""
+        self.dropped = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        return len(self._waiting) >= BATCH
+
+    def add(self, one: Figure) -> None:
+        last = self._open.get(one.key)
+        if last is not None:
+            last.then(one)
+            return
+        self._waiting.append(one)
+        if one.kind != NOTIFY:
+            self._open[one.key] = one
+        self._make_room()
+
+    def take(self) -> list[Figure]:
+        return [self._remove() for _ in range(min(BATCH, len(self._waiting)))]
+
+    def restore(self, taken: list[Figure]) -> None:
+        for figure in reversed(taken):
+            # What may have been counted is said again as it was, so that the site knows it.
+            closed = figure.kind == NOTIFY or (figure.kind == ADD and figure.tried)
+            later = self._open.get(figure.key)
+            if later is not None and later.kind == SET:
+                continue
+            if later is not None and not closed:
+                figure.then(later)
+                later.kind, later.value = figure.kind, figure.value
+                continue
+            self._waiting.appendleft(figure)
+            if not closed:
+                self._open[figure.key] = figure
+        self._make_room()
+
+    def lost(self) -> str:
+        return f"{self.dropped:,} tiles and notifications" if self.dropped else ""
+
+    def _remove(self) -> Figure:
+        figure = self._waiting.popleft()
+        if self._open.get(figure.key) is figure:
+            del self._open[figure.key]
+        return figure
+
+    def _make_room(self) -> None:
+        while len(self._waiting) > self._most:
+            self._remove()
+            self.dropped += 1
+
+
+class FigureLane(Lane[Figure]):
+    name = "tiles and notifications"
+
+    def send(self, transport: Transport, told: Told) -> None:
+        while self.under_way:
+            figure = self.under_way[0]
+            try:
+                transport.send(*_request(figure))
+            except Refused as refused:
+                told.refusal("a notification" if figure.kind == NOTIFY else f"the tile {figure.key}", str(refused))
+            except Away:
+                figure.tried = True
+                raise
+            del self.under_way[0]
+
+    def _empty(self) -> FigureBacklog:
+        return FigureBacklog()
+
+
+def _request(figure: Figure) -> tuple[str, str, dict[str, Any]]:
+    if figure.kind == NOTIFY:
+        return "POST", "/api/v1/notifications", {**(figure.fields or {}), "id": figure.key}
+    tile = f"/api/v1/tiles/{quote(figure.key, safe='')}"
+    if figure.kind == SET:
+        return "PUT", tile, {"value": figure.value}
+    return "POST", f"{tile}/increment", {"by": figure.value}
