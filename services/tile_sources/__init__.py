@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.config import sources
-from services.tile_sources import jobs, redis
+from core.outgoing import OutgoingError
+from services.tile_sources import http, jobs, metrics, prometheus, redis, sql
 from services.tile_sources.reading import Context, NotYet, SourceError, number
 
 __all__ = ["READERS", "Context", "NotYet", "SourceError", "number", "read"]
@@ -20,10 +21,17 @@ Reader = Callable[[Any, Context], int | float | None]
 READERS: Mapping[type[sources.Source], Reader] = {
     sources.Jobs: jobs.read,
     sources.Redis: redis.read,
+    sources.Sql: sql.read,
+    sources.Prometheus: prometheus.read,
+    sources.Metrics: metrics.read,
+    sources.Http: http.read,
 }
 
 
 def read(source: sources.Source, context: Context) -> int | float | None:
     """The present value, finite; None where there is none. Raises SourceError, NotYet."""
-    value = READERS[type(source)](source, context)
+    try:
+        value = READERS[type(source)](source, context)
+    except OutgoingError as fault:
+        raise SourceError(str(fault)) from fault
     return None if value is None else number(value, "the value")
