@@ -34,7 +34,9 @@ from routes import (
     progress_api,
     queue_api,
     socketio,
+    stats_stream,
     tickets,
+    tiles_api,
     uploads,
 )
 from services import (
@@ -44,13 +46,18 @@ from services import (
     job_metrics_service,
     notification_events,
     retention_service,
+    tile_poller,
+    tiles_service,
 )
 from services.live_metrics_service import LiveMetrics
 from services.progress_streams import ProgressStreams
+from services.stats_stream import StatsStream
+from services.tile_poller import TilePoller
 
 DUTIES = (
     Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
     Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
+    Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
 )
 
 
@@ -65,13 +72,15 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode, "n": notification_events.decode})
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
-    app.extensions["headway.duties"] = DUTIES
+    polling = Duty("tiles", every_s=tile_poller.EVERY_S, run=TilePoller().run)
+    app.extensions["headway.duties"] = (*DUTIES, polling)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
     live = app.extensions["headway.live"] = LiveMetrics(site)
+    stats = app.extensions["headway.stats"] = StatsStream(site)
     pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
-    for listener in (Announcer(site.hub), progress, live, pusher):
+    for listener in (Announcer(site.hub), progress, live, stats, pusher):
         bus.listen(listener)
 
     problems.install(app)
@@ -92,7 +101,9 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
         panels_api.bp,
         progress_api.bp,
         queue_api.bp,
+        stats_stream.bp,
         tickets.bp,
+        tiles_api.bp,
         uploads.bp,
     ):
         app.register_blueprint(blueprint)
