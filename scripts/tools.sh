@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gets what the tests need besides Python: a Chromium, promtool, nginx, Node.js and the packages of tests/npm. What is
-# there is used as it is; as root on Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
+# Gets what the tests need besides Python: a Chromium, Prometheus, PostgreSQL, nginx, Node.js and the packages of tests/npm.
+# What is there is used as it is; as root on Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -63,9 +63,14 @@ if ! have_chromium; then
         || missing="$missing
   Chromium, for the browser tests: .venv/bin/playwright install --with-deps chromium"
 fi
-if ! command -v promtool >/dev/null 2>&1; then
+if ! { command -v promtool && command -v prometheus; } >/dev/null 2>&1; then
     install prometheus || missing="$missing
-  promtool, for the metrics tests: apt-get install prometheus, or brew install prometheus"
+  Prometheus with promtool, for the tests of metrics and tiles: apt-get install prometheus, or brew install prometheus"
+fi
+# Debian keeps its programs in a folder a version, where tests/postgres.py looks too.
+if ! { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then
+    install postgresql || missing="$missing
+  PostgreSQL's server, for the tests of tiles: apt-get install postgresql, or brew install postgresql"
 fi
 # Only root has its folder on the PATH in places.
 if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import psycopg
-from psycopg.errors import QueryCanceled
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from core import native
 from core.config.sources import Sql
@@ -49,9 +50,17 @@ def _plain(value: object) -> object:
 def _ask_postgresql(url: str, query: str, timeout_s: float) -> Any:
     until = time.monotonic() + timeout_s
     try:
+        host = conninfo_to_dict(url).get("host") or "this machine"
         connection = psycopg.connect(url, connect_timeout=math.ceil(timeout_s), application_name="headway")
+    except psycopg.ProgrammingError as fault:
+        raise SourceError(
+            "the database's address can't be read: a password's special letters are written %40"
+        ) from fault
     except psycopg.Error as fault:
-        raise SourceError(_postgresql_words(fault)) from fault
+        said = quoted(str(fault).partition("FATAL:")[2])
+        raise SourceError(
+            f"PostgreSQL at {host} says: {said}" if said else f"PostgreSQL at {host} can't be reached"
+        ) from fault
     with closing(connection), cut_after(connection.fileno(), until - time.monotonic()) as cut:
         try:
             connection.read_only = True
@@ -61,16 +70,15 @@ def _ask_postgresql(url: str, query: str, timeout_s: float) -> Any:
                 cursor.execute(query.encode())
                 return cursor.fetchone()
         except psycopg.Error as fault:
-            late = cut.made or isinstance(fault, QueryCanceled)
+            late = cut.made or isinstance(fault, errors.QueryCanceled)
             raise SourceError(_too_long(timeout_s) if late else _postgresql_words(fault)) from fault
 
 
 def _postgresql_words(fault: psycopg.Error) -> str:
-    """What the server said, or that none did, without the address, which may hold a password."""
-    said = quoted(fault.diag.message_primary or str(fault).rpartition("FATAL:")[2])
-    if isinstance(fault, psycopg.errors.SyntaxError):
+    said = quoted(fault.diag.message_primary or "")
+    if isinstance(fault, errors.SyntaxError):
         return f"PostgreSQL says: {said}; it takes one SELECT here"
-    return f"PostgreSQL says: {said}" if said else "PostgreSQL can't be reached"
+    return f"PostgreSQL says: {said}" if said else "the connection to PostgreSQL broke off"
 
 
 def _ask_sqlite(path: str, query: str, timeout_s: float) -> Any:
