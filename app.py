@@ -46,6 +46,7 @@ from services import (
     job_metrics_service,
     notification_events,
     retention_service,
+    tile_metrics_service,
     tile_poller,
     tiles_service,
 )
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     problems.install(app)
     access.install(app, site)
     socketio.install(app, site)
-    metrics.install(app, site, job_metrics_service.families)
+    metrics.install(app, site, job_metrics_service.families, tile_metrics_service.families)
     for blueprint in (
         agents_pages.bp,
         agents.bp,

@@ -1,6 +1,6 @@
 """How an alert goes on from what it was, by what is read now: a pure function of both, its rule and the time.
 
-ok → pending (as long as `for`) → firing → (fine as long as `keep`) → ok
+    ok → pending (as long as `for`) → firing → (fine as long as `keep`) → ok
 """
 
 from __future__ import annotations
