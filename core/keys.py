@@ -75,6 +75,17 @@ TILES = Key("tiles", "hash", "tile", "until removed: what is known of each tile 
 UNDECLARED_TILES = Key("undeclared-tiles", "set", "tile", "until removed: pushed ids that headway.toml does not declare")
 TILE_HISTORY = Key("tile-history:", "zset", "tile", "25 h: a tile's last value of each minute, by minute since the epoch")
 
+# Logs: lines by source, those of jobs once more. Written by the script `log` alone.
+LOGS = Key("logs:", "stream", "log", "[retention] logs and logs_mb: a source's lines, a chunk an entry")
+LOG_INDEX = Key("log-index", "stream", "log", "as LOGS: of each chunk of any source its head, under the same id")
+LOG_BYTES = Key("log-bytes", "hash", "log", "as LOGS: how many bytes each source takes")
+LOG_LINES = Key("log-lines", "hash", "log", "as LOGS: how many lines each source has")
+LOG_LABELS = Key("log-labels", "set", "log", "for ever: the sources that metrics name, bounded")
+LOG_JOB = Key("log-job:", "list", "log", "[retention] logs: the last lines of AGENT/ID, 500 or 64 KiB")
+LOG_JOBS = Key("log-jobs", "zset", "log", "as LOG_JOB: jobs with lines by when the last one came, in ms")
+LOG_JOB_BYTES = Key("log-job-bytes", "hash", "log", "as LOG_JOB: how many bytes each takes, and all under an empty name")
+LOG_FRAME = Key("log-frame:", "string", "log", "3 h, or 1 min: that a frame of a drain, or a request, was stored")
+
 # What an agent did, until the agent is retired. Written by the scripts `apply` and `agent`, ended by `retire`.
 STAGE_TIMES = Key("stage-times:", "hash", "apply", "until its last job is retired: the last durations of each stage")
 VIDEOS = Key("videos:", "zset", "apply, agent", "the newest 100,000 distinct videos of an agent, by when first seen")

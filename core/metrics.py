@@ -39,6 +39,10 @@ CACHE_HITS = _counter("cache_hits_total", "Values that the cache had.", "cache")
 CACHE_MISSES = _counter("cache_misses_total", "Values that the cache did not have.", "cache")
 HTTP_REQUESTS = _counter("http_requests_total", "Requests answered, by route.", "method", "route", "status")
 INGEST_UPDATES = _counter("ingest_updates_total", "Updates of jobs that came in, by what became of them.", "outcome")
+LOG_LINES = _counter("log_lines_total", "Log lines stored.", "source", "level")
+LOG_REJECTED = _counter("log_rejected_total", "Log lines that were not taken.", "reason")
+LOG_DRAIN_FAULTS = _counter("log_drain_faults_total", "Deliveries of log drains with nothing stored.", "reason")
+LOG_REDACTIONS = _counter("log_redactions_total", "Log lines in which something was put out of sight.")
 DUTY_FAILURES = _counter("duty_failures_total", "Runs of a duty that failed.", "duty")
 
 HTTP_DURATION = Histogram(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from core.times import rfc3339
 from services import log_text
-from services.job_rules import DEFAULT_AGENT
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error", "critical")
@@ -131,8 +130,9 @@ _kept = msgspec.msgpack.Decoder(_Kept)
 class Packed:
     """A chunk as the store keeps it: its head, and its body under the field `d`, or `z` where it is compressed."""
 
-    head: Head
+    source: str
     levels: bytes
+    head: bytes
     field: str
     data: bytes
 
@@ -152,11 +152,7 @@ def pack(source: str, lines: Sequence[NewLine]) -> Packed:
     data, field = _pack(body), "d"
     if len(data) >= PACKED_FROM:
         data, field = zlib.compress(data, 1), "z"
-    return Packed(Head(source, len(lines), mask, since, max(times)), levels, field, data)
-
-
-def packed_head(head: Head) -> bytes:
-    return _pack(head)
+    return Packed(source, levels, _pack(Head(source, len(lines), mask, since, max(times))), field, data)
 
 
 def head(data: bytes) -> Head:
@@ -167,31 +163,39 @@ def head(data: bytes) -> Head:
 class Chunk:
     """A chunk out of the store, unpacked. Raises ValueError where somebody else wrote it."""
 
-    def __init__(self, ms: int, seq: int, head: Head, field: str, data: bytes) -> None:
+    def __init__(self, ms: int, seq: int, head: Head, field: bytes, data: bytes) -> None:
         try:
-            body = _body.decode(zlib.decompress(data) if field == "z" else data)
+            body = _body.decode(zlib.decompress(data) if field == b"z" else data)
         except zlib.error as fault:
             raise ValueError("a damaged chunk") from fault
-        self.ms, self.seq, self.head = ms, seq, head
-        self.text, self._body = body.text, body
+        self._ms, self._seq, self._head, self._jobs = ms, seq, head, body.jobs
+        self.text, self.levels = body.text, body.levels
+        self.times = [head.since + time for time in body.times]
+        """In ms."""
 
-    def lines(self) -> Iterator[LogLine]:
-        """Newest first."""
-        body, messages = self._body, self.text.split("\0")
-        if not len(messages) == len(body.levels) == len(body.times):
-            return
-        for place in range(len(messages) - 1, -1, -1):
-            given, agent, id = body.jobs.get(place, (None, None, None))
-            yield LogLine(
-                LineId(self.ms, self.seq, place),
-                (self.head.since + body.times[place]) / 1000,
-                LEVELS[min(body.levels[place], len(LEVELS) - 1)],
-                self.head.source,
-                messages[place],
-                given,
-                agent,
-                id,
-            )
+    def messages(self) -> list[str]:
+        """As many as there are levels and times. Raises ValueError."""
+        messages = self.text.split("\0")
+        if not len(messages) == len(self.levels) == len(self.times):
+            raise ValueError("a damaged chunk")
+        return messages
+
+    def line(self, place: int, message: str) -> LogLine:
+        given, agent, id = self._jobs.get(place, (None, None, None))
+        return LogLine(
+            LineId(self._ms, self._seq, place),
+            self.times[place] / 1000,
+            level_name(self.levels[place]),
+            self._head.source,
+            message,
+            given,
+            agent,
+            id,
+        )
+
+
+def level_name(level: int) -> Level:
+    return LEVELS[min(level, len(LEVELS) - 1)]
 
 
 def pack_for_job(line: NewLine) -> bytes:
@@ -202,14 +206,7 @@ def pack_for_job(line: NewLine) -> bytes:
 def of_job_list(element: bytes, agent: str, id: str) -> LogLine:
     """A line out of its job's own list: its id, a space, and itself. Raises ValueError where somebody else wrote it."""
     name, _, data = element.partition(b" ")
-    where, kept = line_id(name.decode()), _kept.decode(data)
+    where, kept = line_id(name.decode("ascii", "replace")), _kept.decode(data)
     if where is None:
         raise ValueError("a line without its id")
-    level = LEVELS[min(kept.level, len(LEVELS) - 1)]
-    return LogLine(where, kept.at_ms / 1000, level, kept.source, kept.message, kept.given, agent, id)
-
-
-__all__ = [
-    "DEFAULT_AGENT", "LEVELS", "Chunk", "Head", "JobLink", "Level", "LineId", "LogLine", "NewLine", "Packed", "as_json", "head",
-    "line_id", "of_job_list", "pack", "pack_for_job", "packed_head",
-]  # fmt: skip
+    return LogLine(where, kept.at_ms / 1000, level_name(kept.level), kept.source, kept.message, kept.given, agent, id)

@@ -6,10 +6,12 @@ Of terminal codes only SGR (colours, bold, underline) is kept. Programs get text
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_MESSAGE = 16_000
 """Characters; what is longer is cut, and says by how much."""
+SLACK = 4_096
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 PALETTE = (
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
@@ -36,10 +38,13 @@ def clean(text: str) -> str:
     return _CODES.sub(lambda found: found[1] or "", text)
 
 
-def cut(text: str) -> str:
-    """At most MOST_MESSAGE characters, and then how many more there were."""
-    more = len(text) - MOST_MESSAGE
-    return text if more <= 0 else f"{text[:MOST_MESSAGE]}… [{more:,} more characters were cut]"
+def kept(text: str, redact: Callable[[str], str]) -> str:
+    """As it is stored: cleaned, redacted, and at most MOST_MESSAGE characters, then how many more there were."""
+    text = clean(text)
+    if len(text) <= MOST_MESSAGE:
+        return redact(text)
+    # What may be cut in two is redacted first, and what is far beyond the cut not looked at.
+    return f"{redact(text[: MOST_MESSAGE + SLACK])[:MOST_MESSAGE]}… [{len(text) - MOST_MESSAGE:,} more characters were cut]"
 
 
 def plain(text: str) -> str:

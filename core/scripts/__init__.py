@@ -26,9 +26,10 @@ class Scripts:
             path.stem: client.register_script(_named(path)) for path in sorted(Path(__file__).parent.glob("*.lua"))
         }
 
-    def run(self, name: str, partition: int, argument: Any) -> Any:
-        """Run a script in a partition. `argument` reaches it as MessagePack in `ARGV[1]`. Raises redis-py's errors."""
-        return self._scripts[name](keys=[keys.root(partition)], args=[_encode(argument)], client=self._client)
+    def run(self, name: str, partition: int, argument: Any, *blobs: bytes) -> Any:
+        """Run a script in a partition. `argument` reaches it as MessagePack in `ARGV[1]`, `blobs` from `ARGV[2]` on: the
+        store's reader of MessagePack knows no bytes. Raises redis-py's errors."""
+        return self._scripts[name](keys=[keys.root(partition)], args=[_encode(argument), *blobs], client=self._client)
 
 
 def _named(path: Path) -> str:
