@@ -105,10 +105,10 @@ def size(number: float) -> str:
     """Bytes: `812 B`, `1.3 MB`."""
     if number < 999.5:
         return f"{number:.0f} B"
-    for factor, unit in ((1e3, "kB"), (1e6, "MB")):
+    for factor, unit in ((1e3, "kB"), (1e6, "MB"), (1e9, "GB")):
         if text := _fitting(number / factor, 4, (1,)):
             return f"{text} {unit}"
-    return f"{number / 1e9:.1f} GB"
+    return f"{number / 1e12:.1f} TB"
 
 
 def noun(number: float, one: str, many: str = "") -> str:
@@ -145,6 +145,13 @@ def base_path(settings: Settings) -> str:
     return urlsplit(settings.url).path.rstrip("/") if settings.url else ""
 
 
+def leads_to(link: str | None, base: str = "") -> str | None:
+    """Where a link from outside leads: a path of this site, or an http(s) address; None for anything else."""
+    if link and link.startswith("/") and not link.startswith(("//", "/\\")):
+        return base + link
+    return link if link and link.startswith(("http://", "https://")) else None
+
+
 FILTERS = (iso, epoch, utc, count, short, figure, percent, span, size, noun, signed, as_json, spark, drawn)
 
 
@@ -156,6 +163,7 @@ def install(jinja: Environment, settings: Settings) -> None:
     base = base_path(settings)
     jinja.globals.update(
         path=lambda path: base + path,
+        leads_to=lambda link: leads_to(link, base),
         # For the lines that are to be copied; the page's script puts in what the reader sees.
         origin=settings.address,
         token_line=' -H "Authorization: Bearer $HEADWAY_TOKEN"' if settings.auth else "",

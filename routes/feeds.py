@@ -2,12 +2,12 @@
 what a page missed of them, and all of it for a page without a stream.
 
     @feed("logs")
-    def missed(after: str) -> Rows: ...
+    def missed(after: str, query: Mapping[str, str]) -> Rows: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, jsonify, request
@@ -28,19 +28,22 @@ class Rows:
     rows: tuple[str, ...]
     """HTML, an element each, with its `data-id`."""
     after: str
-    """The id of the last of them; what is asked after next."""
+    """What is asked behind next: the id of the last of them, or of a later one that the page does not show."""
     skipped: int | None = 0
-    """How many came before these and are not among them; None where nobody counted them, but some did."""
+    """How many came before these and are not among them; None where some did and nobody counted them."""
 
 
-FEEDS: dict[str, Callable[[str], Rows]] = {}
+Missed = Callable[[str, Mapping[str, str]], Rows]
+"""Of an id and a request's query."""
+
+FEEDS: dict[str, Missed] = {}
 
 
-def feed(name: str) -> Callable[[Callable[[str], Rows]], Callable[[str], Rows]]:
-    """Declares the decorated function as what a page missed of a list after the row of an id, empty for none. It raises
-    Problem for what is no id, redis.RedisError."""
+def feed(name: str) -> Callable[[Missed], Missed]:
+    """Declares the decorated function as what a page missed of a list behind the row of an id, which is empty where the page
+    has none. It raises Problem for what is no id, redis.RedisError."""
 
-    def declare(missed: Callable[[str], Rows]) -> Callable[[str], Rows]:
+    def declare(missed: Missed) -> Missed:
         if name in FEEDS:
             raise ValueError(f"two feeds are called {name!r}")
         FEEDS[name] = missed
@@ -60,14 +63,14 @@ def channel_of(part: str) -> str | None:
 @bp.get("/<name>")
 @access.scope("read")
 def missed(name: str) -> Response:
-    came = _known(name)(request.args.get("after", ""))
+    came = _known(name)(request.args.get("after", ""), request.args)
     metrics.DASHBOARD_REFRESH.labels(panel=f"{PREFIX}{name}").inc()
     response = jsonify({"feed": name, "rows": came.rows, "skipped": came.skipped, "after": came.after})
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _known(name: str) -> Callable[[str], Rows]:
+def _known(name: str) -> Missed:
     if name not in FEEDS:
         raise Problem(404, "No such feed", f"part: no list that grows is called {name[:80]!r}.")
     return FEEDS[name]

@@ -14,12 +14,9 @@ async function copy(text) {
   if (!done) throw new Error("copying was refused");
 }
 
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  const source = button && document.querySelector(button.dataset.copy);
-  if (!source) return;
-  event.preventDefault();
-  const said = await copy(source.textContent).then(
+// Copies a text and says on the button how that went.
+export async function copyBy(button, text) {
+  const said = await copy(text).then(
     () => "Copied",
     () => "Select and copy by hand",
   );
@@ -28,4 +25,12 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => {
     button.textContent = button.dataset.said;
   }, SAID_MS);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  const source = button && document.querySelector(button.dataset.copy);
+  if (!source) return;
+  event.preventDefault();
+  copyBy(button, source.textContent);
 });

@@ -226,6 +226,7 @@ export function startLive() {
   });
   document.addEventListener("visibilitychange", catchUp);
   document.addEventListener("headway:notes", tune);
+  document.addEventListener("headway:parts", tune); // other parts stand on the page
   addEventListener("online", catchUp);
   addEventListener("pageshow", (event) => event.persisted && catchUp());
   addEventListener("offline", () => fail("offline"));

@@ -5,6 +5,7 @@ import "./copy.js";
 import "./find.js";
 import { startCharts } from "./charts.js";
 import { startLive } from "./live.js";
+import { startLogs } from "./logs.js";
 import { keepSteady } from "./steady.js";
 import { countTimes, sayTimes } from "./times.js";
 
@@ -40,6 +41,7 @@ document.addEventListener("visibilitychange", () => document.hidden || sayTimes(
 
 startCharts();
 keepSteady();
+startLogs();
 startLive();
 // From here on a new row slides in; those of the first paint stood there.
 setTimeout(() => document.documentElement.setAttribute("data-moving", ""), 1000);

@@ -2,6 +2,7 @@
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const second = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
 const STEPS = [
@@ -52,6 +53,8 @@ const WORDS = {
   clock: (moment) => clock.format(moment),
   hour: (moment) => hour.format(moment),
   moment: (moment) => day.format(moment),
+  // Of a log line: to the second; its tooltip tells it whole.
+  stamp: (moment) => (moment.toDateString() === new Date().toDateString() ? clock : second).format(moment),
 };
 
 function say(time) {
@@ -59,7 +62,7 @@ function say(time) {
   if (Number.isNaN(moment.getTime())) return;
   const words = WORDS[time.dataset.when](moment);
   if (time.textContent !== words) time.textContent = words;
-  const title = whole.format(moment);
+  const title = time.dataset.when === "stamp" ? `${whole.format(moment)}, ${time.dateTime}` : whole.format(moment);
   if (time.title !== title) time.title = title;
 }
 

@@ -1,0 +1,53 @@
+"""The page of log lines, what it asks for while it is open, and the part of a job's page that shows that job's lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Blueprint, render_template, request
+
+from core import access
+from routes import feeds, log_view, regions, site
+from routes.feeds import Rows, feed
+from routes.log_view import RANGES
+from services import logs_service
+from services.log_model import LEVELS
+
+bp = Blueprint("logs_pages", __name__, url_prefix="/dashboard/logs")
+
+
+@bp.get("", strict_slashes=False)
+@access.scope("read")
+def page() -> str:
+    return render_template("logs.html", **viewer(request.args))
+
+
+@bp.get("/view")
+@access.scope("read")
+def view() -> str:
+    """The viewer's lines alone, for a page whose filter was changed."""
+    compact = request.args.get("compact") == "yes"
+    limit = log_view.LIMIT_COMPACT if compact else log_view.LIMIT
+    return render_template("components/log_view.html", view=log_view.view(log_view.read(request.args), limit), compact=compact)
+
+
+def viewer(query: Mapping[str, str], *, compact: bool = False) -> dict[str, object]:
+    """The names that `components/log_viewer.html` uses."""
+    limit = log_view.LIMIT_COMPACT if compact else log_view.LIMIT
+    chosen = log_view.read(query)
+    return {
+        "view": log_view.view(chosen, limit),
+        "chosen": chosen,
+        "levels": LEVELS,
+        "ranges": RANGES,
+        "sources": [one.name for one in logs_service.sources(site())],
+        "compact": compact,
+    }
+
+
+@feed("logs")
+def missed(after: str, query: Mapping[str, str]) -> Rows:
+    chosen = log_view.read({name: query[name] for name in ("level", "source", "q") if name in query})
+    page, newest = log_view.missed(chosen, log_view.line_id_of("after", after) if after else None)
+    rows = tuple(log_view.render(list(reversed(page.lines))))
+    return Rows(rows, newest, skipped=None if page.next_cursor else 0)
