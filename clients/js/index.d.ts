@@ -43,19 +43,22 @@ export interface StreamOptions {
   fetch?: typeof fetch;
 }
 
-export interface MonitorOptions extends StreamOptions {
+export interface WatchOptions extends StreamOptions {
+  onConnection?(isConnected: boolean): void;
+  onDegraded?(outage: Outage): void;
+  onRecovered?(outage: Outage): void;
+  /** The stream was lost, or did not open. Only after a `final` error nobody tries again. */
+  onError?(error: Error): void;
+}
+
+export interface MonitorOptions extends WatchOptions {
   /** How many updates are kept, 50 unless said. */
   limit?: number;
   /** Whose jobs, where not everybody's; whose job, where it is named by its `id` and not by its number. */
   agent?: string;
   onUpdate?(update: Update): void;
-  onConnection?(isConnected: boolean): void;
   /** What was kept is dropped. */
   onGap?(gap: Gap): void;
-  onDegraded?(outage: Outage): void;
-  onRecovered?(outage: Outage): void;
-  /** The stream was lost, or did not open. Only after a `final` error nobody tries again. */
-  onError?(error: Error): void;
   /** Any of it, once for all that came at once. */
   onChange?(state: MonitorState): void;
 }
@@ -74,6 +77,72 @@ export function progressMonitor(url?: string, options?: MonitorOptions): Monitor
 
 /** One job, by its number or by its `id` (with `agent`): `updates` holds its last ones, newest first. */
 export function queueItemMonitor(url: string, id: number | string, options?: MonitorOptions): Monitor;
+
+/** What `/sse/stats` says every five seconds: each tile's value at the path that its id spells, and always these. */
+export interface Stats {
+  readonly notifications: { readonly sent: number; readonly pending: number };
+  /** RFC 3339, in UTC. */
+  readonly timestamp: string;
+  /** A value, null where there is none; or values by the next part of their ids. */
+  readonly [tile: string]: unknown;
+}
+
+export interface SiteNotification {
+  readonly id: string;
+  readonly title: string;
+  readonly body: string;
+  readonly level: "info" | "success" | "warning" | "error";
+  readonly channel: string | null;
+  readonly state: "pending" | "sent" | "failed";
+  readonly created_at: string;
+}
+
+export interface LogLine {
+  readonly id: string;
+  readonly timestamp: string;
+  readonly level: "debug" | "info" | "warning" | "error" | "critical";
+  readonly source: string;
+  readonly message: string;
+  /** The job that it is about, as the line named it. */
+  readonly job: number | string | null;
+}
+
+export interface StatsState<T = Stats> {
+  /** Null until the first came. */
+  readonly stats: T | null;
+  /** What came since it was opened, newest first. */
+  readonly notifications: readonly SiteNotification[];
+  readonly logs: readonly LogLine[];
+  readonly isConnected: boolean;
+  readonly degraded: Outage | null;
+  readonly error: Error | null;
+}
+
+export interface StatsOptions<T = Stats> extends WatchOptions {
+  /** How many notifications and how many lines of logs are kept, 50 unless said. */
+  limit?: number;
+  onStats?(stats: T): void;
+  onNotification?(notification: SiteNotification): void;
+  onLog?(line: LogLine): void;
+  /** Notifications or lines in between are no longer kept. */
+  onGap?(gap: Gap): void;
+  /** Any of it, once for all that came at once. */
+  onChange?(state: StatsState<T>): void;
+}
+
+export interface StatsMonitor<T = Stats> {
+  readonly state: StatsState<T>;
+  readonly stats: T | null;
+  readonly notifications: readonly SiteNotification[];
+  readonly logs: readonly LogLine[];
+  readonly isConnected: boolean;
+  /** Settles when it is closed, by whomever. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
+/** The figures of all tiles every five seconds, and what is notified and logged as it comes. `T` is what they look like. */
+export function statsMonitor<T = Stats>(url?: string, options?: StatsOptions<T>): StatsMonitor<T>;
 
 /** A ticket with which a page of another origin may open one stream, once. Ask for it where the token is at home. */
 export function newTicket(url: string, token: string): Promise<string>;

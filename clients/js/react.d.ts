@@ -1,10 +1,14 @@
 import type {
   AgentJob,
   AgentOptions,
+  LogLine,
   MonitorOptions,
   Outage,
   RealtimeJobsState,
+  SiteNotification,
   SocketLike,
+  Stats,
+  StatsOptions,
   Update,
 } from "./index.js";
 
@@ -46,6 +50,22 @@ export function useQueueItemMonitor(
   queueId: number | string | null | undefined,
   options?: string | (MonitorOptions & { url?: string }),
 ): ItemProgress;
+
+export interface LiveStats<T = Stats> {
+  /** Null until the first came. */
+  readonly stats: T | null;
+  /** Newest first, as many as `limit` says. */
+  readonly notifications: readonly SiteNotification[];
+  /** Newest first, as many as `limit` says. */
+  readonly logs: readonly LogLine[];
+  readonly isConnected: boolean;
+  readonly degraded: Outage | null;
+  /** Why it is not connected, in words, until it is again. */
+  readonly error: string | null;
+}
+
+/** The figures of all tiles every five seconds, and what is notified and logged as it comes. `T` is what they look like. */
+export function useStats<T = Stats>(options?: string | (StatsOptions<T> & { url?: string })): LiveStats<T>;
 
 /** An agent's jobs that are pending or processing, none while `agentId` is null or undefined. */
 export function useRealtimeJobs<S extends SocketLike>(

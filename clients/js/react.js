@@ -3,11 +3,14 @@
 import { useEffect, useRef, useState } from "react";
 import { realtimeJobs } from "./jobs.js";
 import { progressMonitor, queueItemMonitor } from "./progress.js";
+import { NOTHING, statsMonitor } from "./stats.js";
 
 /** What is called later on: the newest that was given then. */
-const CALLED = ["token", "ticket", "onUpdate", "onConnection", "onGap", "onDegraded", "onRecovered", "onError"];
+const CALLED = ["token", "ticket", "onUpdate", "onStats", "onNotification", "onLog", "onConnection", "onGap", "onDegraded",
+  "onRecovered", "onError"];
 const LOST = { isConnected: false, error: null };
 const NO_UPDATES = Object.freeze({ ...LOST, updates: Object.freeze([]), degraded: null });
+const NO_STATS = Object.freeze({ ...LOST, ...NOTHING, degraded: null });
 const NO_JOBS = Object.freeze({ ...LOST, activeJobs: Object.freeze([]) });
 
 /** All jobs, or those of an `agent`: `{updates, isConnected, degraded, error}`. It takes a `url`, or options with one. */
@@ -29,6 +32,12 @@ export function useRealtimeJobs(agentId, options) {
   const { url, ...others } = withUrl(options);
   const open = agentId == null ? null : (live) => realtimeJobs(url, { ...live, agentId });
   return shown(useOpen(others, [url, agentId, others.io], NO_JOBS, open));
+}
+
+/** The figures of all tiles, and what is notified and logged: `{stats, notifications, logs, isConnected, degraded, error}`. */
+export function useStats(options = "") {
+  const { url, ...others } = withUrl(options);
+  return shown(useOpen(others, [url, others.limit], NO_STATS, (live) => statsMonitor(url, live)));
 }
 
 function withUrl(options) {

@@ -6,10 +6,12 @@ import {
   progressMonitor,
   queueItemMonitor,
   realtimeJobs,
+  statsMonitor,
+  type LogLine,
   type Monitor,
   type Update,
 } from "headway-client";
-import { useProgressMonitor, useQueueItemMonitor, useRealtimeJobs } from "headway-client/react";
+import { useProgressMonitor, useQueueItemMonitor, useRealtimeJobs, useStats } from "headway-client/react";
 import { io, type Socket } from "socket.io-client";
 
 const site = "https://headway.example.com";
@@ -42,6 +44,24 @@ queueItemMonitor(site, "episode-12", { agent: "studio", token: "token" });
 progressMonitor(site, { limit: "10" });
 // @ts-expect-error  a ticket works once, so it is no value
 progressMonitor(site, { ticket: "abc" });
+interface Figures {
+  users: number | null;
+  requests: { total: number | null };
+}
+
+const stats = statsMonitor<Figures>(site, {
+  token: "token",
+  limit: 20,
+  onStats: ({ users, requests }) => console.log(users?.toFixed(), requests.total),
+  onNotification: ({ title, level }) => level === "error" && console.log(title),
+  onLog: (line: LogLine) => console.log(line.source, line.level, line.message),
+  onGap: ({ from, to }) => console.log(from, to),
+  onChange: ({ stats, isConnected }) => console.log(stats?.users, isConnected),
+});
+// @ts-expect-error  there is no such tile among those that it was told of
+console.log(stats.stats?.sales);
+statsMonitor(site, { onStats: ({ timestamp, notifications, anything }) => console.log(timestamp, notifications.sent, anything) });
+
 newTicket(site, "token").then((ticket: string) => console.log(ticket));
 
 const agent = agentSocket(site, { agentId: "studio", io, token: "token", reconnectionDelay: 500 });
@@ -63,8 +83,10 @@ export function Jobs({ id }: { id?: number }) {
   const { updates, isConnected, degraded, error } = useProgressMonitor(site);
   const { currentProgress } = useQueueItemMonitor(id, { url: site, ticket: () => newTicket(site, "token") });
   const { activeJobs } = useRealtimeJobs("studio", { url: site, io });
+  const { stats, notifications, logs } = useStats<Figures>({ url: site });
   return (
     <>
+      {stats?.users} {notifications[0]?.title} {logs[0]?.message}
       {error ?? degraded?.reason ?? String(isConnected)}
       {updates.map((update) => <Bar key={update.queue_id} of={update} />)}
       {currentProgress && <Bar of={currentProgress} />}

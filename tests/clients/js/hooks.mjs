@@ -1,5 +1,5 @@
 // Renders the hooks in a page with React's strict mode, and says what each painting shows.
-//   node hooks.mjs URL '{"hook": "progress" | "item" | "jobs", "options": {…}}'
+//   node hooks.mjs URL '{"hook": "progress" | "item" | "jobs" | "stats", "options": {…}}'
 // It hears ["show", id | null] to render (again) with a job's or agent's id, and "unmount".
 import { Window } from "happy-dom";
 import { io } from "socket.io-client";
@@ -13,11 +13,12 @@ globalThis.navigator ??= window.navigator;
 
 const { StrictMode, act, createElement } = await import("react");
 const { createRoot } = await import("react-dom/client");
-const { useProgressMonitor, useQueueItemMonitor, useRealtimeJobs } = await import("headway-client/react");
+const { useProgressMonitor, useQueueItemMonitor, useRealtimeJobs, useStats } = await import("headway-client/react");
 
 const HOOKS = {
   progress: () => useProgressMonitor(options),
   item: (id) => useQueueItemMonitor(id, options),
+  stats: () => useStats(options),
   jobs: (id) => useRealtimeJobs(id, { ...options, io }),
 };
 

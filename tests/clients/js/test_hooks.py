@@ -100,6 +100,21 @@ def test_a_component_shows_the_active_jobs_of_an_agent(headway: Server, render: 
     ended(page)
 
 
+def test_a_component_shows_the_figures_of_tiles_and_what_is_notified(headway: Server, render: Render) -> None:
+    page = render("stats", token=TOKEN)
+    page.say(["show", None])
+    nothing = {"stats": None, "notifications": [], "logs": [], "isConnected": False, "degraded": None, "error": None}
+    assert page.value() == nothing
+    page.until(lambda shown: shown["stats"])
+    assert headway.put("/api/v1/tiles/requests.total", json={"value": 41}).status == 200
+    assert headway.post("/api/v1/notifications", json={"title": "All orders are in"}).status == 202
+    shown = page.until(lambda shown: shown["notifications"] and shown["stats"]["requests"]["total"] == 41)[-1]
+    assert shown["notifications"][0]["title"] == "All orders are in"
+    page.say("unmount")
+    wait_until(lambda: clients(headway) == 0, what="the end of the stream")
+    ended(page)
+
+
 def test_a_component_says_in_words_why_it_shows_nothing(headway: Server, render: Render) -> None:
     page = render("item", url=headway.url, token=TOKEN)
     page.say(["show", 999999])
@@ -109,6 +124,6 @@ def test_a_component_says_in_words_why_it_shows_nothing(headway: Server, render:
 
 def test_hooks_render_where_there_is_no_page_and_open_nothing(node: Callable[..., Node]) -> None:
     script = node(HERE / "server_side.mjs")
-    assert script.value() == "<p>[[],false,null,[]]</p>"
+    assert script.value() == "<p>[[],false,null,[],null,[]]</p>"
     assert script.finish() == []
     assert script.errors() == ""

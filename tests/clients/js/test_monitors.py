@@ -131,3 +131,20 @@ def test_a_monitor_returns_after_an_orderly_restart_and_says_when_the_store_is_a
     report(other, number, progress=20)
     said = watcher.until(lambda said: said[0] in ("onConnection", "onUpdate"))
     assert updates(said) == [{"queue_id": number, "status": "processing", "progress": 20}]
+
+
+def test_figures_come_back_and_no_notification_is_missed_when_the_site_is_killed_and_started_again(
+    two_sites: tuple[Server, Server, Valkey], watch: Watch
+) -> None:
+    watched, other, _ = two_sites
+    watcher = watch(watched.url, token=TOKEN, stats=True)
+    first = watcher.until(lambda said: said[0] == "onStats")[-1][1]
+    assert first.keys() == {"users", "requests", "episodes_tracked", "notifications", "timestamp"}
+    other.post("/api/v1/notifications", json={"title": "One"})
+    said = watcher.until(lambda said: said[0] == "onNotification")
+    watched.kill()
+    other.post("/api/v1/notifications", json={"title": "Two"})
+    assert other.put("/api/v1/tiles/users", json={"value": 7}).status == 200
+    watched.start()
+    said += watcher.until(lambda said: said[0] == "onStats" and said[1]["users"] == 7)
+    assert [value["title"] for name, value in said if name == "onNotification"] == ["One", "Two"]

@@ -96,3 +96,39 @@ def test_a_site_that_restarts_says_when_to_come_back_and_that_holds_once(watch: 
         finish(watch(server.url), 2)
     assert server.times[1] - server.times[0] >= 0.9
     assert server.times[2] - server.times[1] < server.times[1] - server.times[0]
+
+
+def test_figures_notifications_and_lines_are_kept_newest_first_and_outlast_a_gap(watch: Watch) -> None:
+    def named(name: str, position: str, **value: Any) -> bytes:
+        return f"event: {name}\nid: {position}\ndata: {json.dumps(value)}\n\n".encode()
+
+    tick = b'data: {"users": 3, "timestamp": "t1"}\n\n'
+    gap = named("gap", "9-0", **{"from": "5-0", "to": "9-0"})
+    first = [
+        STREAM,
+        HELLO,
+        tick,
+        named("notification", "5-0", id="a"),
+        named("log", "5-0", id="1"),
+        named("log", "5-0", id="2"),
+    ]
+    second = [STREAM, HELLO, tick, named("notification", "5-0", id="a"), gap, named("log", "9-0", id="3")]
+    with scripted(first, second) as server:
+        watcher = watch(server.url, stats=True, limit=2)
+        said = watcher.until(lambda said: said == ["onLog", {"id": "3"}])
+        watcher.say("state")
+        state = watcher.until(lambda said: said[0] == "state")[-1][1]
+    assert [value for name, value in said if name == "onNotification"] == [{"id": "a"}]
+    assert ["onGap", {"from": "5-0", "to": "9-0"}] in said
+    assert (state["stats"]["users"], state["notifications"]) == (3, [{"id": "a"}])
+    assert [line["id"] for line in state["logs"]] == ["3", "2"]
+
+
+def test_an_outage_that_goes_on_over_a_new_connection_is_told_again(watch: Watch) -> None:
+    degraded = b'event: degraded\ndata: {"reason": "the store is away", "since": "t"}\n\n'
+    recovered = b'event: recovered\ndata: {"reason": "the store is away", "since": "t"}\n\n'
+    ends = [STREAM, HELLO, update(1, 10, "5-0"), degraded]
+    with scripted(ends, [STREAM, HELLO, degraded, recovered, update(2, 20, "6-0")]) as server:
+        said = finish(watch(server.url), 2)
+    told = [name for name, _ in said if name in ("onDegraded", "onRecovered")]
+    assert told == ["onDegraded", "onDegraded", "onRecovered"]
