@@ -29,6 +29,8 @@ from routes import (
     jobs,
     live_metrics,
     metrics_text,
+    notifications_api,
+    notifications_pages,
     page_stream,
     panels_api,
     progress_api,
@@ -45,12 +47,15 @@ from services import (
     job_events,
     job_metrics_service,
     notification_events,
+    notification_metrics,
+    notification_sender,
     retention_service,
     tile_metrics_service,
     tile_poller,
     tiles_service,
 )
 from services.live_metrics_service import LiveMetrics
+from services.notification_sender import Sender
 from services.progress_streams import ProgressStreams
 from services.stats_stream import StatsStream
 from services.tile_poller import TilePoller
@@ -74,7 +79,9 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
     polling = Duty("tiles", every_s=tile_poller.EVERY_S, run=TilePoller().run)
-    app.extensions["headway.duties"] = (*DUTIES, polling)
+    sender = Sender(site)
+    sending = Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end)
+    app.extensions["headway.duties"] = (*DUTIES, polling, sending)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
@@ -87,7 +94,9 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     problems.install(app)
     access.install(app, site)
     socketio.install(app, site)
-    metrics.install(app, site, job_metrics_service.families, tile_metrics_service.families)
+    metrics.install(
+        app, site, job_metrics_service.families, tile_metrics_service.families, notification_metrics.families
+    )
     for blueprint in (
         agents_pages.bp,
         agents.bp,
@@ -98,6 +107,8 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
         jobs.bp,
         live_metrics.bp,
         metrics_text.bp,
+        notifications_api.bp,
+        notifications_pages.bp,
         page_stream.bp,
         panels_api.bp,
         progress_api.bp,

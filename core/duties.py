@@ -48,6 +48,8 @@ class Duty:
     every_s: float
     run: Callable[[Site], object]
     makes_room: bool = False
+    end: Callable[[float], object] | None = None
+    """Called as the process ends, with the seconds that what goes on in threads of the duty's own may take."""
 
     def pause_s(self, failures: int) -> float:
         """How long to wait after so many failures in a row."""
@@ -92,6 +94,9 @@ class Duties:
         until = time.monotonic() + JOIN_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        for duty in self._duties:
+            if duty.end is not None:
+                duty.end(max(0.0, until - time.monotonic()))
         self.leader.resign()
 
     def _claim(self) -> None:

@@ -13,9 +13,6 @@ from core.config import Level
 from services.job_model import from_ms
 from services.notification_events import State
 
-PAGE = "page"
-"""The channel of what is told to nobody else: it counts as sent by standing on the page."""
-
 DeliveryState = Literal["waiting", "sent", "failed"]
 
 
@@ -57,7 +54,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`channel` is the one that was asked for, or the only one that it went to; None for several. `number` rises, unique on the
+    """`channel` is the one that was asked for, or the only one that it goes to; None for several. `page`
+    (`core.config.channels.PAGE`): no channel takes it, so it counts as sent by standing on the page. `number` rises, unique on the
     site. `source` is `api`, `test`, or what made it, such as `alert:ID`; `link` a path of ours or an address. `deliveries` are
     empty until its channels are found, within a second or so."""
 

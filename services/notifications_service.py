@@ -7,18 +7,29 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from core import keys
+from core.config import Level
+from core.config.channels import PAGE, scheme_of
 from core.fields import FieldError
 from core.site import Site
+from services import quiet_hours
+from services.job_model import from_ms
 from services.notification_events import STATES, State
-from services.notification_model import PAGE, DamagedNotification, NewNotification, Notification, from_record
+from services.notification_model import DamagedNotification, NewNotification, Notification, from_record
 
 MOST_WAITING = 5_000
 """Notifications that may wait at once; past it no sender is told that its own will be."""
+
+KEPT = 10_000
+"""Notifications that are kept, besides those that wait."""
+STEP = 200
+MOST_STEPS = 50
+"""Steps of pruning at once: what is left waits for the next time."""
 
 
 class TooMany(Exception):
@@ -49,6 +60,17 @@ class NotificationPage:
     items: tuple[Notification | DamagedNotification, ...]
     next_cursor: int | None
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """All of a channel that may be shown: its address is a secret. `waiting` counts what is on its way to it."""
+
+    name: str
+    scheme: str
+    levels: tuple[Level, ...]
+    waiting: int
+    quiet_until: datetime | None
 
 
 def create(site: Site, new: NewNotification, source: str = "api", *, urgent: bool = False) -> Outcome:
@@ -109,7 +131,49 @@ def counts(site: Site) -> Counts:
     return Counts(int(sent or 0), int(pending), int(failed))
 
 
+def prune(site: Site) -> int:
+    """Remove what `[retention] notifications` and KEPT no longer keep; how many went. What waits stays. Raises redis.RedisError."""
+    before = round((site.clock() - site.config.retention.notifications) * 1000)
+    call = {"o": "prune", "before": before, "keep": KEPT, "most": STEP}
+    gone = 0
+    for _ in range(MOST_STEPS):
+        step = int(site.store.scripts.run("notification", 0, call))
+        gone += step
+        if step < STEP:
+            break
+    return gone
+
+
+def channels(site: Site) -> tuple[ChannelState, ...]:
+    """The configured channels, in their order. Raises redis.RedisError."""
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for channel in site.config.channels:
+            pipeline.zcard(keys.NOTIFICATION_QUEUE.at(0, channel.name))
+        waiting = pipeline.execute()
+    now = site.clock()
+    return tuple(
+        ChannelState(
+            name=channel.name,
+            scheme=scheme_of(channel.url),
+            levels=channel.levels,
+            waiting=many,
+            quiet_until=None if (end := quiet_hours.ends(channel.quiet, now)) is None else from_ms(end * 1000),
+        )
+        for channel, many in zip(site.config.channels, waiting, strict=True)
+    )
+
+
+def send_test(site: Site, channel: str | None = None) -> tuple[str, ...]:
+    """Send a test to one channel, or to each; the names of those, none where there is none. It takes no heed of levels and quiet
+    hours. Raises FieldError, TooMany, redis.RedisError."""
+    names = (channel,) if channel else tuple(one.name for one in site.config.channels)
+    for name in names:
+        new = NewNotification("Test from Headway", "If you can read this, the channel works.", "info", name)
+        create(site, new, "test", urgent=True)
+    return names
+
+
 __all__ = [
-    "STATES", "Counts", "DamagedNotification", "NewNotification", "Notification", "NotificationPage", "Outcome", "State",
-    "TooMany", "counts", "create", "get", "page", "resend",
+    "PAGE", "STATES", "ChannelState", "Counts", "DamagedNotification", "NewNotification", "Notification", "NotificationPage",
+    "Outcome", "State", "TooMany", "channels", "counts", "create", "get", "page", "prune", "resend", "send_test",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from core.config import alerts, sources
 from core.config.allowed import Allowed
+from core.config.channels import check_channels
 from core.config.model import Alert, Config, Tile
 from core.fields import FieldError
 from core.settings import Settings
@@ -31,6 +32,7 @@ def check_together(config: Config, settings: Settings | None) -> None:
         _check_source(tile, f"tiles[{number}]", settings)
     for number, alert in enumerate(config.alerts):
         _check_alert(alert, f"alerts[{number}]", config)
+    check_channels(config)
     for number, channel in enumerate(config.channels):
         if channel.quiet is not None:
             _check_zone(channel.quiet.zone, f"channels[{number}].quiet.zone")

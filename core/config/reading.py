@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import values
+from core.config.addresses import check_addresses
 from core.config.checks import check_together
 from core.config.model import Config
 from core.fields import FieldError, check
@@ -27,11 +28,13 @@ def read(settings: Settings, environ: Mapping[str, str]) -> Config:
     if settings.config is None and not path.is_file():
         return parse("", environ, settings=settings)
     try:
-        return parse(path.read_text("utf-8"), environ, settings=settings)
+        config = parse(path.read_text("utf-8"), environ, settings=settings)
+        check_addresses(config)
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path} can't be read: {fault}") from fault
     except FieldError as fault:
         raise ConfigError(f"{path}: {fault}") from fault
+    return config
 
 
 _held: Config | None = None

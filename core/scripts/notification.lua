@@ -30,6 +30,7 @@ local function resend()
   for channel, delivery in pairs(one.deliveries or {}) do
     if delivery.state == 'failed' then one.deliveries[channel] = nil end
   end
+  if not next(one.deliveries or {}) then one.deliveries = nil end  -- an empty map would be packed as a list
   redis.call('ZADD', root .. '@NOTIFICATION_NEW@', one.number, call.i)
   move_notification(call.i, one, 'pending')
   return {'pending', record_of(call.i)}
