@@ -17,7 +17,9 @@ def masked(url: str) -> str:
     except ValueError:
         return "an address that can't be read"
     user, at, host = parts.netloc.rpartition("@")
-    query = re.sub(r"=[^&]*|(?<=\A)[^=&]+\Z", f"={MASK}", parts.query)
-    shown = f"{parts.scheme}://" if parts.scheme else ""
-    shown += (MASK if user else "") + at + host + parts.path + (f"?{query}" if query else "")
+    pairs = [pair.partition("=") for pair in parts.query.split("&")]
+    query = "&".join(f"{name}={MASK}" if is_pair else MASK for name, is_pair, _ in pairs)
+    shown = parts._replace(
+        netloc=(MASK if user else "") + at + host, query=query if parts.query else "", fragment=""
+    ).geturl()
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
