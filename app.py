@@ -43,6 +43,8 @@ from routes import (
 )
 from services import (
     agent_events,
+    alert_events,
+    alerts_service,
     history_service,
     job_events,
     job_metrics_service,
@@ -61,6 +63,7 @@ from services.stats_stream import StatsStream
 from services.tile_poller import TilePoller
 
 DUTIES = (
+    Duty("alerts", every_s=alerts_service.EVERY_S, run=alerts_service.check),
     Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
     Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
@@ -75,7 +78,10 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    bus = Bus(store, {"e": job_events.decode, "a": agent_events.decode, "n": notification_events.decode})
+    bus = Bus(
+        store,
+        {"e": job_events.decode, "a": agent_events.decode, "n": notification_events.decode, "k": alert_events.decode},
+    )
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
     polling = Duty("tiles", every_s=tile_poller.EVERY_S, run=TilePoller().run)
