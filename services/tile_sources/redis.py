@@ -73,4 +73,4 @@ def _words(fault: redis.RedisError, timeout_s: float) -> str:
         return f"the Redis server did not answer within {timeout_s:g} s"
     if isinstance(fault, RedisConnectionError):
         return "the Redis server can't be reached"
-    return f"the Redis server answered {text.split(' ', 1)[0]}"
+    return f"the Redis server answered: {text}"
