@@ -17,7 +17,7 @@ from core.settings import Settings, read
 from core.site import Site
 from core.store import Store
 from core.streams import Announcer
-from panels import PANELS, Board, Pusher
+from panels import PANELS, Board, Pusher, _log_rows
 from routes import (
     agents,
     agents_pages,
@@ -26,9 +26,12 @@ from routes import (
     dev,
     feeds,
     health,
+    job_logs,
     jobs,
     live_metrics,
+    logs_pages,
     metrics_text,
+    notification_list,
     notifications_api,
     notifications_pages,
     page_stream,
@@ -89,6 +92,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     sending = Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end)
     app.extensions["headway.duties"] = (*DUTIES, polling, sending)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
+    app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
     live = app.extensions["headway.live"] = LiveMetrics(site)
@@ -110,9 +114,12 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
         dashboard.bp,
         feeds.bp,
         health.bp,
+        job_logs.bp,
         jobs.bp,
         live_metrics.bp,
+        logs_pages.bp,
         metrics_text.bp,
+        notification_list.bp,
         notifications_api.bp,
         notifications_pages.bp,
         page_stream.bp,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template
 
 from core import access
+from panels._tile_words import said
 from routes import regions, site
 from routes.logs_pages import viewer
 from routes.notification_list import acting
 from routes.regions import Content, region
-from panels._tile_words import said
 from services import targets_service, tiles_service
 from services.tile_model import Tile
 

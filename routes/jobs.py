@@ -111,7 +111,8 @@ def job(number: int) -> str:
     found = _job(number)
     if isinstance(found, DamagedJob):
         return render_template("job_damaged.html", number=number)
-    return render_template("job.html", job=found, state=regions.show("job", str(number)))
+    state, logs = regions.show("job", str(number)), regions.show("job-logs", str(number))
+    return render_template("job.html", job=found, state=state, logs=logs)
 
 
 @bp.get("/<int:number>/state")

@@ -22,8 +22,7 @@ from services.logs_service import LogPage, LogQuery
 RANGES = {"15m": 900, "1h": 3600, "6h": 6 * 3600, "24h": 86_400, "7d": 7 * 86_400}
 LIMIT, LIMIT_COMPACT = 300, 100
 MOST_MISSED = 500
-MOST_TEXT = 256
-MOST_DOWNLOADED = 1_000
+MOST_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,6 @@ class Filter:
             "q": self.q,
             "since": rfc3339(asked.since) if asked.since is not None else None,
             "until": rfc3339(asked.until) if asked.until is not None else None,
-            "limit": MOST_DOWNLOADED,
         }
         return urlencode({name: value for name, value in said.items() if value})
 
@@ -115,7 +113,7 @@ def read(query: Mapping[str, str]) -> Filter:
     chosen = Filter(
         level=level,
         source=(query.get("source") or "").strip()[:MOST_TEXT],
-        q=(query.get("q") or "").strip()[:MOST_TEXT],
+        q=(query.get("q") or "").strip().replace("\0", "")[:MOST_TEXT],
         range=range_,
         since=query.get("since") or "",
         until=query.get("until") or "",

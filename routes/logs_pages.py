@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Blueprint, render_template, request
 
 from core import access
-from routes import feeds, log_view, regions, site
+from routes import log_view, site
 from routes.feeds import Rows, feed
 from routes.log_view import RANGES
 from services import logs_service
@@ -28,7 +28,9 @@ def view() -> str:
     """The viewer's lines alone, for a page whose filter was changed."""
     compact = request.args.get("compact") == "yes"
     limit = log_view.LIMIT_COMPACT if compact else log_view.LIMIT
-    return render_template("components/log_view.html", view=log_view.view(log_view.read(request.args), limit), compact=compact)
+    return render_template(
+        "components/log_view.html", view=log_view.view(log_view.read(request.args), limit), compact=compact
+    )
 
 
 def viewer(query: Mapping[str, str], *, compact: bool = False) -> dict[str, object]:

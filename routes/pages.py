@@ -18,6 +18,8 @@ PAGES = (
     ("observability", "Observability", "/dashboard/observability"),
     ("jobs", "Jobs", "/dashboard/jobs"),
     ("agents", "Agents", "/dashboard/agents"),
+    ("admin", "Admin", "/dashboard/admin"),
+    ("logs", "Logs", "/dashboard/logs"),
     ("uploads", "Uploads", "/dashboard/uploads"),
 )
 """Key, name and path of each page of the navigation."""

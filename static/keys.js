@@ -1,6 +1,13 @@
 // One key, or `g` and one: as the help dialog lists them. Typing in a field is left alone.
 const base = document.body.dataset.base;
-const PLACES = { o: "/dashboard/observability", j: "/dashboard/jobs", a: "/dashboard/agents", u: "/dashboard/uploads" };
+const PLACES = {
+  o: "/dashboard/observability",
+  j: "/dashboard/jobs",
+  a: "/dashboard/agents",
+  d: "/dashboard/admin",
+  l: "/dashboard/logs",
+  u: "/dashboard/uploads",
+};
 const SECOND_KEY_MS = 1500;
 const help = document.getElementById("help");
 let going = 0;
