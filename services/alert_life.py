@@ -1,6 +1,6 @@
 """How an alert goes on from what it was, by what is read now: a pure function of both, its rule and the time.
 
-    ok → pending (as long as `for`) → firing → (fine as long as `keep`) → ok
+ok → pending (as long as `for`) → firing → (fine as long as `keep`) → ok
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def begin(now: float) -> Record:
     return Record("ok", now, now)
 
 
-def advance(rule: Alert, before: Record, reading: Reading, now: float) -> Step:
-    """The alert after a reading taken `now`."""
-    record = _timed(before, reading, now)
+def advance(rule: Alert, before: Record, reading: Reading, now: float, away_s: float = AWAY_S) -> Step:
+    """The alert after a reading taken `now`. Looks that lie further apart than `away_s` tell nothing of the time between them."""
+    record = _timed(before, reading, now, away_s)
     happened = list[Happening]()
     if reading.unknown is None:
         record, moved = _moved(rule, record, reading.value, now)
@@ -66,11 +66,11 @@ def advance(rule: Alert, before: Record, reading: Reading, now: float) -> Step:
     return Step(record, tuple(happened), tell)
 
 
-def _timed(before: Record, reading: Reading, now: float) -> Record:
+def _timed(before: Record, reading: Reading, now: float, away_s: float) -> Record:
     """The record with the time of this look. A clock that was set back makes nothing begin in the future, and what nobody
     could see counts neither for `for` nor for `keep`."""
     passed = now - before.checked_at
-    unseen = max(passed, 0.0) if reading.unknown is not None or passed > AWAY_S else 0.0
+    unseen = max(passed, 0.0) if reading.unknown is not None or passed > away_s else 0.0
     since = before.since + unseen if before.state == "pending" else before.since
     fine_since = None if before.fine_since is None else min(before.fine_since + unseen, now)
     muted_until = None if before.muted_until is not None and before.muted_until <= now else before.muted_until

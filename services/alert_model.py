@@ -55,9 +55,10 @@ class Standing:
         # One that fires does so until it is seen to be fine.
         return "unknown" if self.record.unknown and self.record.state != "firing" else self.record.state
 
-    @property
-    def muted_until(self) -> float | None:
-        return self.record.muted_until if self.record else None
+    def muted_until(self, now: float) -> float | None:
+        """Until when nothing is told of it; None where it is not muted."""
+        until = self.record.muted_until if self.record else None
+        return until if until is not None and until > now else None
 
 
 class Line(Struct, frozen=True, omit_defaults=True):

@@ -28,9 +28,10 @@ class Ended:
         return self.completed + self.failed
 
     def __add__(self, other: Ended) -> Ended:
-        return Ended(
-            self.completed + other.completed, self.failed + other.failed, self.uncounted + other.uncounted
-        )
+        return Ended(self.completed + other.completed, self.failed + other.failed, self.uncounted + other.uncounted)
+
+    def __sub__(self, other: Ended) -> Ended:
+        return Ended(self.completed - other.completed, self.failed - other.failed, self.uncounted - other.uncounted)
 
 
 def ended(site: Site, since: float, now: float, agent: str | None = None) -> Ended:

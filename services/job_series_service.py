@@ -134,6 +134,22 @@ def note_depth(site: Site, now: float) -> None:
         pipeline.execute()
 
 
+def depths(site: Site, first: int, last: int) -> list[tuple[int, float | None]]:
+    """How many jobs were queued on average in each minute since the epoch from `first` to `last`, None where nobody looked.
+
+    Raises StoreError.
+    """
+    found = list[tuple[int, float | None]]()
+    for start in range(first, last + 1, MOST_HASHES):
+        minutes = range(start, min(start + MOST_HASHES, last + 1))
+        with site.store.redis.pipeline(transaction=False) as pipeline:
+            for minute in minutes:
+                pipeline.hmget(keys.MINUTE.at(0, minute), ["depth_sum", "depth_n"])
+            for minute, (total, looks) in zip(minutes, pipeline.execute(), strict=True):
+                found.append((minute, round(int(total) / int(looks), 2) if total and looks else None))
+    return found
+
+
 def _series(site: Site, span: Range) -> Series:
     now = site.clock()
     steps = _sums(site, span, now)

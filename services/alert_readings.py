@@ -1,0 +1,156 @@
+"""What each kind of rule watches, read now: one function a kind. Every figure is a kept counter or the size of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from core.config import alerts
+from core.config.alerts import When
+from core.site import Site
+from services import ended_jobs_service, history_service, jobs_service, tiles_service
+from services.alert_life import Reading
+from services.alert_watch import Watch
+from services.ended_jobs_service import Ended
+from services.tile_model import Tile
+
+MOST_SILENT = 1_000
+"""Silent jobs that are looked at, the longest silent first."""
+HEARD_TO_S = 10.0
+"""How much later than noted a job may have been heard of."""
+UNCOUNTED = "more agents ended jobs at once than are counted by name"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where readings of one moment come from; what several rules read is read once. Raises StoreError."""
+
+    site: Site
+    now: float
+    watch: Watch
+
+    @cached_property
+    def tiles(self) -> Mapping[str, Tile]:
+        return {tile.id: tile for tile in tiles_service.tiles(self.site, points=0)}
+
+    def ended(self, since: float, agent: str | None) -> Ended:
+        return ended_jobs_service.ended(self.site, since, self.now, agent)
+
+
+def read(when: When, sources: Sources) -> Reading:
+    """The present figure of what a rule watches, in the unit of its limit. Raises StoreError."""
+    return READERS[type(when)](when, sources)
+
+
+def _tile(when: alerts.OnTile, sources: Sources) -> Reading:
+    tile = sources.tiles.get(when.tile)
+    if tile is None:
+        return Reading(unknown=f"there is no tile {when.tile}")
+    if tile.unavailable is not None:
+        return Reading(unknown=f"the tile is unavailable: {tile.unavailable}")
+    if tile.value is None:
+        return Reading(unknown="the tile has no value yet")
+    return Reading(float(tile.value))
+
+
+def _tile_unavailable(when: alerts.OnTileUnavailable, sources: Sources) -> Reading:
+    tile = sources.tiles.get(when.tile)
+    if tile is None:
+        return Reading(unknown=f"there is no tile {when.tile}")
+    return Reading(0.0 if tile.unavailable is None else 1.0)
+
+
+def _failed_jobs(when: alerts.OnFailedJobs, sources: Sources) -> Reading:
+    ended = sources.ended(sources.now - when.within, when.agent)
+    if ended.uncounted and ended.failed <= when.above:
+        return Reading(unknown=UNCOUNTED)
+    return Reading(float(ended.failed))
+
+
+def _failure_rate(when: alerts.OnFailureRate, sources: Sources) -> Reading:
+    ended = sources.ended(sources.now - when.within, when.agent)
+    if ended.uncounted:
+        return Reading(unknown=UNCOUNTED)
+    if ended.total < when.at_least:
+        return Reading(None)
+    return Reading(round(100 * ended.failed / ended.total, 2))
+
+
+def _queue_depth(when: alerts.OnQueueDepth, sources: Sources) -> Reading:
+    return Reading(float(jobs_service.counts(sources.site, when.agent)["queued"]))
+
+
+def _queue_age(when: alerts.OnQueueAge, sources: Sources) -> Reading:
+    return Reading(jobs_service.longest_wait_s(sources.site, when.agent) or 0.0)
+
+
+def _no_worker(when: alerts.OnNoWorker, sources: Sources) -> Reading:
+    if jobs_service.counts(sources.site, when.agent)["processing"]:
+        return Reading(0.0)
+    waits_s = jobs_service.longest_wait_s(sources.site, when.agent) or 0.0
+    if waits_s <= when.within:
+        return Reading(waits_s)
+    since = sources.watch.since(when.within)
+    if since is None:
+        return _not_watched(when.within)
+    ended = sources.ended(since, when.agent)
+    if ended.uncounted and not ended.total:
+        return Reading(unknown=UNCOUNTED)
+    return Reading(0.0 if ended.total or waits_s <= sources.now - since else waits_s)
+
+
+def _no_job(when: alerts.OnNoJob, sources: Sources) -> Reading:
+    ended = sources.ended(sources.now - when.within, when.agent)
+    if ended.completed:
+        return Reading(float(ended.completed))
+    since = sources.watch.since(when.within)
+    if since is None:
+        return _not_watched(when.within)
+    longer = sources.ended(since, when.agent)
+    if longer.uncounted and not longer.completed:
+        return Reading(unknown=UNCOUNTED)
+    return Reading(float(longer.completed))
+
+
+def _stalled_jobs(when: alerts.OnStalledJobs, sources: Sources) -> Reading:
+    silent = stalled(sources.site, sources.now - when.after, when.agent)
+    if silent <= when.above:
+        return Reading(float(silent))
+    since = sources.watch.since(when.after)
+    if since is None:
+        return _not_watched(when.after)
+    return Reading(float(stalled(sources.site, since, when.agent)))
+
+
+def _store_latency(when: alerts.OnStoreLatency, sources: Sources) -> Reading:
+    kept = history_service.samples(sources.site)
+    return Reading(history_service.latency_ms(sources.site, kept, sources.now) / 1000)
+
+
+def stalled(site: Site, since: float, agent: str | None) -> int:
+    """Jobs at work, MOST_SILENT at most, that have told nothing since then. Raises StoreError."""
+    call: dict[str, Any] = {"before": int((since - HEARD_TO_S) * 1000), "most": MOST_SILENT}
+    if agent is not None:
+        call["agent"] = agent
+    partitions = range(site.store.partitions) if agent is None else (site.store.partition_of(agent),)
+    return sum(int(site.store.scripts.run("stalled", partition, call)) for partition in partitions)
+
+
+def _not_watched(span_s: float) -> Reading:
+    return Reading(unknown=f"Headway has not watched for {span_s:g} s yet: it or its store was away, or is new")
+
+
+READERS: Mapping[type[When], Callable[[Any, Sources], Reading]] = {
+    alerts.OnTile: _tile,
+    alerts.OnTileUnavailable: _tile_unavailable,
+    alerts.OnFailedJobs: _failed_jobs,
+    alerts.OnFailureRate: _failure_rate,
+    alerts.OnQueueDepth: _queue_depth,
+    alerts.OnQueueAge: _queue_age,
+    alerts.OnNoWorker: _no_worker,
+    alerts.OnNoJob: _no_job,
+    alerts.OnStalledJobs: _stalled_jobs,
+    alerts.OnStoreLatency: _store_latency,
+}

@@ -1,0 +1,120 @@
+"""The rules of headway.toml as a rules file for Prometheus, over the metrics that Headway exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from core.config import Alert
+from core.config import alerts as kinds
+from core.site import Site
+from services import alert_limits, alert_words
+from services.alerts_service import link
+
+FEWEST_S = 120.0
+"""Over less, `increase` and `rate` may find less than two scrapes."""
+
+
+def text(site: Site) -> str:
+    """YAML that `promtool check rules` accepts; a group without rules where none is declared."""
+    rules = [_rule(rule, site) for rule in site.config.alerts]
+    groups = [{"name": "headway", "rules": rules}]
+    return yaml.safe_dump({"groups": groups}, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _rule(rule: Alert, site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = {"alert": rule.id, "expr": expression(rule)}
+    if rule.for_:
+        found["for"] = _duration(rule.for_)
+    found["keep_firing_for"] = _duration(rule.keep)
+    found["labels"] = {"severity": rule.severity}
+    found["annotations"] = {
+        "summary": _literal(alert_words.title(rule, site.config)),
+        "description": _literal(alert_words.explain(rule, site.config)),
+        "link": _literal(link(rule, site)),
+    }
+    return found
+
+
+def expression(rule: Alert) -> str:
+    """PromQL that has a sample while the rule's condition holds. One that fires does so until it comes back to its `clear`."""
+    limit, figure = alert_limits.of(rule.when), _figure(rule.when)
+    sign, bound = (">", limit.above) if limit.above is not None else ("<", limit.below)
+    crossed = f"{figure} {sign} {bound:.15g}"
+    if isinstance(rule.when, kinds.OnFailureRate):
+        crossed = f"{crossed} and {_ended(rule.when, None)} >= {rule.when.at_least}"
+    if limit.clear is not None:
+        firing = _series("ALERTS", {"alertname": rule.id, "alertstate": "firing"})
+        crossed = f"({crossed}) or ({figure} {sign} {limit.clear:.15g} and on() {firing})"
+    if isinstance(rule.when, kinds.OnNoWorker):
+        at_work = _series("headway_jobs", {**_of(rule.when.agent), "status": "processing"})
+        ended = _ended(rule.when, None)
+        crossed = f"{crossed} and on() sum({at_work}) == 0 and on() ({ended} or vector(0)) == 0"
+    return crossed
+
+
+def _figure(when: kinds.When) -> str:
+    match when:
+        case kinds.OnTile():
+            return _series("headway_tile", {"tile": when.tile})
+        case kinds.OnTileUnavailable():
+            return f"1 - {_series('headway_tile_up', {'tile': when.tile})}"
+        case kinds.OnFailedJobs():
+            return _ended(when, "failed")
+        case kinds.OnFailureRate():
+            return f"100 * ({_ended(when, 'failed')} or vector(0)) / {_ended(when, None)}"
+        case kinds.OnQueueDepth() if when.agent is not None:
+            return _series("headway_jobs", {"agent": when.agent, "status": "queued"})
+        case kinds.OnQueueDepth():
+            return _series("headway_queue_depth", {"queue": "reported"})
+        case kinds.OnQueueAge() | kinds.OnNoWorker():
+            if when.agent is not None:
+                return _series("headway_agent_oldest_queued_seconds", {"agent": when.agent})
+            return _series("headway_queue_oldest_seconds", {"queue": "reported"})
+        case kinds.OnNoJob():
+            return f"({_ended(when, 'completed')} or vector(0))"
+        case kinds.OnStalledJobs():
+            return _series("headway_jobs_stalled", {"agent": when.agent or "", "after": f"{when.after:g}"})
+        case kinds.OnTargetDown():
+            return f"1 - {_series('headway_target_up', {'target': when.target})}"
+        case kinds.OnStoreLatency():
+            name, over = "headway_redis_latency_seconds", f"[{_duration(FEWEST_S)}]"
+            return f"rate({name}_sum{over}) / rate({name}_count{over})"
+
+
+def _ended(
+    when: kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnNoWorker | kinds.OnNoJob, outcome: str | None
+) -> str:
+    """How many jobs ended within the span of a rule."""
+    labels = _of(when.agent) | ({"outcome": outcome} if outcome else {})
+    span = _duration(max(when.within, FEWEST_S))
+    return f"sum(increase({_series('headway_jobs_finished_total', labels)}[{span}]))"
+
+
+def _of(agent: str | None) -> dict[str, str]:
+    return {} if agent is None else {"agent": agent}
+
+
+def _series(name: str, labels: dict[str, str]) -> str:
+    # A JSON string is a PromQL string too.
+    said = ",".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items())
+    return f"{name}{{{said}}}" if said else name
+
+
+def _duration(seconds: float) -> str:
+    ms = max(round(seconds * 1000), 1)
+    return f"{ms // 1000}s" if ms % 1000 == 0 else f"{ms}ms"
+
+
+def _literal(text: str) -> str:
+    """A text in which Prometheus finds no template."""
+    return text.replace("{{", '{{"{{"}}')
+
+
+def agents(rules: Iterable[Alert]) -> tuple[str, ...]:
+    """The agents whose jobs rules are about, which metrics tell of one by one."""
+    named = (getattr(rule.when, "agent", None) for rule in rules)
+    return tuple(dict.fromkeys(agent for agent in named if agent))

@@ -1,0 +1,221 @@
+"""Rules, readings and changes of alerts in words: the same on the page, in a notification and in Prometheus."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from core.config import Alert, Config
+from core.config import alerts as kinds
+from core.config.alerts import When
+from services.alert_model import Happening, Record
+from services.tile_model import titled
+
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+HEADS: dict[Happening, str] = {"fired": "Firing", "over": "Over", "flapping": "Flapping", "steady": "Steady"}
+
+
+def title(rule: Alert, config: Config) -> str:
+    """Its own title, or what it watches."""
+    if rule.title:
+        return rule.title
+    watched = _subject(rule.when, config)
+    return watched[:1].upper() + watched[1:]
+
+
+def explain(rule: Alert, config: Config) -> str:
+    """ "Fires when more than 100 jobs have waited for 5 min; over when it is 80 or less for 1 min." """
+    lasting = f", for {span(rule.for_)}" if rule.for_ else ""
+    return (
+        f"Fires when {_condition(rule.when, config)}{lasting}; over when {_recovery(rule.when)} for {span(rule.keep)}."
+    )
+
+
+def value(when: When, figure: float | None, config: Config) -> str:
+    """A reading as a sentence without its full stop: "142 jobs wait"."""
+    match when:
+        case kinds.OnTile():
+            return (
+                f"{_tile(when.tile, config)} is {number(figure)}{_unit(when.tile, config)}"
+                if figure is not None
+                else ""
+            )
+        case kinds.OnTileUnavailable():
+            return f"{_tile(when.tile, config)} {'is unavailable' if figure else 'is available'}"
+        case kinds.OnFailedJobs():
+            return f"{_jobs(figure, 'failed')}{_of(when.agent)} in {span(when.within)}"
+        case kinds.OnFailureRate():
+            if figure is None:
+                return f"Fewer than {when.at_least} jobs{_of(when.agent)} ended in {span(when.within)}"
+            return f"{number(figure)} % of the jobs{_of(when.agent)} failed in {span(when.within)}"
+        case kinds.OnQueueDepth():
+            return f"{_jobs(figure, 'wait' if figure != 1 else 'waits')}{_of(when.agent)}"
+        case kinds.OnQueueAge():
+            return (
+                f"The oldest job{_of(when.agent)} waits for {span(figure)}"
+                if figure
+                else f"No job{_of(when.agent)} waits"
+            )
+        case kinds.OnNoWorker():
+            return (
+                f"A job{_of(when.agent)} waits for {span(figure)}, and none is at work"
+                if figure
+                else "Jobs are taken up"
+            )
+        case kinds.OnNoJob():
+            return f"{_jobs(figure, 'completed')}{_of(when.agent)} in {span(when.within)}"
+        case kinds.OnStalledJobs():
+            return f"{_jobs(figure, 'told')}{_of(when.agent)} nothing for {span(when.after)}"
+        case kinds.OnTargetDown():
+            return f"{_target(when.target, config)} {'is down' if figure else 'is up'}"
+        case kinds.OnStoreLatency():
+            return f"A round trip to the store takes {span(figure)}"
+
+
+def headline(what: Happening, rule: Alert, config: Config) -> str:
+    """The title of a notification."""
+    return f"{HEADS[what]}: {title(rule, config)}"
+
+
+def body(what: Happening, rule: Alert, record: Record, before: Record, config: Config) -> str:
+    """The text of a notification, but for its link. `before` is how the alert stood until then."""
+    said = value(rule.when, record.value, config)
+    if what == "fired":
+        told = f"{said}, since {moment(record.since)}."
+    elif what == "over":
+        began = before.fired_at or before.since
+        told = f"{said}. It fired at {moment(began)} and was over after {span(record.checked_at - began)}."
+    elif what == "flapping":
+        told = (
+            f"{said}. It fires and is over again and again: no more is told of it until it has been steady for a while."
+        )
+    else:
+        told = f"{said}. It has been steady for a while and is {'firing' if record.state == 'firing' else 'fine'}."
+    return f"{told}\n{explain(rule, config)}"
+
+
+def span(seconds: float | None) -> str:
+    """ "5 min", "1 h 30 min", "250 ms"."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+    left, parts = round(seconds), list[str]()
+    if seconds < 10 and seconds != left:
+        return f"{seconds:.1f} s"
+    for size, unit in UNITS:
+        whole, left = divmod(left, size)
+        if whole:
+            parts.append(f"{whole} {unit}")
+    return " ".join(parts[:2])
+
+
+def moment(at: float) -> str:
+    """ "12:03 UTC on 21 Nov 2026"."""
+    time = datetime.fromtimestamp(at, UTC)
+    return f"{time:%H:%M:%S} UTC on {time.day} {time:%b %Y}"
+
+
+def number(figure: float | None) -> str:
+    if figure is None:
+        return "–"
+    return f"{figure:,.0f}" if figure == int(figure) else f"{figure:,.4g}"
+
+
+def _condition(when: When, config: Config) -> str:
+    match when:
+        case kinds.OnTile():
+            bound = f"above {number(when.above)}" if when.above is not None else f"below {number(when.below)}"
+            return f"{_tile(when.tile, config)} is {bound}{_unit(when.tile, config)}"
+        case kinds.OnTileUnavailable():
+            return f"{_tile(when.tile, config)} is unavailable"
+        case kinds.OnFailedJobs():
+            many = "a job" if when.above == 0 else f"more than {when.above} {'job' if when.above == 1 else 'jobs'}"
+            return f"{many}{_of(when.agent)} failed within {span(when.within)}"
+        case kinds.OnFailureRate():
+            return (
+                f"more than {number(when.above)} % of the jobs{_of(when.agent)} that ended within {span(when.within)} failed, "
+                f"of at least {when.at_least}"
+            )
+        case kinds.OnQueueDepth():
+            many = (
+                "a job waits"
+                if when.above == 0
+                else f"more than {number(when.above)} {'job' if when.above == 1 else 'jobs'} wait"
+            )
+            return many.replace(" wait", f"{_of(when.agent)} wait", 1)
+        case kinds.OnQueueAge():
+            return f"a job{_of(when.agent)} has waited for more than {span(when.above)}"
+        case kinds.OnNoWorker():
+            return f"jobs{_of(when.agent)} have waited for more than {span(when.within)}, none is at work and none ended meanwhile"
+        case kinds.OnNoJob():
+            return f"no job{_of(when.agent)} was completed within {span(when.within)}"
+        case kinds.OnStalledJobs():
+            many = "a job" if when.above == 0 else f"more than {when.above} {'job' if when.above == 1 else 'jobs'}"
+            return f"{many}{_of(when.agent)} at work told nothing for {span(when.after)}"
+        case kinds.OnTargetDown():
+            return f"{_target(when.target, config)} is down"
+        case kinds.OnStoreLatency():
+            return f"a round trip to the store takes longer than {span(when.above)}"
+
+
+def _recovery(when: When) -> str:
+    match when:
+        case kinds.OnTile(clear=float() as clear):
+            return f"it is {number(clear)} or {'less' if when.above is not None else 'more'}"
+        case kinds.OnFailureRate(clear=float() as clear):
+            return f"it is {number(clear)} % or less"
+        case kinds.OnQueueDepth(clear=int() as clear):
+            return f"it is {number(clear)} or less"
+        case kinds.OnStoreLatency(clear=float() as clear):
+            return f"it takes {span(clear)} or less"
+        case _:
+            return "that has not been so"
+
+
+def _subject(when: When, config: Config) -> str:
+    match when:
+        case kinds.OnTile():
+            return f"{_tile(when.tile, config)} {'above' if when.above is not None else 'below'} {number(when.above if when.above is not None else when.below)}"
+        case kinds.OnTileUnavailable():
+            return f"{_tile(when.tile, config)} unavailable"
+        case kinds.OnFailedJobs():
+            return f"failed jobs{_of(when.agent)}"
+        case kinds.OnFailureRate():
+            return f"failure rate{_of(when.agent)}"
+        case kinds.OnQueueDepth():
+            return f"backlog of jobs{_of(when.agent)}"
+        case kinds.OnQueueAge():
+            return f"jobs{_of(when.agent)} wait for long"
+        case kinds.OnNoWorker():
+            return f"no worker for {when.agent}" if when.agent else "no worker"
+        case kinds.OnNoJob():
+            return f"no job{_of(when.agent)} completed"
+        case kinds.OnStalledJobs():
+            return f"stalled jobs{_of(when.agent)}"
+        case kinds.OnTargetDown():
+            return f"{_target(when.target, config)} down"
+        case kinds.OnStoreLatency():
+            return "slow store"
+
+
+def _jobs(many: float | None, verb: str) -> str:
+    word = "job" if many == 1 else "jobs"
+    return f"{'No' if not many else number(many)} {word} {verb}"
+
+
+def _of(agent: str | None) -> str:
+    return f" of {agent}" if agent else ""
+
+
+def _tile(id: str, config: Config) -> str:
+    found = next((tile for tile in config.tiles or () if tile.id == id), None)
+    return found.title if found is not None and found.title else titled(id)
+
+
+def _unit(id: str, config: Config) -> str:
+    unit = next((tile.unit for tile in config.tiles or () if tile.id == id), "")
+    return f" {unit}" if unit else ""
+
+
+def _target(name: str, config: Config) -> str:
+    return next((target.title for target in config.targets if target.name == name and target.title), name)
