@@ -81,7 +81,7 @@ class Outside:
             head = b""
             while b"\r\n\r\n" not in head and (piece := connection.recv(65_536)):
                 head += piece
-            if not head:
+            if b"\r\n\r\n" not in head:
                 return
             self.asked.append(head.decode("latin-1"))
             path = head.split(b" ")[1].split(b"?")[0].decode()
