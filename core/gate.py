@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -53,9 +54,13 @@ class Gate:
         caller = self.identify(environ)
         if caller is None and rule.by_ticket and "ticket" in request.args:
             caller = self._redeem(request.args["ticket"])
+        shown = bearer(environ)
+        if caller is None and rule.by_password and shown is None:
+            shown = password(environ)
+            caller = self._by_token(shown)
         g.headway_caller = caller
         if caller is None:
-            return self._turn_away(environ)
+            return self._turn_away(environ, shown)
         if caller.scope not in (rule.by_session if caller.kind == "session" else rule.by_token):
             raise _forbidden(caller, rule)
         if caller.kind == "session":
@@ -70,9 +75,10 @@ class Gate:
         if self.open:
             return ANYONE
         shown = bearer(environ)
-        if shown is None:
-            return self.sessions.caller(environ)
-        allowed = self.tokens.match(shown)
+        return self.sessions.caller(environ) if shown is None else self._by_token(shown)
+
+    def _by_token(self, shown: str | None) -> Caller | None:
+        allowed = self.tokens.match(shown) if shown is not None else None
         return Caller("token", allowed, self.tokens.marks[allowed]) if allowed else None
 
     def _redeem(self, ticket: str) -> Caller:
@@ -93,8 +99,8 @@ class Gate:
         self._rules[endpoint] = rule
         return rule
 
-    def _turn_away(self, environ: WSGIEnvironment) -> Response:
-        shown = bearer(environ)
+    def _turn_away(self, environ: WSGIEnvironment, shown: str | None) -> Response:
+        """`shown` is the token that was none."""
         challenge = 'Bearer realm="headway"'
         if shown is not None:
             self.count_wrong(environ.get("REMOTE_ADDR"))
@@ -153,6 +159,18 @@ def bearer(environ: WSGIEnvironment) -> str | None:
     """The token of `Authorization: Bearer …`. Another scheme is not meant for us: a proxy asked for it."""
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def password(environ: WSGIEnvironment) -> str | None:
+    """What HTTP Basic shows as the password, or as the user where that is all."""
+    scheme, _, coded = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, word = b64decode(coded, validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return word or user
 
 
 def _by_browser(environ: WSGIEnvironment) -> bool:

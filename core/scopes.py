@@ -31,17 +31,21 @@ class Rule:
     counted: bool
     form_checked: bool
     by_ticket: bool = False
+    by_password: bool = False
 
 
-def scope(*names: ViewScope, csrf: Literal["gate", "view"] = "gate", ticket: bool = False) -> Callable[[V], V]:
-    """Say who may call a view: whoever has one of these scopes, and with `ticket` who shows a ticket of theirs.
+def scope(
+    *names: ViewScope, csrf: Literal["gate", "view"] = "gate", ticket: bool = False, password: bool = False
+) -> Callable[[V], V]:
+    """Say who may call a view: whoever has one of these scopes, and with `ticket` who shows a ticket of theirs. With
+    `password` a token may come as the password of HTTP Basic, for senders that know nothing but an address.
 
     `csrf="view"` is for uploads, whose body the gate must not read: the view itself calls `check_csrf` with what it
     finds in the form, before it changes anything.
     """
     allowed: frozenset[Scope] = frozenset().union(*(MAY[name] for name in names))
     signed_in: frozenset[Scope] = frozenset().union(*(MAY[name] for name in names if name != "ingest"))
-    rule = Rule("public" in names, allowed, signed_in, "ingest" in names, csrf == "gate", ticket)
+    rule = Rule("public" in names, allowed, signed_in, "ingest" in names, csrf == "gate", ticket, password)
 
     def mark(view: V) -> V:
         setattr(view, MARK, rule)

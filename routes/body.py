@@ -28,10 +28,10 @@ def of(kind: type[T]) -> T:
     return check(kind, json_object())
 
 
-def json_object() -> Any:
-    """The decoded JSON body. Raises Problem: 400 malformed, 413 too large, 415 not JSON, 422 text that can't be kept."""
+def json_object(most: int = MOST_JSON) -> Any:
+    """The decoded JSON body, of at most so many bytes. Raises Problem: 400 malformed, 413 too large, 415 not JSON, 422 text that can't be kept."""
     _expect("application/json")
-    data = b"".join(chunks(MOST_JSON))
+    data = b"".join(chunks(most))
     if not data.strip():
         raise Problem(400, "Empty body", "Send a JSON object.")
     try:

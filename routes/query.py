@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeVar
 
 from flask import request
@@ -27,3 +28,19 @@ def boolean(name: str) -> bool | None:
     if text not in ("", "true", "false"):
         raise Problem(422, "Unprocessable field", f"{name} should be true or false.", field=name)
     return text == "true" if text else None
+
+
+def moment(name: str) -> float | None:
+    """A time with its zone, in seconds since the epoch; None where it is left out or empty. Raises Problem 422."""
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text[:64])
+        if at.tzinfo is not None:
+            return at.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise Problem(
+        422, "Unprocessable field", f"{name} should be a time with its zone, such as 2026-11-21T10:00:00Z.", field=name
+    )

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.metrics import LOG_REJECTED
 from core.site import Site
 from services import job_json, log_jobs, log_redaction, log_rules, logs_service
-from services.jobs_service import BatchReport, Rejected
+from services.jobs_service import Rejected
 from services.log_model import NewLine
+from services.log_redaction import Redactor
 
+Maker = Callable[[int, Redactor], NewLine]
+"""Makes a line, of the present time in ms and what is taken out of it. Raises ValueError."""
 TURN = 250
 """After so many lines whoever else has something to do gets a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a request's lines. `repeated`: they were stored when they came before."""
+
+    accepted: int
+    rejected: tuple[Rejected, ...]
+    repeated: bool = False
 
 
 class Intake:
@@ -35,8 +47,8 @@ class Intake:
         """Take numbered values of decoded JSON."""
         self._add(lines, lambda value: value)
 
-    def add(self, number: int, make: Callable[[int, log_redaction.Redactor], NewLine]) -> None:
-        """Take a line that `make(now_ms, redactor)` answers, or raises ValueError."""
+    def add(self, number: int, make: Maker) -> None:
+        """Take a line, however it is made."""
         if number % TURN == 0:
             time.sleep(0)
         try:
@@ -48,14 +60,15 @@ class Intake:
         for number, line in lines:
             self.add(number, lambda now, redactor, line=line: log_rules.line(decode(line), now, redactor))  # type: ignore[misc]
 
-    def store(self, frame: str | None = None) -> BatchReport:
+    def store(self, frame: str | None = None) -> Report:
         """Store the good ones, all of them or none, and tell of the others. A `frame` that was stored before is not stored
         again. Raises redis.RedisError."""
         lines = self._with_jobs()
-        logs_service.append(self._site, lines, frame)
+        is_new = logs_service.append(self._site, lines, frame)
         if self._rejected:
             LOG_REJECTED.labels(reason="invalid").inc(len(self._rejected))
-        return BatchReport(len(lines), sorted(self._rejected, key=lambda one: one.line))
+        rejected = sorted(self._rejected, key=lambda one: one.line)
+        return Report(len(lines), tuple(rejected), repeated=not is_new)
 
     def _with_jobs(self) -> list[NewLine]:
         """The lines with those jobs found that were given by number; a line of a job that is not is rejected."""

@@ -17,11 +17,12 @@ from services.log_redaction import Redactor
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(len(LEVELS))
 DEFAULT_SOURCE = "default"
 
+MOST_SOURCE = 128
 Source = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=128,
+        max_length=MOST_SOURCE,
         pattern=r"\A(?! )[^\x00-\x1f\x7f-\x9f]*(?<! )\Z",
         description="1 to 128 characters, no control character, no space at an end",
     ),
@@ -50,12 +51,14 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     timestamp: job_rules.Time | None = None
 
 
-class _Id(Struct):
+class _ById(Struct):
     job: job_rules.JobId
+    agent: Agent
 
 
-class _Number(Struct):
+class _ByNumber(Struct):
     job: job_rules.Number
+    agent: Agent
 
 
 def line(fields: Any, now_ms: int, redactor: Redactor) -> NewLine:
@@ -86,6 +89,11 @@ def made(
     return NewLine(log_text.kept(message, redactor.redact), level, source, max(0, min(at_ms, now_ms)), link)
 
 
+def source(name: str) -> str:
+    """A name that somebody gave who knows nothing of our rules, as a source's name."""
+    return "".join(character for character in name if character.isprintable())[:MOST_SOURCE].strip() or DEFAULT_SOURCE
+
+
 def level(said: int | str) -> int:
     """A level's place in LEVELS, by its name or its number with syslog (0 to 7) or Python (10 to 50). Raises FieldError."""
     if isinstance(said, str):
@@ -100,9 +108,9 @@ def level(said: int | str) -> int:
     return SYSLOG[said] if said < len(SYSLOG) else max(DEBUG, min(said // 10 - 1, CRITICAL))
 
 
-def job(given: int | str, agent: str) -> JobLink:
-    """Raises FieldError."""
+def job(given: Any, agent: str) -> JobLink:
+    """The job of a number, or of an agent and an id. Raises FieldError."""
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 16:
         given = int(given)
-    check(_Number if isinstance(given, int) else _Id, {"job": given})
+    check(_ByNumber if isinstance(given, int) else _ById, {"job": given, "agent": agent})
     return JobLink(given, agent, given if isinstance(given, str) else "")
