@@ -54,6 +54,7 @@ from services import (
     history_service,
     job_events,
     job_metrics_service,
+    log_metrics,
     logs_service,
     notification_events,
     notification_metrics,
@@ -64,6 +65,7 @@ from services import (
     tiles_service,
 )
 from services.live_metrics_service import LiveMetrics
+from services.log_tail import LogTail
 from services.notification_sender import Sender
 from services.progress_streams import ProgressStreams
 from services.stats_stream import StatsStream
@@ -97,7 +99,8 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     sending = Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end)
     app.extensions["headway.duties"] = (*DUTIES, polling, sending)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
-    app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
+    log_rows = app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
+    app.extensions["headway.log_tail"] = LogTail(site, log_rows)
     progress = app.extensions["headway.progress"] = ProgressStreams(site)
     site.fleet.streams = progress.by_stream
     live = app.extensions["headway.live"] = LiveMetrics(site)
@@ -110,7 +113,12 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     access.install(app, site)
     socketio.install(app, site)
     metrics.install(
-        app, site, job_metrics_service.families, tile_metrics_service.families, notification_metrics.families
+        app,
+        site,
+        job_metrics_service.families,
+        tile_metrics_service.families,
+        notification_metrics.families,
+        log_metrics.families,
     )
     for blueprint in (
         agents_pages.bp,

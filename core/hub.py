@@ -96,6 +96,7 @@ class Hub:
         self._clients: dict[Client, None] = {}
         self._open: dict[Transport, int] = {"sse": 0, "page": 0}
         self._expected: set[Client] = set()
+        self._heralds: dict[str, list[Callable[[], None]]] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         for transport in self._open:
@@ -130,6 +131,10 @@ class Hub:
         with self.lock:
             return [name for name in self._channels if name.startswith(prefix)]
 
+    def when_joined(self, name: str, call: Callable[[], None]) -> None:
+        """Have `call()` made whenever a client has joined a channel; it may not wait."""
+        self._heralds.setdefault(name, []).append(call)
+
     def expect(self, client: Client) -> None:
         """A client that is about to join: it holds an open file already."""
         if client.open:
@@ -145,6 +150,9 @@ class Hub:
             self._open[client.transport] += 1
             STREAM_CONNECTIONS.labels(transport=client.transport).inc()
             STREAM_CLIENTS.labels(transport=client.transport).set(self._open[client.transport])
+        for name in client.channels:
+            for call in self._heralds.get(name, ()):
+                call()
 
     def leave(self, client: Client) -> None:
         with self.lock:

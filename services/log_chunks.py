@@ -10,7 +10,7 @@ from typing import Any
 from core import keys, positions
 from core.store import Store
 from services import log_model
-from services.log_model import Chunk, Head
+from services.log_model import Chunk, Head, LogLine
 
 FIRST, MOST = 8, 512
 """Chunks a handful: it grows as long as they are small."""
@@ -37,6 +37,14 @@ class Found:
             return None
         field = next((name for name in (b"z", b"d") if name in self.fields), b"d")
         return Chunk(self.ms, self.seq, self.head, field, self.fields.get(field, b""))
+
+    def lines(self) -> list[LogLine]:
+        """All of them, oldest first; none where it was not fetched or is damaged."""
+        try:
+            chunk = self.chunk()
+            return [chunk.line(place, message) for place, message in enumerate(chunk.messages())] if chunk else []
+        except ValueError:
+            return []
 
 
 @dataclass(slots=True)
