@@ -21,7 +21,6 @@ bp = Blueprint("notification_list", __name__, url_prefix="/dashboard/notificatio
 NEWEST = 20
 """On the admin page."""
 LIMIT = 50
-LARGEST_NUMBER = 2**53
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,10 @@ def _filter(query: Mapping[str, str]) -> Filter:
     if state is not None and state not in STATES:
         raise Problem(400, "Unknown state", f"state should be one of {', '.join(STATES)}.")
     before = query.get("before") or None
-    if before is not None and not (before.isascii() and before.isdigit() and int(before[:17]) <= LARGEST_NUMBER):
+    if before is not None and not (before.isascii() and before.isdigit() and len(before) <= 16):
         raise Problem(
-            400, "Unknown page", "before should be a notification's number. Begin at the newest: /dashboard/notifications"
+            400,
+            "Unknown page",
+            "before should be a notification's number. Begin at the newest: /dashboard/notifications",
         )
     return Filter(state, None if before is None else int(before))

@@ -87,6 +87,7 @@ class LogTail:
 
     def _step(self, store: redis.Redis) -> None:
         """Wait for lines, gather what comes soon after them, and pass the newest on."""
+        since = self._at
         came, references = self._read(store, BLOCK_MS)
         if not came:
             return
@@ -99,7 +100,7 @@ class LogTail:
         lines = self._newest(references)
         skipped = sum(one.head.count for one in references) - len(lines)
         if lines:
-            self._publish(lines, skipped)
+            self._publish(lines, skipped, since)
 
     def _read(self, store: redis.Redis, block_ms: int | None) -> tuple[int, list[Reference]]:
         """How many entries came to the index, and what they refer to."""
@@ -126,11 +127,18 @@ class LogTail:
             found += Found(one.ms, one.seq, one.head, fetched.get(one.id)).lines()
         return found[-MOST_SHOWN:]
 
-    def _publish(self, lines: Sequence[LogLine], skipped: int) -> None:
+    def _publish(self, lines: Sequence[LogLine], skipped: int, since: Id | None) -> None:
+        """`since` is the chunk behind which they come: a page that has not come so far asks for what it missed."""
         hub = self._site.hub
         if hub.listeners(LINES):
             hub.publish({LINES: [Frame(sse.event(as_json(line), name="log")) for line in lines]})
         if hub.listeners(ROWS):
             rows = self._render(lines)
-            data = {"feed": ROWS.partition(":")[2], "rows": rows, "skipped": skipped, "after": str(lines[-1].id)}
+            data = {
+                "feed": ROWS.partition(":")[2],
+                "rows": rows,
+                "skipped": skipped,
+                "since": f"{positions.id_text(since or START)}-0",
+                "after": str(lines[-1].id),
+            }
             hub.publish({ROWS: [Frame(sse.event(data, name="rows"))]})

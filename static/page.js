@@ -39,6 +39,10 @@ setInterval(() => document.hidden || sayTimes(document), 10_000);
 setInterval(() => document.hidden || countTimes(), 1000);
 document.addEventListener("visibilitychange", () => document.hidden || sayTimes(document));
 
+// Where the pages' names don't fit, that of this one is in sight.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - tab.parentElement.clientWidth / 3;
+
 startCharts();
 keepSteady();
 startLogs();
