@@ -23,7 +23,7 @@ def families(site: Site) -> Iterator[Metric]:
     `headway_jobs_stalled`; those of agents and spans are the ones that rules name. Raises StoreError."""
     now = site.clock()
     standing = alerts(site)
-    by_state = Counter((one.rule.severity, one.shown) for one in standing)
+    by_state = Counter[tuple[str, str]]((one.rule.severity, one.shown) for one in standing)
     told = GaugeMetricFamily("headway_alerts", "Alerts by how they stand.", labels=("severity", "state"))
     for severity in SEVERITIES:
         for state in STATES:

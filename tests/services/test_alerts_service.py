@@ -82,6 +82,11 @@ def test_each_change_is_an_event(site: Site, clock: Clock) -> None:
     ]
 
 
+def together_with(others: threading.Barrier, member: Site) -> None:
+    others.wait(30)
+    check(member)
+
+
 def test_two_that_check_at_once_tell_of_a_change_once(site: Site, clock: Clock) -> None:
     """Twenty changes of ten alerts, each checked by four processes' worth of connections at the same time."""
     text = "\n".join(BACKLOG.replace('"backlog"', f'"backlog{n}"').replace('"10s"', '"1ms"') for n in range(10))
@@ -95,11 +100,7 @@ def test_two_that_check_at_once_tell_of_a_change_once(site: Site, clock: Clock) 
             clock.now += 5
             together = threading.Barrier(len(members))
 
-            def look(member: Site) -> None:
-                together.wait(30)
-                check(member)
-
-            threads = [threading.Thread(target=look, args=(member,)) for member in members]
+            threads = [threading.Thread(target=together_with, args=(together, member)) for member in members]
             for thread in threads:
                 thread.start()
             for thread in threads:
