@@ -21,6 +21,8 @@ from panels import PANELS, Board, Pusher, _log_rows
 from routes import (
     agents,
     agents_pages,
+    alerts_api,
+    alerts_pages,
     auth,
     dashboard,
     dev,
@@ -50,6 +52,7 @@ from routes import (
 from services import (
     agent_events,
     alert_events,
+    alert_metrics_service,
     alerts_service,
     history_service,
     job_events,
@@ -115,6 +118,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     metrics.install(
         app,
         site,
+        alert_metrics_service.families,
         job_metrics_service.families,
         tile_metrics_service.families,
         notification_metrics.families,
@@ -123,6 +127,8 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     for blueprint in (
         agents_pages.bp,
         agents.bp,
+        alerts_api.bp,
+        alerts_pages.bp,
         auth.bp,
         dashboard.bp,
         feeds.bp,

@@ -19,6 +19,7 @@ PAGES = (
     ("jobs", "Jobs", "/dashboard/jobs"),
     ("agents", "Agents", "/dashboard/agents"),
     ("admin", "Admin", "/dashboard/admin"),
+    ("alerts", "Alerts", "/dashboard/alerts"),
     ("logs", "Logs", "/dashboard/logs"),
     ("uploads", "Uploads", "/dashboard/uploads"),
 )

@@ -5,6 +5,7 @@ const PLACES = {
   j: "/dashboard/jobs",
   a: "/dashboard/agents",
   d: "/dashboard/admin",
+  w: "/dashboard/alerts",
   l: "/dashboard/logs",
   u: "/dashboard/uploads",
 };
