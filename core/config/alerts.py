@@ -62,14 +62,14 @@ class OnQueueAge(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kin
 
 
 class OnNoWorker(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="no_worker"):
-    """Jobs wait, none is at work, and nobody reported anything within a span."""
+    """Jobs have waited for a span, none is at work, and none ended meanwhile."""
 
     within: Seconds = Seconds(60)
     agent: Agent | None = None
 
 
 class OnNoJob(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="no_job"):
-    """No job was completed within a span."""
+    """No job was completed within a span, for all of which Headway watched."""
 
     within: Seconds
     agent: Agent | None = None

@@ -18,6 +18,7 @@ from core.settings import Settings
 
 RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
+LONGEST_WITHIN_S = 7 * 86_400.0
 MOST_TILES = 200
 """Each that is read has a thread of its own while it is."""
 
@@ -143,6 +144,21 @@ def _check_alert(alert: Alert, path: str, config: Config) -> None:
         raise FieldError(f"{path}.when.target", f"names {when.target}, which is none of the targets")
     if isinstance(when, alerts.OnTile) and (when.above is None) == (when.below is None):
         raise FieldError(f"{path}.when", "should have one of above and below")
+    _check_bounds(when, f"{path}.when")
+
+
+def _check_bounds(when: alerts.When, path: str) -> None:
+    above, below, clear = (getattr(when, name, None) for name in ("above", "below", "clear"))
+    for name, bound in (("above", above), ("below", below), ("clear", clear)):
+        if bound is not None and not math.isfinite(bound):
+            raise FieldError(f"{path}.{name}", "should be a finite number")
+    if clear is not None and above is not None and clear > above:
+        raise FieldError(f"{path}.clear", f"should be {above:.15g} or less: it is what the figure has to come back to")
+    if clear is not None and below is not None and clear < below:
+        raise FieldError(f"{path}.clear", f"should be {below:.15g} or more: it is what the figure has to come back to")
+    within = getattr(when, "within", None)
+    if within is not None and within > LONGEST_WITHIN_S:
+        raise FieldError(f"{path}.within", "should be 7d at most: of what was before, nothing is counted")
 
 
 def _check_zone(zone: str, path: str) -> None:
