@@ -67,13 +67,29 @@ NOTIFICATION_TOTALS = Key("notification-totals", "hash", "notifications", "for e
 
 # Alerts: of the rules in headway.toml.
 ALERTS = Key("alerts", "hash", "alert", "as long as its rule is declared: how each alert stands, as JSON")
-ALERT_HISTORY = Key("alert-history", "zset", "alert", "[retention] alerts, the last 10,000: what fired when, JSON by ms")
-ALERT_WATCH = Key("alert-watch", "string", "alert", "for ever: since when alerts are checked, and when they were not, JSON")
+ALERT_HISTORY = Key(
+    "alert-history", "zset", "alert", "[retention] alerts, the last 10,000: what fired when, JSON by ms"
+)
+ALERT_WATCH = Key(
+    "alert-watch", "string", "alert", "for ever: since when alerts are checked, and when they were not, JSON"
+)
 
 # Tiles. Written by the script `tile` alone.
 TILES = Key("tiles", "hash", "tile", "until removed: what is known of each tile by its id, a MessagePack map")
-UNDECLARED_TILES = Key("undeclared-tiles", "set", "tile", "until removed: pushed ids that headway.toml does not declare")
-TILE_HISTORY = Key("tile-history:", "zset", "tile", "25 h: a tile's last value of each minute, by minute since the epoch")
+UNDECLARED_TILES = Key(
+    "undeclared-tiles", "set", "tile", "until removed: pushed ids that headway.toml does not declare"
+)
+TILE_INCREMENT = Key("tile-increment:", "string", "tile", "15 min: that an increment of this name was added")
+TILE_HISTORY = Key(
+    "tile-history:", "zset", "tile", "25 h: a tile's last value of each minute, by minute since the epoch"
+)
+TARGETS = Key("targets", "hash", "targets_service", "while declared: how each target fared, a MessagePack map")
+TARGET_HISTORY = Key(
+    "target-history:",
+    "zset",
+    "targets_service",
+    "2 h: a target's last request rate of each minute, by minute since the epoch",
+)
 
 # Logs: lines by source, those of jobs once more. Written by the script `log` alone.
 LOGS = Key("logs:", "stream", "log", "[retention] logs and logs_mb: a source's lines, a chunk an entry")
@@ -83,7 +99,9 @@ LOG_LINES = Key("log-lines", "hash", "log", "as LOGS: how many lines each source
 LOG_LABELS = Key("log-labels", "set", "log", "for ever: the sources that metrics name, bounded")
 LOG_JOB = Key("log-job:", "list", "log", "[retention] logs: the last lines of AGENT/ID, 500 or 64 KiB")
 LOG_JOBS = Key("log-jobs", "zset", "log", "as LOG_JOB: jobs with lines by when the last one came, in ms")
-LOG_JOB_BYTES = Key("log-job-bytes", "hash", "log", "as LOG_JOB: how many bytes each takes, and all under an empty name")
+LOG_JOB_BYTES = Key(
+    "log-job-bytes", "hash", "log", "as LOG_JOB: how many bytes each takes, and all under an empty name"
+)
 LOG_FRAME = Key("log-frame:", "string", "log", "3 h, or 1 min: that a frame of a drain, or a request, was stored")
 
 # What an agent did, until the agent is retired. Written by the scripts `apply` and `agent`, ended by `retire`.

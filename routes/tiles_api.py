@@ -12,6 +12,7 @@ from core import access
 from core.problems import Problem
 from core.times import rfc3339
 from routes import body, site
+from routes.logs_api import frame_of
 from services import tiles_service
 from services.tile_model import Tile
 from services.tiles_service import IsDeclared, NotPushed
@@ -43,10 +44,10 @@ def put(id: str) -> Response:
 @bp.post("/<id>/increment")
 @access.scope("ingest")
 def increment(id: str) -> Response:
-    """200 and the tile; one that had no value begins at 0."""
-    growth = body.of(Growth)
+    """200 and the tile; one that had no value begins at 0. A repeat of an `Idempotency-Key` within 15 minutes adds nothing."""
+    growth, once = body.of(Growth), frame_of("Idempotency-Key")
     try:
-        return _answer(_item(tiles_service.increment(site(), id, growth.by)))
+        return _answer(_item(tiles_service.increment(site(), id, growth.by, once)))
     except NotPushed as fault:
         raise _not_pushed(fault) from fault
 

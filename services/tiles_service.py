@@ -91,10 +91,12 @@ def set_value(site: Site, id: str, value: Number) -> Tile:
     return _pushed(site, id, "value", o="set", v=text(value, "value"))
 
 
-def increment(site: Site, id: str, by: Number) -> Tile:
-    """Add to the value of a pushed tile, 0 where it has none yet. Raises FieldError, NotPushed, StoreError."""
+def increment(site: Site, id: str, by: Number, once: str | None = None) -> Tile:
+    """Add to the value of a pushed tile, 0 where it has none yet; one that is named by `once` counts once, however often it comes.
+    Raises FieldError, NotPushed, StoreError."""
     text(by, "by")
-    return _pushed(site, id, "by", o="add", by=by if abs(by) <= _LARGEST else float(by))
+    named = {} if once is None else {"once": once}
+    return _pushed(site, id, "by", o="add", by=by if abs(by) <= _LARGEST else float(by), **named)
 
 
 def note_value(site: Site, id: str, value: Number | None, took_s: float) -> None:

@@ -1,7 +1,7 @@
 -- Writes what is known of one tile: its value, or why there is none, and the point of its minute in its history.
 -- ARGV[1] is {i = id, now = ms, o = operation, and by operation:
 --   'set': v = the value's text, nil where the source says that there is none; took = seconds
---   'add': by = what is added to the value, or to 0
+--   'add': by = what is added to the value, or to 0; once = its name, nil for none: of one name no second is added within 15 min
 --   'fail': why = words; took = seconds. The last value stays.
 --   'forget': nothing more; what nobody declares or pushes goes, once its history has gone
 -- most = how many ids there may be that headway.toml does not declare, nil for one that it declares}.
@@ -56,6 +56,10 @@ local function add(record)
   set(record, text(sum))
 end
 
+local function repeats()
+  return call.once and not redis.call('SET', root .. '@TILE_INCREMENT@' .. call.i .. ':' .. call.once, 1, 'NX', 'EX', 900)
+end
+
 local function fail(record)
   record.why, record.since, record.fails = call.why, record.since or call.now, (record.fails or 0) + 1
 end
@@ -70,6 +74,7 @@ end
 local outcome, other = admit()
 if outcome ~= 'stored' then return {outcome, '', other or ''} end
 local record, fault = read(), nil
+if call.o == 'add' and repeats() then return {'stored', cmsgpack.pack(record), ''} end
 if call.o == 'set' then set(record, call.v) elseif call.o == 'add' then fault = add(record) else fail(record) end
 if fault then return {fault, '', ''} end
 if call.most then redis.call('SADD', undeclared, call.i) end
