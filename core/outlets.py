@@ -65,9 +65,9 @@ class Outlet:
     @classmethod
     def of(cls, channel: Channel, outgoing: Outgoing) -> Outlet:
         """Raises AddressRefused."""
+        _silence()
         import apprise  # some 0.2 s, which nobody has to wait for who has no channel
 
-        _silence()
         asset = apprise.AppriseAsset(
             app_id="Headway", app_desc="Headway", app_url="", async_mode=False, storage_mode="memory", service_timeout=0,
             http_redirects=False, interpret_emojis=False, pgp_autogen=False, pem_autogen=False, allow_templates=False,
@@ -95,10 +95,6 @@ class Outlet:
     def room(self) -> int:
         """Characters of text that go into one message, the title among them where the service knows none."""
         return int(self._service.body_maxlen)
-
-    @property
-    def has_titles(self) -> bool:
-        return bool(self._service.title_maxlen > 0)
 
     def send(self, message: Message, policy: Policy) -> None:
         """Takes as long as the service does; a step of it at most WAIT_S. Raises NotSent."""
@@ -156,7 +152,7 @@ def _status(code: int) -> str:
 
 def _schemes(service: NotifyBase) -> set[str]:
     named: set[str] = set()
-    for kinds in (service.protocol, service.secure_protocol):
+    for kinds in (type(service).protocol, type(service).secure_protocol):  # some put something else there for themselves
         named |= {kinds} if isinstance(kinds, str) else set(kinds or ())
     return named
 

@@ -34,7 +34,7 @@ def message(
     settings: Settings, channel: Channel, some: Sequence[Notification], repeated: Sequence[str], room: int
 ) -> Message:
     """One message of all, of at most `room` characters with its title. `repeated` are the ids that may have been sent before."""
-    fitted = [_Fitted(settings, channel, one, one.id in repeated) for one in some]
+    fitted = [_Fitted(settings, channel, one, one.id in repeated, min(TITLE, room // 2)) for one in some]
     if len(fitted) == 1:
         title = fitted[0].title
         body = fitted[0].body(room - len(title) - 2)
@@ -51,10 +51,10 @@ def fill(template: str, fields: dict[str, str]) -> str:
 
 
 class _Fitted:
-    def __init__(self, settings: Settings, channel: Channel, one: Notification, repeated: bool) -> None:
+    def __init__(self, settings: Settings, channel: Channel, one: Notification, repeated: bool, most: int) -> None:
         fields = _fields(settings, channel, one)
         self.level = one.level
-        self.title = _cut(_line(fill(channel.title, fields)), TITLE) or "Notification"
+        self.title = _cut(_line(fill(channel.title, fields)), most) or "Notification"
         self.text = _lines(fill(channel.body, fields))
         self.footer = f"Notification {one.id}" + (", may be repeated" if repeated else "")
 

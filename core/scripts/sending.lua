@@ -90,9 +90,17 @@ local function take(id, one, delivery)
   wait_until(id, one, delivery, now + call.lease)
 end
 
+-- What is due, in the order in which it was noted: what was routed at once is due at once.
+local function due_ones()
+  local ids, numbers = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, 500), {}
+  for _, id in ipairs(ids) do numbers[id] = tonumber(redis.call('ZSCORE', root .. '@NOTIFICATIONS@', id) or 0) end
+  table.sort(ids, function(a, b) return numbers[a] < numbers[b] end)
+  return ids
+end
+
 local function claim()
   local taken, alone = {}, false
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, 200)) do
+  for _, id in ipairs(due_ones()) do
     local delivery, one = waiting(id)
     if delivery and delivery.tries >= call.tries then
       give_up(id, one, delivery, delivery.error or 'how the last try went was never told')

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.config import Config, parse
 from tests.conftest import wait_until
 
 
@@ -31,17 +32,22 @@ class Came:
 
 @dataclass
 class Receiver:
-    """A webhook on loopback. `statuses` are its next answers, 200 when they run out; while `hold` is set it answers nothing."""
+    """A webhook on loopback. `statuses` are its next answers, 200 when they run out. What comes while `hold` is set gets none until
+    it is released."""
 
     port: int = 0
     came: list[Came] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     hold: bool = False
-    _end: threading.Event = field(default_factory=threading.Event)
+    _released: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
         return f"json://user:geheimnis@127.0.0.1:{self.port}/hook/xyzzytoken"
+
+    def release(self) -> None:
+        self.hold = False
+        self._released.set()
 
     def wait_for(self, many: int, within: float = 30.0) -> list[Came]:
         wait_until(lambda: len(self.came) >= many, within=within, what=f"message {many}")
@@ -49,9 +55,14 @@ class Receiver:
 
     def take(self, headers: dict[str, str], told: dict[str, Any]) -> int:
         self.came.append(Came(time.monotonic(), headers, told["title"], told["message"], told["type"]))
-        while self.hold and not self._end.wait(0.02):
-            pass
+        if self.hold:
+            self._released.wait()
         return self.statuses.pop(0) if self.statuses else 200
+
+
+def configured(*channels: str, outgoing: str = 'allow = ["127.0.0.1"]') -> Config:
+    """A configuration with these channels, each the text of its table. Raises FieldError."""
+    return parse("\n".join([*(f"[[channels]]\n{one}" for one in channels), "[outgoing]", outgoing]), {})
 
 
 @contextmanager
@@ -79,6 +90,6 @@ def receiver() -> Iterator[Receiver]:
     try:
         yield one
     finally:
-        one._end.set()
+        one.release()
         server.shutdown()
         server.server_close()
