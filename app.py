@@ -62,9 +62,11 @@ from services import (
     notification_events,
     notification_metrics,
     notification_sender,
+    polling,
     retention_service,
+    target_metrics_service,
+    targets_service,
     tile_metrics_service,
-    tile_poller,
     tiles_service,
 )
 from services.live_metrics_service import LiveMetrics
@@ -72,6 +74,7 @@ from services.log_tail import LogTail
 from services.notification_sender import Sender
 from services.progress_streams import ProgressStreams
 from services.stats_stream import StatsStream
+from services.target_poller import TargetPoller
 from services.tile_poller import TilePoller
 
 DUTIES = (
@@ -80,6 +83,7 @@ DUTIES = (
     Duty("logs", every_s=10, run=logs_service.retain, makes_room=True),
     Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
+    Duty("former-targets", every_s=600, run=targets_service.forget_former),
 )
 
 
@@ -97,10 +101,13 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     )
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
-    polling = Duty("tiles", every_s=tile_poller.EVERY_S, run=TilePoller().run)
+    pollers = (
+        Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
+        Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
+    )
     sender = Sender(site)
     sending = Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end)
-    app.extensions["headway.duties"] = (*DUTIES, polling, sending)
+    app.extensions["headway.duties"] = (*DUTIES, *pollers, sending)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     log_rows = app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
     app.extensions["headway.log_tail"] = LogTail(site, log_rows)
@@ -121,6 +128,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
         alert_metrics_service.families,
         job_metrics_service.families,
         tile_metrics_service.families,
+        target_metrics_service.families,
         notification_metrics.families,
         log_metrics.families,
     )

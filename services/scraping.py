@@ -23,6 +23,10 @@ SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_created")
 MOST_NAMES = 2_000
 """Among so many a name like the wanted one is looked for."""
 
+Labels = tuple[tuple[str, str], ...]
+Series = Mapping[Labels, float]
+"""The values of a metric's series, by their labels in order."""
+
 
 @dataclass(frozen=True)
 class Scrape:
@@ -64,6 +68,17 @@ def like(found: Scrape, name: str) -> str | None:
     names = dict.fromkeys(line[1] for line in re.finditer(r"^([A-Za-z_:][\w:]*)", found.text, re.MULTILINE | re.ASCII))
     close = difflib.get_close_matches(name, list(names)[:MOST_NAMES], 1)
     return close[0] if close else None
+
+
+def series_of(found: Iterable[Sample]) -> Series:
+    return {tuple(sorted(one.labels.items())): one.value for one in found}
+
+
+def grown(before: Series, now: Series) -> dict[Labels, float]:
+    """By how much each counter grew. One that fell, or is new, began anew at 0."""
+    return {
+        labels: value - was if (was := before.get(labels, 0.0)) <= value else value for labels, value in now.items()
+    }
 
 
 def family(name: str) -> str:

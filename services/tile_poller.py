@@ -9,11 +9,8 @@ from core.config import Tile
 from core.config.sources import Push
 from core.site import Site
 from services import polling, tile_sources, tiles_service
-from services.polling import EVERY_S
 from services.tile_model import Number
 from services.tile_sources import Context
-
-__all__ = ["EVERY_S", "Polled", "TilePoller"]
 
 log = logging.getLogger("headway.tiles")
 

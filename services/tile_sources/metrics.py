@@ -22,16 +22,13 @@ TAKES: Mapping[str, Callable[[Collection[float]], float]] = {
     "mean": statistics.fmean,
 }
 
-Values = Mapping[tuple[tuple[str, str], ...], float]
-"""Of each series, by its labels."""
-
 
 @dataclass(frozen=True)
 class Taken:
     """The series of one scrape; `at` is of a clock that is never set."""
 
     at: float
-    values: Values
+    values: scraping.Series
 
 
 def read(source: Metrics, context: Context) -> float:
@@ -44,14 +41,8 @@ def read(source: Metrics, context: Context) -> float:
     context.before["taken"] = now
     if before is None or now.at <= before.at:
         raise NotYet
-    return TAKES[source.take](rates(before.values, now.values, now.at - before.at) or [0.0])
-
-
-def rates(before: Values, now: Values, seconds: float) -> list[float]:
-    """By how much each counter grew a second. One that fell, or is new, began anew at 0."""
-    return [
-        (value - was if (was := before.get(labels, 0.0)) <= value else value) / seconds for labels, value in now.items()
-    ]
+    seconds = now.at - before.at
+    return TAKES[source.take]([by / seconds for by in scraping.grown(before.values, now.values).values()] or [0.0])
 
 
 def matches(sample: Sample, labels: Mapping[str, str]) -> bool:
@@ -63,12 +54,12 @@ def matches(sample: Sample, labels: Mapping[str, str]) -> bool:
     return True
 
 
-def _values(found: scraping.Scrape, source: Metrics) -> Values:
+def _values(found: scraping.Scrape, source: Metrics) -> scraping.Series:
     named = _named(scraping.samples(found, [source.metric]), source.metric)
     if not named:
         close = scraping.like(found, source.metric)
         raise SourceError(f"there is no metric {source.metric}" + (f"; there is {close}" if close else ""))
-    values = {tuple(sorted(one.labels.items())): one.value for one in named if matches(one, source.labels)}
+    values = scraping.series_of(one for one in named if matches(one, source.labels))
     if not values and not source.rate:  # A counter may begin with what it counts: no error yet, no series of errors.
         raise SourceError(f"none of the {len(named)} series of {source.metric} has the labels that are asked for")
     return values
