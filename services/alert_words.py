@@ -110,7 +110,7 @@ def span(seconds: float | None) -> str:
 
 
 def moment(at: float) -> str:
-    """ "12:03 UTC on 21 Nov 2026"."""
+    """ "12:03:10 UTC on 21 Nov 2026"."""
     time = datetime.fromtimestamp(at, UTC)
     return f"{time:%H:%M:%S} UTC on {time.day} {time:%b %Y}"
 
@@ -118,7 +118,7 @@ def moment(at: float) -> str:
 def number(figure: float | None) -> str:
     if figure is None:
         return "–"
-    return f"{figure:,.0f}" if figure == int(figure) else f"{figure:,.4g}"
+    return f"{figure:,.0f}" if abs(figure) < 1e15 and figure == int(figure) else f"{figure:,.4g}"
 
 
 def _condition(when: When, config: Config) -> str:
@@ -129,20 +129,15 @@ def _condition(when: When, config: Config) -> str:
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} is unavailable"
         case kinds.OnFailedJobs():
-            many = "a job" if when.above == 0 else f"more than {when.above} {'job' if when.above == 1 else 'jobs'}"
-            return f"{many}{_of(when.agent)} failed within {span(when.within)}"
+            return f"{_more_than(when.above)}{_of(when.agent)} failed within {span(when.within)}"
         case kinds.OnFailureRate():
             return (
                 f"more than {number(when.above)} % of the jobs{_of(when.agent)} that ended within {span(when.within)} failed, "
                 f"of at least {when.at_least}"
             )
         case kinds.OnQueueDepth():
-            many = (
-                "a job waits"
-                if when.above == 0
-                else f"more than {number(when.above)} {'job' if when.above == 1 else 'jobs'} wait"
-            )
-            return many.replace(" wait", f"{_of(when.agent)} wait", 1)
+            waits = "waits" if when.above <= 1 else "wait"
+            return f"{_more_than(when.above)}{_of(when.agent)} {waits}"
         case kinds.OnQueueAge():
             return f"a job{_of(when.agent)} has waited for more than {span(when.above)}"
         case kinds.OnNoWorker():
@@ -150,8 +145,7 @@ def _condition(when: When, config: Config) -> str:
         case kinds.OnNoJob():
             return f"no job{_of(when.agent)} was completed within {span(when.within)}"
         case kinds.OnStalledJobs():
-            many = "a job" if when.above == 0 else f"more than {when.above} {'job' if when.above == 1 else 'jobs'}"
-            return f"{many}{_of(when.agent)} at work told nothing for {span(when.after)}"
+            return f"{_more_than(when.above)}{_of(when.agent)} at work told nothing for {span(when.after)}"
         case kinds.OnTargetDown():
             return f"{_target(when.target, config)} is down"
         case kinds.OnStoreLatency():
@@ -196,6 +190,10 @@ def _subject(when: When, config: Config) -> str:
             return f"{_target(when.target, config)} down"
         case kinds.OnStoreLatency():
             return "slow store"
+
+
+def _more_than(many: int) -> str:
+    return "a job" if many == 0 else f"more than {number(many)} {'job' if many == 1 else 'jobs'}"
 
 
 def _jobs(many: float | None, verb: str) -> str:

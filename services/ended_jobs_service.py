@@ -10,8 +10,7 @@ from core.site import Site
 
 MINUTE_S, HOUR_S = 60, 3600
 MINUTES_KEPT_S = 24 * HOUR_S
-LONGEST_S = 7 * 24 * HOUR_S
-"""The longest span that can be asked for."""
+
 AT_ONCE = 200
 
 
