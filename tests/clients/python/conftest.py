@@ -73,6 +73,11 @@ class Site:
         command = [sys.executable, "-c", code]
         return subprocess.run(command, env=self.environment() | (env or {}), capture_output=True, text=True, timeout=60)
 
+    def cli(self, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """`headway` with these arguments."""
+        command = [sys.executable, "-m", "headway", *args]
+        return subprocess.run(command, env=env or self.environment(), capture_output=True, text=True, timeout=60)
+
     def command(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "headway", "run", *args]
 

@@ -13,9 +13,11 @@ import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from headway.output_lines import A_SECOND, AT_ONCE, Lines
 from tests.clients.python.conftest import Site
 from tests.conftest import free_port, wait_until
 
@@ -81,6 +83,52 @@ def test_the_last_line_is_the_message_and_the_last_percentage_the_progress(
     out, _ = process.communicate(b"\n", timeout=30)
     assert b"\x1b[32m" in out
     assert headway_site.only(agent)["message"] == "bye"
+
+
+def logged(site: Site, agent: str, source: str) -> list[tuple[str, str]]:
+    """Level and message of the lines of an agent's only job, oldest first."""
+    found = site.server.get(f"/api/v1/logs?source={quote(source)}&limit=1000").json()["items"]
+    ids = {site.only(agent)["id"]}
+    return [(line["level"], line["message"]) for line in reversed(found) if line["job"] in ids]
+
+
+def test_all_output_is_lines_of_the_logs_linked_to_the_job(headway_site: Site, agent: str) -> None:
+    script = r"printf 'packing\r 50 %%\rpacked\r\n\n\033[32mdone\033[0m\nno end'; sleep 0.1; echo oops >&2; exit 1"
+    ran = headway_site.run("--agent", agent, "--name", "backup", "--", "sh", "-c", script)
+    assert (ran.returncode, ran.stderr) == (1, "oops\n")
+    assert sorted(logged(headway_site, agent, "backup")) == [
+        ("info", "done"), ("info", "no end"), ("info", "packed"), ("warning", "oops"),
+    ]  # fmt: skip
+
+
+def test_streams_that_are_one_have_no_level_of_their_own_and_keep_their_order(
+    headway_site: Site, agent: str, started: Start
+) -> None:
+    script = "for n in $(seq 700); do echo out $n; echo err $n >&2; done"
+    process = started("--name", "both", "--", "sh", "-c", script, stderr=subprocess.STDOUT)
+    process.communicate(timeout=30)
+    wanted = [("info", f"{stream} {number}") for number in range(1, 701) for stream in ("out", "err")]
+    assert logged(headway_site, agent, "both") == wanted[-1000:]
+
+
+def test_a_command_that_writes_without_end_is_not_held_up_and_what_is_left_out_is_counted() -> None:
+    now, told = [0.0], list[str]()
+    lines = Lines(told.append, clock=lambda: now[0])
+    for _ in range(3):
+        lines.seen(b"y\n" * 8_000)
+    assert told == ["y"] * AT_ONCE
+    now[0] += 2
+    lines.seen(b"y\n" * 3_000 + b"x" * 70_000)
+    lines.finish()
+    assert told[AT_ONCE].startswith("… 14,000 lines are left out here")
+    assert told[AT_ONCE + 1 : AT_ONCE + 1 + 2 * A_SECOND] == ["y"] * 2 * A_SECOND
+    assert told[-1].startswith("… 1,001 lines are left out here")
+
+
+@pytest.mark.parametrize("option", ["--no-logs", "--no-output"])
+def test_output_stays_out_of_the_logs_where_that_is_wanted(headway_site: Site, agent: str, option: str) -> None:
+    headway_site.run("--agent", agent, "--name", "quiet", option, "--", "echo", "secret")
+    assert logged(headway_site, agent, "quiet") == []
 
 
 def test_output_that_is_private_stays_so(headway_site: Site, agent: str) -> None:

@@ -21,29 +21,28 @@ def post(
     waiting: list[T],
     fields: Callable[[T], Mapping[str, Any]],
     reject: Callable[[T, str], None],
+    once: Callable[[list[T]], str] | None = None,
 ) -> None:
     """Send each one's fields. What was answered is taken out of `waiting`; `reject` hears of what is not kept, and why.
-
-    Raises Away.
-    """
-    size = len(waiting)
+    `once` names a batch, where the site does not know by what is in it that it came before. Raises Away."""
+    size = too_many = len(waiting) + 1
     while waiting:
         part = waiting[:size]
         lines, faults = _encoded([fields(one) for one in part])
         try:
-            rejected = transport.post_lines(path, list(lines.values())) if lines else {}
+            rejected = transport.post_lines(path, list(lines.values()), once and once(part)) if lines else {}
         except Refused as refused:
             # One line may be to blame, or their number: find out by halves.
             if len(part) > 1:
-                size = len(part) // 2
+                size, too_many = len(part) // 2, len(part)
                 continue
-            rejected = {0: str(refused)}
+            rejected, too_many = {0: str(refused)}, len(waiting)
         del waiting[: len(part)]
         places = list(lines)
         faults.update({places[number]: detail for number, detail in rejected.items() if 0 <= number < len(places)})
         for place, detail in sorted(faults.items()):
             reject(part[place], detail)
-        size *= 2
+        size = min(2 * size, too_many - 1)
 
 
 def rfc3339(at: float) -> str:

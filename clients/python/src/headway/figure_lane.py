@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
 from typing import Any
 from urllib.parse import quote
 
 from headway.lane import Lane
 from headway.told import Told
-from headway.transport import Away, Refused, Transport
+from headway.transport import Refused, Transport
 
 MOST = 1_000
 """Tiles and notifications that wait."""
@@ -20,17 +21,17 @@ SET, ADD, NOTIFY = range(3)
 class Figure:
     """A tile's value, what to add to it, or a notification. `key` is the tile's id, or the notification's.
 
-    `tried`: it may have arrived, though no answer came.
+    `once` is the name under which an increment was sent: it may have counted, though no answer came.
     """
 
-    __slots__ = ("fields", "key", "kind", "tried", "value")
+    __slots__ = ("fields", "key", "kind", "once", "value")
 
     def __init__(self, kind: int, key: str, value: float = 0, fields: dict[str, Any] | None = None) -> None:
         self.kind = kind
         self.key = key
         self.value = value
         self.fields = fields
-        self.tried = False
+        self.once: str | None = None
 
     def then(self, later: Figure) -> None:
         """Become what this and a later word about the same tile come to."""
@@ -68,8 +69,8 @@ class FigureBacklog:
 
     def restore(self, taken: list[Figure]) -> None:
         for figure in reversed(taken):
-            # What may have been counted is said again as it was, so that the site knows it.
-            closed = figure.kind == NOTIFY or (figure.kind == ADD and figure.tried)
+            # What may have counted is said again as it was, so that the site knows it.
+            closed = figure.kind == NOTIFY or figure.once is not None
             later = self._open.get(figure.key)
             if later is not None and later.kind == SET:
                 continue
@@ -103,13 +104,12 @@ class FigureLane(Lane[Figure]):
     def send(self, transport: Transport, told: Told) -> None:
         while self.under_way:
             figure = self.under_way[0]
+            if figure.kind == ADD and figure.once is None:
+                figure.once = uuid.uuid4().hex
             try:
-                transport.send(*_request(figure))
+                transport.send(*_request(figure), figure.once)
             except Refused as refused:
                 told.refusal("a notification" if figure.kind == NOTIFY else f"the tile {figure.key}", str(refused))
-            except Away:
-                figure.tried = True
-                raise
             del self.under_way[0]
 
     def _empty(self) -> FigureBacklog:

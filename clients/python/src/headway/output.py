@@ -9,6 +9,7 @@ import select
 import threading
 
 from headway.job import Job
+from headway.output_lines import Lines
 
 QUIET_S = 0.25
 """After the command's end its output ends too, or else with a silence: a process left behind may keep it open."""
@@ -22,16 +23,31 @@ _PERCENTAGE = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
 
 
 class Watch:
-    """Makes the last line of the output the job's message, and the last percentage in it its progress."""
+    """Makes the last line of the output the job's message, the last percentage in it its progress, and all of it log lines
+    of `source`; where that is None, none."""
 
-    def __init__(self, job: Job, *, words: bool, percentages: bool) -> None:
+    def __init__(self, job: Job, *, words: bool, percentages: bool, source: str | None = None) -> None:
         self._job = job
         self._words = words
         self._percentages = percentages
+        self._source = source
         self._tails = {1: b"", 2: b""}
+        self._lines: dict[int, Lines] = {}
+
+    def begin(self, *, shared: bool) -> None:
+        """`shared`: standard output and standard error are one. Where they are not, lines of the latter are warnings."""
+        if self._source is not None:
+            self._lines = {1: self._lines_of("info"), 2: self._lines_of("info" if shared else "warning")}
+
+    def finish(self) -> None:
+        """There is no more output."""
+        for lines in self._lines.values():
+            lines.finish()
 
     def seen(self, stream: int, data: bytes) -> None:
         """`stream` is 1 for standard output, 2 for standard error, and for both where they are one."""
+        if stream in self._lines:
+            self._lines[stream].seen(data)
         tail = self._tails[stream] = (self._tails[stream] + data)[-_TAIL_BYTES:]
         lines = [line for line in re.split(r"[\r\n]+", _readable(tail)) if line.strip()]
         percent = None
@@ -45,6 +61,9 @@ class Watch:
         lines = [line.rpartition("\r")[2] for line in _readable(self._tails[2]).replace("\r\n", "\n").splitlines()]
         text = "\n".join(lines[-_TAIL_LINES:]).strip("\n")
         return f"\n\n{text}" if self._words and text else ""
+
+    def _lines_of(self, level: str) -> Lines:
+        return Lines(lambda line: self._job.log(line, level, self._source))
 
 
 class Output:
@@ -60,6 +79,7 @@ class Output:
 
     def begin(self) -> None:
         """The command runs: pass on what it writes."""
+        self._watch.begin(shared=1 not in self._streams)
         for stream, (source, given) in self._streams.items():
             os.close(given)
             thread = threading.Thread(target=self._pass_on, args=(stream, source), daemon=True)
@@ -72,6 +92,7 @@ class Output:
         for thread in self._threads:
             thread.join()
         os.close(self._ended)
+        self._watch.finish()
 
     def close(self) -> None:
         """There is no command."""

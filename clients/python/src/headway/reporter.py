@@ -182,11 +182,11 @@ class Reporter:
                 return []
 
     def _present_transport(self) -> Transport:
-        if self._transport is not None and self._transport.settings is not self.settings:
+        if self._transport is None or self._transport.settings is not self.settings:
             self._close()
-            self.told = Told(self.settings.shown)
-        if self._transport is None:
             self._transport = Transport(self.settings)
+        if self.told.site != self.settings.shown:
+            self.told = Told(self.settings.shown)
         return self._transport
 
     def _close(self) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from typing import Any
 
 from headway import text
 from headway.figure_lane import ADD, NOTIFY, SET, Figure
 from headway.job import Job
-from headway.notices import warn
 from headway.reporter import Reporter
 from headway.settings import read
 
 reporter = Reporter()
+_TILE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""More than a site takes; what is beyond it would be another address."""
 
 
 def configure(
@@ -46,16 +48,12 @@ def job(
 
 def tile(id: str, value: float) -> None:
     """Set a figure of the site's page, such as `requests.total`. Of several values within a moment the last counts."""
-    number = _number(f"the tile {id!r} is not set", value)
-    if number is not None:
-        reporter.put(reporter.figures, Figure(SET, str(id), number))
+    _tell_tile(SET, id, value)
 
 
 def increment(id: str, by: float = 1) -> None:
     """Add to a figure of the site's page; it begins at 0. Cheap enough for a tight loop."""
-    number = _number(f"the tile {id!r} is not incremented", by)
-    if number is not None:
-        reporter.put(reporter.figures, Figure(ADD, str(id), number))
+    _tell_tile(ADD, id, by)
 
 
 def notify(title: str, body: str | None = None, level: str = "info", channel: str | None = None) -> None:
@@ -72,12 +70,15 @@ def flush(timeout: float | None = None) -> bool:
     return reporter.flush(timeout)
 
 
-def _number(what: str, value: float) -> float | None:
+def _tell_tile(kind: int, id: str, value: float) -> None:
     try:
         number = int(value) if isinstance(value, int) else float(value)  # True counts as 1
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if isinstance(number, float) and not math.isfinite(number):
-        warn(f"{what}, because {text.one_line(value, 100)!r} is no number")
-        return None
-    return number
+    if not isinstance(id, str) or not _TILE_ID.fullmatch(id):
+        shown = text.one_line(id, 100)
+        reporter.told.fault(f"a tile's id is letters, digits, - and _, with dots between them, and {shown!r} is not")
+    elif isinstance(number, float) and not math.isfinite(number):
+        reporter.told.fault(f"the tile {id} stays as it is, because {text.one_line(value, 100)!r} is no number")
+    else:
+        reporter.put(reporter.figures, Figure(kind, id, number))

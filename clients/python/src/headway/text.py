@@ -15,7 +15,7 @@ JSON_BYTES = 16 * 1024
 _DEPTH = 31
 """The line that bears it is a level of its own."""
 _FRAMES = 5
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def clip(value: object, most: int) -> str:

@@ -50,17 +50,21 @@ class Transport:
         if settings.token:
             self._headers["Authorization"] = f"Bearer {settings.token}"
 
-    def post_lines(self, path: str, lines: list[bytes]) -> dict[int, str]:
-        """Send lines; those that were rejected by their place, with the site's detail. Raises Away, Refused."""
-        return _rejected(self._send("POST", path, b"\n".join(lines), NDJSON))
+    def post_lines(self, path: str, lines: list[bytes], once: str | None = None) -> dict[int, str]:
+        """Send lines; those that were rejected by their place, with the site's detail. Raises Away, Refused.
 
-    def send(self, method: str, path: str, fields: dict[str, Any]) -> None:
+        `once` names what is sent, for a site that keeps it no second time.
+        """
+        return _rejected(self._send("POST", path, b"\n".join(lines), NDJSON, once))
+
+    def send(self, method: str, path: str, fields: dict[str, Any], once: str | None = None) -> None:
         """Send one thing. Raises Away, Refused."""
-        self._send(method, path, json.dumps(fields, ensure_ascii=False).encode(errors="replace"), JSON)
+        self._send(method, path, json.dumps(fields, ensure_ascii=False).encode(errors="replace"), JSON, once)
 
-    def _send(self, method: str, path: str, body: bytes, kind: str) -> bytes:
+    def _send(self, method: str, path: str, body: bytes, kind: str, once: str | None) -> bytes:
+        more = {"Content-Type": kind, **({"Idempotency-Key": once} if once else {})}
         try:
-            status, headers, data = self._ask(method, path, body, kind)
+            status, headers, data = self._ask(method, path, body, more)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             lasting = isinstance(error, ssl.SSLCertVerificationError)
@@ -86,9 +90,9 @@ class Transport:
         return self._ask_on(self._connection, *request)
 
     def _ask_on(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, kind: str
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection.request(method, f"{self.settings.path}{path}", body, {**self._headers, "Content-Type": kind})
+        connection.request(method, f"{self.settings.path}{path}", body, {**self._headers, **headers})
         response = connection.getresponse()
         data = response.read(MOST_ANSWER)
         if response.will_close or not response.isclosed():
