@@ -10,10 +10,11 @@ from typing import Any
 from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
-from services import ended_jobs_service, history_service, jobs_service, tiles_service
+from services import ended_jobs_service, history_service, jobs_service, targets_service, tiles_service
 from services.alert_life import Reading
 from services.alert_watch import Watch
 from services.ended_jobs_service import Ended
+from services.targets_service import TargetView
 from services.tile_model import Tile
 
 MOST_SILENT = 1_000
@@ -34,6 +35,10 @@ class Sources:
     @cached_property
     def tiles(self) -> Mapping[str, Tile]:
         return {tile.id: tile for tile in tiles_service.tiles(self.site, points=0)}
+
+    @cached_property
+    def targets(self) -> Mapping[str, TargetView]:
+        return {target.name: target for target in targets_service.targets(self.site)}
 
     def ended(self, since: float, agent: str | None) -> Ended:
         return ended_jobs_service.ended(self.site, since, self.now, agent)
@@ -124,6 +129,15 @@ def _stalled_jobs(when: alerts.OnStalledJobs, sources: Sources) -> Reading:
     return Reading(float(stalled(sources.site, since, when.agent)))
 
 
+def _target_down(when: alerts.OnTargetDown, sources: Sources) -> Reading:
+    target = sources.targets.get(when.target)
+    if target is None:
+        return Reading(unknown=f"there is no target {when.target}")
+    if target.up is None:
+        return Reading(unknown="the target was not asked yet, or not for long")
+    return Reading(0.0 if target.up else 1.0)
+
+
 def _store_latency(when: alerts.OnStoreLatency, sources: Sources) -> Reading:
     kept = history_service.samples(sources.site)
     return Reading(history_service.latency_ms(sources.site, kept, sources.now) / 1000)
@@ -152,5 +166,6 @@ READERS: Mapping[type[When], Callable[[Any, Sources], Reading]] = {
     alerts.OnNoWorker: _no_worker,
     alerts.OnNoJob: _no_job,
     alerts.OnStalledJobs: _stalled_jobs,
+    alerts.OnTargetDown: _target_down,
     alerts.OnStoreLatency: _store_latency,
 }

@@ -216,4 +216,4 @@ def _unit(id: str, config: Config) -> str:
 
 
 def _target(name: str, config: Config) -> str:
-    return next((target.title for target in config.targets if target.name == name and target.title), name)
+    return next((target.title for target in config.targets if target.name == name and target.title), titled(name))

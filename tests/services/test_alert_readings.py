@@ -9,9 +9,10 @@ import pytest
 
 from core import keys
 from core.config import Config, parse
+from core.config.alerts import OnTargetDown
 from core.fields import check
 from core.site import Site
-from services import alert_words, ended_jobs_service, history_service, jobs_service, tiles_service
+from services import alert_words, ended_jobs_service, history_service, jobs_service, targets_service, tiles_service
 from services.alert_life import Reading
 from services.alert_readings import READERS, Sources, read, stalled
 from services.alert_watch import Watch
@@ -137,7 +138,9 @@ def test_a_job_that_goes_on_telling_is_never_silent(site: Site) -> None:
 
 
 def test_agents_past_the_bound_of_names_are_not_taken_for_idle(site: Site) -> None:
-    assert not batch(site, *({"id": f"job-{n}", "agent": f"agent-{n}", "status": "completed"} for n in range(420))).rejected
+    assert not batch(
+        site, *({"id": f"job-{n}", "agent": f"agent-{n}", "status": "completed"} for n in range(420))
+    ).rejected
     now = site.clock()
     found = ended_jobs_service.ended(site, now - 300, now, "agent-nobody-knows")
     assert found.completed == 0
@@ -155,6 +158,22 @@ def test_a_tile_is_read_by_its_last_good_value(site: Site) -> None:
     tiles_service.note_failure(site, "users", "it hangs", 1.0)
     assert reading(site, kind.format("users")).unknown == "the tile is unavailable: it hangs"
     assert reading(site, 'kind = "tile_unavailable", tile = "users"') == Reading(1)
+
+
+def test_a_target_is_down_up_or_not_known(site: Site) -> None:
+    site = replace(site, config=parse('[[targets]]\nname = "shop"\nurl = "https://shop.example"', {}))
+    (target,) = site.config.targets
+    down = OnTargetDown("shop")
+
+    def now() -> Reading:
+        return read(down, Sources(site, site.clock(), Watch(LONG_AGO, site.clock())))
+
+    assert now().unknown == "the target was not asked yet, or not for long"
+    targets_service.note_failure(site, target, "the server is gone", 0.1)
+    assert now() == Reading(1)
+    targets_service.note_scrape(site, target, None, (), (), 0.1)
+    assert now() == Reading(0)
+    assert read(OnTargetDown("former"), Sources(site, 0, Watch(0, 0))).unknown == "there is no target former"
 
 
 def test_the_store_s_latency_is_the_last_sample_s(site: Site) -> None:

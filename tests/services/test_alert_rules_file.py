@@ -1,0 +1,182 @@
+"""The rules for Prometheus, held against the real promtool: they are accepted, and they fire when Headway's would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask.testing import FlaskClient
+
+from core import config
+from core.site import Site
+from services import alert_rules_file
+from tests.services.reports import create, told
+
+HOSTILE = 'a "quoted" {{ .Labels }} {{{ }} \\ $value\n- alert: injected\n# \u202e <script>'
+TARGETS = '[[targets]]\nname = "shop"\nurl = "https://shop.example/metrics"\n'
+FINISHED = 'headway_jobs_finished_total{agent="studio",outcome='
+KINDS = {
+    "tile": 'kind = "tile", tile = "queue.mails", above = 100',
+    "below": 'kind = "tile", tile = "queue.mails", below = 5',
+    "unavailable": 'kind = "tile_unavailable", tile = "queue.mails"',
+    "failed": 'kind = "failed_jobs", above = 3, within = "5m"',
+    "failed-of-one": 'kind = "failed_jobs", above = 3, within = "5m", agent = "studio"',
+    "rate": 'kind = "failure_rate", above = 20, within = "5m", at_least = 10',
+    "depth": 'kind = "queue_depth", above = 100, clear = 50',
+    "depth-of-one": 'kind = "queue_depth", above = 100, agent = "studio"',
+    "age": 'kind = "queue_age", above = "5m"',
+    "age-of-one": 'kind = "queue_age", above = "5m", agent = "studio"',
+    "no-worker": 'kind = "no_worker", within = "1m"',
+    "no-job": 'kind = "no_job", within = "10m"',
+    "stalled": 'kind = "stalled_jobs", after = "10m"',
+    "down": 'kind = "target_down", target = "shop"',
+    "latency": 'kind = "store_latency", above = "50ms", clear = "10ms"',
+}
+FIRES: dict[str, dict[str, str]] = {
+    "tile": {'headway_tile{tile="queue.mails"}': "101x30"},
+    "below": {'headway_tile{tile="queue.mails"}': "4x30"},
+    "unavailable": {'headway_tile_up{tile="queue.mails"}': "0x30"},
+    "failed": {FINISHED + '"failed"}': "0+2x30"},
+    "failed-of-one": {FINISHED + '"failed"}': "0+2x30"},
+    "rate": {FINISHED + '"failed"}': "0+3x30", FINISHED + '"completed"}': "0+3x30"},
+    "depth": {'headway_queue_depth{queue="reported"}': "101 60x30"},
+    "depth-of-one": {'headway_jobs{agent="studio",status="queued"}': "101x30"},
+    "age": {'headway_queue_oldest_seconds{queue="reported"}': "301x30"},
+    "age-of-one": {'headway_agent_oldest_queued_seconds{agent="studio"}': "301x30"},
+    "no-worker": {
+        'headway_queue_oldest_seconds{queue="reported"}': "61x30", 'headway_jobs{agent="studio",status="processing"}': "0x30",
+        FINISHED + '"completed"}': "5x30",
+    },
+    "no-job": {FINISHED + '"completed"}': "5x30"},
+    "stalled": {'headway_jobs_stalled{agent="",after="600"}': "1x30"},
+    "down": {'headway_target_up{target="shop"}': "0x30"},
+    "latency": {"headway_redis_latency_seconds_sum": "0+1x30", "headway_redis_latency_seconds_count": "0+10x30"},
+}  # fmt: skip
+RESTS: dict[str, dict[str, str]] = {
+    "tile": {'headway_tile{tile="queue.mails"}': "100x30"},
+    "below": {'headway_tile{tile="queue.mails"}': "5x30"},
+    "unavailable": {'headway_tile_up{tile="queue.mails"}': "1x30"},
+    "failed": {FINISHED + '"failed"}': "7x30", FINISHED + '"completed"}': "0+9x30"},
+    "failed-of-one": {'headway_jobs_finished_total{agent="night",outcome="failed"}': "0+9x30"},
+    "rate": {FINISHED + '"failed"}': "0+0.5x30", FINISHED + '"completed"}': "0+0.5x30"},
+    "depth": {'headway_queue_depth{queue="reported"}': "60x30"},
+    "no-worker": {
+        'headway_queue_oldest_seconds{queue="reported"}': "61x30", 'headway_jobs{agent="studio",status="processing"}': "1x30",
+    },
+    "no-job": {FINISHED + '"completed"}': "0+1x30"},
+    "latency": {"headway_redis_latency_seconds_sum": "0+0.3x30", "headway_redis_latency_seconds_count": "0+10x30"},
+}  # fmt: skip
+
+
+def declared(site: Site, text: str) -> Site:
+    return replace(site, config=config.parse(TARGETS + text, {}))
+
+
+def all_kinds(site: Site) -> Site:
+    rules = "\n".join(f'[[alerts]]\nid = "{id}"\nwhen = {{ {when} }}\nkeep = "1m"\n' for id, when in KINDS.items())
+    return declared(site, rules)
+
+
+def promtool(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["promtool", *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_promtool_accepts_the_rules_of_every_kind(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(alert_rules_file.text(all_kinds(site)))
+    checked = promtool("check", "rules", "rules.yml", folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{len(KINDS)} rules found" in checked.stdout
+
+
+def test_without_rules_the_file_is_good_too(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(alert_rules_file.text(declared(site, "")))
+    assert promtool("check", "rules", "rules.yml", folder=tmp_path).returncode == 0
+
+
+def test_each_fires_on_its_metric_and_rests_where_that_is_fine(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(alert_rules_file.text(all_kinds(site)))
+    rules = {rule["alert"]: rule for rule in rules_in(tmp_path / "rules.yml")}
+    assert set(FIRES) == set(KINDS)
+    tests = [unit(id, series, rules[id]) for id, series in FIRES.items()]
+    tests += [unit(id, series, None) for id, series in RESTS.items()]
+    (tmp_path / "tests.yml").write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
+    )
+    done = promtool("test", "rules", "tests.yml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def unit(id: str, series: dict[str, str], fires: dict[str, Any] | None) -> dict[str, Any]:
+    """What promtool expects of one rule after twenty minutes of a series."""
+    expected = (
+        [{"exp_labels": fires["labels"] | labels_of(id), "exp_annotations": fires["annotations"]}] if fires else []
+    )
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": "20m", "alertname": id, "exp_alerts": expected}],
+    }
+
+
+def labels_of(id: str) -> dict[str, str]:
+    """The labels that an alert has of its metric."""
+    return {
+        "tile": {"tile": "queue.mails"}, "below": {"tile": "queue.mails"}, "unavailable": {"tile": "queue.mails"},
+        "depth": {"queue": "reported"}, "depth-of-one": {"agent": "studio", "status": "queued"},
+        "age": {"queue": "reported"}, "age-of-one": {"agent": "studio"}, "no-worker": {"queue": "reported"},
+        "stalled": {"after": "600"}, "down": {"target": "shop"},
+    }.get(id, {})  # fmt: skip
+
+
+def rules_in(path: Path) -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(path.read_text())["groups"]
+    return list(group["rules"])
+
+
+def test_hostile_titles_stay_literal(site: Site, tmp_path: Path) -> None:
+    """Neither YAML nor PromQL nor Prometheus's templates take a part of them for theirs."""
+    text = f'[[alerts]]\nid = "a"\ntitle = {json.dumps(HOSTILE[:90])}\nfor = "90s"\nseverity = "error"\n'
+    text += f'when = {{ kind = "queue_depth", above = 1, agent = {json.dumps(HOSTILE)} }}\n'
+    (tmp_path / "rules.yml").write_text(alert_rules_file.text(declared(site, text)))
+    (rule,) = rules_in(tmp_path / "rules.yml")
+    assert (rule["for"], rule["labels"], rule["keep_firing_for"]) == ("90s", {"severity": "error"}, "60s")
+    agent = json.dumps(HOSTILE)
+    said = {**rule["annotations"], "summary": HOSTILE[:90]}
+    said["description"] = rule["annotations"]["description"].replace('{{"{{"}}', "{{")
+    told_of = {"severity": "error", "agent": HOSTILE, "status": "queued"}
+    tests = [{
+        "interval": "1m", "input_series": [{"series": f'headway_jobs{{agent={agent},status="queued"}}', "values": "5x30"}],
+        "alert_rule_test": [{"eval_time": "20m", "alertname": "a", "exp_alerts": [{"exp_labels": told_of, "exp_annotations": said}]}],
+    }]  # fmt: skip
+    (tmp_path / "tests.yml").write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
+    )
+    done = promtool("test", "rules", "tests.yml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.25, "250ms"), (300, "300s"), (90_000, "90000s"), (1.5, "1500ms")])
+def test_spans_are_as_prometheus_reads_them(site: Site, seconds: float, said: str) -> None:
+    text = f'[[alerts]]\nid = "a"\nfor = {seconds}\nwhen = {{ kind = "failed_jobs" }}'
+    assert f"for: {said}\n" in alert_rules_file.text(declared(site, text))
+
+
+def test_the_metrics_that_rules_name_are_exported(site: Site, client: FlaskClient) -> None:
+    create(site, agent="studio")
+    told(site, create(site, agent="studio"), status="failed")
+    told(site, create(site, agent="studio"), stage="encode", progress=1)
+    text = client.get("/metrics").text
+    exported = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
+    for name in (
+        "headway_tile", "headway_tile_up", "headway_jobs_finished_total", "headway_queue_depth", "headway_jobs",
+        "headway_queue_oldest_seconds", "headway_agent_oldest_queued_seconds", "headway_jobs_stalled", "headway_target_up",
+        "headway_redis_latency_seconds", "headway_alerts", "headway_alerts_muted",
+    ):  # fmt: skip
+        assert name in exported, name
