@@ -65,8 +65,17 @@ end
 local function append(chunk)
   local source, lines, field, head, body = chunk[1], chunk[2], chunk[4], ARGV[chunk[3]], ARGV[chunk[5]]
   if not sizes[source] and sources - (sizes[OTHER] and 1 or 0) >= MOST_SOURCES then source = OTHER end
+  local key = root .. '@LOGS@' .. source
   local id = redis.call('XADD', index, '*', 's', source, 'h', head)
-  redis.call('XADD', root .. '@LOGS@' .. source, id, 'h', head, field, body)
+  local added = redis.pcall('XADD', key, id, 'h', head, field, body)
+  if type(added) == 'table' and redis.call('TYPE', key).ok ~= 'stream' then -- somebody else wrote there
+    redis.call('DEL', key)
+    redis.call('XADD', key, id, 'h', head, field, body)
+  elseif type(added) == 'table' then -- so somebody did into the stream, and it is ahead of the index: go on from there
+    redis.call('XDEL', index, id)
+    id = redis.call('XADD', key, '*', 'h', head, field, body)
+    redis.call('XADD', index, id, 's', source, 'h', head)
+  end
   count(source, size(head, body), lines)
   return id, label(source)
 end
