@@ -19,6 +19,7 @@ from core.store import Store
 from core.streams import Announcer
 from panels import PANELS, Board, Pusher, _log_rows
 from routes import (
+    admin,
     agents,
     agents_pages,
     alerts_api,
@@ -133,6 +134,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
         log_metrics.families,
     )
     for blueprint in (
+        admin.bp,
         agents_pages.bp,
         agents.bp,
         alerts_api.bp,

@@ -66,6 +66,10 @@ class Viewer {
     return this.#root.querySelector("[data-lines]");
   }
 
+  get #rows() {
+    return this.#root.querySelector("[data-rows]");
+  }
+
   // Whether lines that come now may belong here.
   get #isLive() {
     return "live" in this.#view.dataset;
@@ -106,15 +110,14 @@ class Viewer {
 
   // All in one go.
   #release() {
-    const lines = this.#lines;
     if (!this.#held.length) return;
     this.#root.querySelector("[data-first]")?.remove();
     this.#listen();
     const batch = document.createDocumentFragment();
     batch.append(...this.#held);
     sayTimes(batch);
-    merge(lines.lastElementChild, batch.firstElementChild);
-    lines.append(batch);
+    merge(this.#rows.lastElementChild, batch.firstElementChild);
+    this.#rows.append(batch);
     this.#held = [];
     this.#heldCount = 0;
     this.#trim();
@@ -124,10 +127,10 @@ class Viewer {
   // The oldest leave the page; the link to older ones leads to them from then on.
   #trim() {
     const looked = this.#root.querySelector("[data-looked]");
-    const shown = [...this.#lines.children].filter((one) => one !== looked);
+    const shown = [...this.#rows.children].filter((one) => one !== looked);
     if (shown.length <= MOST) return;
     shown.slice(0, shown.length - MOST).forEach((one) => one.remove());
-    const oldest = this.#lines.querySelector("[data-id]");
+    const oldest = this.#rows.querySelector("[data-id]");
     if (!looked || !oldest) return;
     const link = document.createElement("a");
     link.className = "linked";
@@ -183,7 +186,7 @@ class Viewer {
     }
     if (target.closest("[data-wrap]")) this.#wrap(!this.#root.hasAttribute("data-wrapping"));
     const copies = target.closest("[data-copy-lines]");
-    if (copies) copyBy(copies, [...this.#lines.querySelectorAll("[data-id]")].map((row) => `${asText(row)}\n`).join(""));
+    if (copies) copyBy(copies, [...this.#rows.querySelectorAll("[data-id]")].map((row) => `${asText(row)}\n`).join(""));
   }
 
   #wrap(on) {
@@ -213,7 +216,7 @@ class Viewer {
     template.innerHTML = await answer.text();
     if (asked !== this.#asked) return;
     if (!answer.ok) {
-      this.#lines.replaceChildren(template.content);
+      this.#rows.replaceChildren(template.content);
       return;
     }
     this.#view.replaceWith(template.content);
