@@ -144,10 +144,10 @@ def _check_alert(alert: Alert, path: str, config: Config) -> None:
         raise FieldError(f"{path}.when.target", f"names {when.target}, which is none of the targets")
     if isinstance(when, alerts.OnTile) and (when.above is None) == (when.below is None):
         raise FieldError(f"{path}.when", "should have one of above and below")
-    _check_bounds(when, f"{path}.when")
+    _check_limits(when, f"{path}.when")
 
 
-def _check_bounds(when: alerts.When, path: str) -> None:
+def _check_limits(when: alerts.When, path: str) -> None:
     above, below, clear = (getattr(when, name, None) for name in ("above", "below", "clear"))
     for name, bound in (("above", above), ("below", below), ("clear", clear)):
         if bound is not None and not math.isfinite(bound):
