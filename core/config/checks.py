@@ -7,12 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import pairwise
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
+import jmespath
+from jmespath.exceptions import JMESPathError
 
 from core.config import alerts, sources
 from core.config.allowed import Allowed
 from core.config.channels import check_channels
-from core.config.model import Alert, Config, Tile
+from core.config.model import Alert, Config, Target, Tile
 from core.fields import FieldError
 from core.settings import Settings
 
@@ -31,6 +35,8 @@ def check_together(config: Config, settings: Settings | None) -> None:
     for number, tile in enumerate(config.tiles or ()):
         _check_bounds(tile, f"tiles[{number}]")
         _check_source(tile, f"tiles[{number}]", settings)
+    for number, target in enumerate(config.targets):
+        _check_target(target, f"targets[{number}]")
     for number, alert in enumerate(config.alerts):
         _check_alert(alert, f"alerts[{number}]", config)
     check_channels(config)
@@ -113,14 +119,38 @@ def _check_source(tile: Tile, path: str, settings: Settings | None) -> None:
         for label, wanted in source.labels.items():
             if wanted.startswith("~"):
                 _check_pattern(wanted[1:], f"{path}.source.labels.{label}")
-    if (
-        isinstance(source, sources.Prometheus | sources.Metrics | sources.Http)
-        and source.url
-        and not source.url.startswith(("http://", "https://"))
-    ):
-        raise FieldError(f"{path}.source.url", "should begin with http:// or https://")
+    if isinstance(source, sources.Http):
+        _check_json_path(source.path, f"{path}.source.path")
+    if isinstance(source, sources.Prometheus | sources.Metrics | sources.Http) and source.url:
+        _check_web(source.url, f"{path}.source.url")
     if tile.timeout > 60:
         raise FieldError(f"{path}.timeout", "should be 60s at most")
+
+
+def _check_target(target: Target, path: str) -> None:
+    _check_web(target.url, f"{path}.url")
+    if target.timeout > 60:
+        raise FieldError(f"{path}.timeout", "should be 60s at most")
+
+
+def _check_web(url: str, path: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise FieldError(path, "is no address that can be read") from None
+    if parts.scheme not in ("http", "https"):
+        raise FieldError(path, "should begin with http:// or https://")
+    if "@" in parts.netloc:
+        raise FieldError(path, "holds a user or a password: send them in headers, such as Authorization")
+    if not parts.hostname:
+        raise FieldError(path, "names no host")
+
+
+def _check_json_path(text: str, path: str) -> None:
+    try:
+        jmespath.compile(text)
+    except JMESPathError as fault:
+        raise FieldError(path, f"is no JMESPath: {str(fault).splitlines()[0]}") from fault
 
 
 def _check_redis(source: sources.Redis, path: str) -> None:

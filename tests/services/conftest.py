@@ -9,6 +9,8 @@ import pytest
 
 from core.site import Site
 from core.store import Store
+from tests.outside import Outside
+from tests.postgres import Postgres
 
 
 @pytest.fixture(params=[1, 4], ids=["one partition", "four partitions"])
@@ -20,3 +22,20 @@ def parted_site(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     store = Store(site.store.url, request.param)
     yield replace(site, store=store)
     store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def outside() -> Iterator[Outside]:
+    """A server on loopback that answers what the test wants."""
+    server = Outside()
+    yield server
+    server.close()
