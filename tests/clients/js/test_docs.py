@@ -31,7 +31,7 @@ def run(node: Callable[..., Node], headway: Server, tmp_path: Path) -> Run:
 
 def test_the_files_for_next_js_are_sound_in_strict_typescript(tmp_path: Path) -> None:
     of_next = {name: text for name, text in FILES.items() if name.startswith("app/")}
-    assert len(of_next) == 2
+    assert len(of_next) == 3
     assert faults_of_types(tmp_path, of_next) == ""
 
 
@@ -56,6 +56,16 @@ def test_the_watcher_of_a_job_that_does_not_exist_says_so_and_ends(run: Run) -> 
     watcher = run("watch.mjs", 999_999)
     assert watcher.finish() == []
     assert "999999" in watcher.errors()
+
+
+def test_the_monitor_of_figures_prints_them_and_what_is_notified_and_ends(run: Run, headway: Server) -> None:
+    assert headway.put("/api/v1/tiles/users", json={"value": 7}).status == 200
+    printer = run("stats.mjs", 3)
+    assert printer.line() == "figures null 7"
+    assert headway.post("/api/v1/notifications", json={"title": "All in", "level": "success"}).status == 202
+    assert printer.line() == "notification success All in"
+    headway.post("/api/v1/logs", json={"message": "done", "source": "shop"})
+    assert "log shop info done" in [printer.line(), *printer.finish()]
 
 
 def test_the_listener_hears_of_its_agent_and_ends(run: Run, headway: Server) -> None:
