@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import msgspec
 
 from core.config.channels import NATIVE, allowed, scheme_of
-from core.config.model import Channel, Level, Outgoing
+from core.config.model import LEVELS, Channel, Level, Outgoing
 from core.outgoing import Guard, Policy, guarded
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 WAIT_S = 15.0
 """How long a service may take to connect, and then without a byte."""
-LOUDEST: tuple[Level, ...] = ("info", "success", "warning", "error")
 WEBHOOKS = frozenset(("json", "jsons", "form", "forms", "xml", "xmls"))
 """Addresses of one's own, which get a notification's id in a header too."""
+CALLING = frozenset(("discord", "guilded", "mmost", "mmosts", "rocket", "rockets"))
+"""Chats in which some words call everybody; those of a message do not."""
+CALL = re.compile(r"@(?=everyone|here|all|channel)")
 MOST_ERROR = 200
 
 
@@ -102,12 +104,13 @@ class Outlet:
             told = {"Headway-Notification": ", ".join(message.ids)}
             told |= {"Headway-May-Be-Repeated": "yes"} if message.repeated else {}
             self._service.headers = {**self._headers, **told}  # type: ignore[attr-defined]
+        plain = uncalling if self.scheme in CALLING else str
         words: list[str] = []
         began = time.monotonic()
         with guarded(policy) as guard:
             sent = self._apprise.notify(
-                body=message.body,
-                title=message.title,
+                body=plain(message.body),
+                title=plain(message.title),
                 body_format="text",
                 notify_type="failure" if message.level == "error" else message.level,
                 log_level=logging.WARNING,
@@ -129,8 +132,13 @@ class Outlet:
         return masked(said, self.channel.url) or "the service did not take it"
 
 
+def uncalling(text: str) -> str:
+    """Text that reads the same and calls nobody in a chat."""
+    return CALL.sub("@\u200b", text)
+
+
 def loudest(levels: Sequence[Level]) -> Level:
-    return max(levels, key=LOUDEST.index)
+    return max(levels, key=LEVELS.index)
 
 
 def masked(text: str, url: str) -> str:
@@ -152,7 +160,10 @@ def _status(code: int) -> str:
 
 def _schemes(service: NotifyBase) -> set[str]:
     named: set[str] = set()
-    for kinds in (type(service).protocol, type(service).secure_protocol):  # some put something else there for themselves
+    for kinds in (
+        type(service).protocol,
+        type(service).secure_protocol,
+    ):  # some put something else there for themselves
         named |= {kinds} if isinstance(kinds, str) else set(kinds or ())
     return named
 

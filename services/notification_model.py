@@ -39,7 +39,7 @@ class NewNotification(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A notification on its way to one channel. `due_at` is when it is tried next, while it waits; `ended_at` when it was sent or
+    """A notification on its way to one channel. `due_at` is when it is tried next, None while it is being sent; `ended_at` when it was sent or
     given up; `error` what the last try met, without secrets; `may_be_repeated`: a process died between sending and noting it, so
     it was sent again."""
 
@@ -90,6 +90,7 @@ class StoredDelivery(Struct, omit_defaults=True):
     state: DeliveryState = "waiting"
     tries: int = 0
     due: int | None = None
+    lease: str | None = None
     ended: int | None = None
     error: str | None = None
     repeated: bool = False
@@ -138,7 +139,7 @@ def from_record(id: str, record: object) -> Notification | DamagedNotification:
 
 
 def _delivery(channel: str, kept: StoredDelivery) -> Delivery:
-    due = kept.due if kept.state == "waiting" else None
+    due = kept.due if kept.state == "waiting" and kept.lease is None else None  # while it is sent, when its lease ends
     return Delivery(
         channel=channel,
         state=kept.state,

@@ -18,14 +18,15 @@ from services.notification_lane import Lane
 
 EVERY_S = 1.0
 ROUTED = 500
-TIDY_EVERY_S = 30.0
+STRAND_EVERY_S = 300.0
+"""How often it is looked for what waits for a channel that is configured no more."""
 
 
 class Sender:
     """One a process; works while that leads. Raises ConfigError for an address that Apprise can't send to."""
 
     def __init__(self, site: Site) -> None:
-        self._tidy_at = float("-inf")
+        self._strand_at = float("-inf")
         try:
             self._lanes = [Lane(site, Outlet.of(channel, site.config.outgoing)) for channel in site.config.channels]
         except AddressRefused as fault:
@@ -40,9 +41,11 @@ class Sender:
         call = {"o": "route", "now": now, "channels": channels, "most": ROUTED}
         while site.store.scripts.run("sending", 0, call) == ROUTED:
             pass
-        if time.monotonic() >= self._tidy_at:
-            self._tidy(site, now)
-            self._tidy_at = time.monotonic() + TIDY_EVERY_S
+        notifications_service.prune(site)
+        if time.monotonic() >= self._strand_at:
+            names = dict.fromkeys((lane.name for lane in self._lanes), True)
+            site.store.scripts.run("sending", 0, {"o": "strand", "now": now, "channels": names})
+            self._strand_at = time.monotonic() + STRAND_EVERY_S
         if not self._lanes:
             return
         with site.store.redis.pipeline(transaction=False) as pipeline:
@@ -60,8 +63,3 @@ class Sender:
             lane.end()
         for lane in self._lanes:
             lane.join(until - time.monotonic())
-
-    def _tidy(self, site: Site, now: int) -> None:
-        notifications_service.prune(site)
-        names = dict.fromkeys((lane.name for lane in self._lanes), True)
-        site.store.scripts.run("sending", 0, {"o": "strand", "now": now, "channels": names})

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from core.config import Channel
 from core.config.channels import FIELD
-from core.outlets import LOUDEST, Message, loudest
+from core.config.model import LEVELS
+from core.outlets import Message, loudest
 from core.settings import Settings
 from core.times import rfc3339
 from services.notification_model import Notification
@@ -86,7 +87,7 @@ def _fields(settings: Settings, channel: Channel, one: Notification) -> dict[str
 
 def _digest_title(settings: Settings, some: Sequence[Notification]) -> str:
     levels = Counter(one.level for one in some)
-    said = ", ".join(f"{levels[level]} {level}" for level in reversed(LOUDEST) if levels[level])
+    said = ", ".join(f"{levels[level]} {level}" for level in reversed(LEVELS) if levels[level])
     return f"{len(some)} notifications from {urlsplit(settings.address).netloc}: {said}"
 
 

@@ -30,8 +30,10 @@ def check_addresses(config: Config) -> None:
         [sys.executable, "-m", "core.outlets"], input=msgspec.json.encode(asked), capture_output=True, cwd=ROOT,
         timeout=WITHIN_S, check=False,
     )  # fmt: skip
-    if answer.returncode:
-        raise FieldError("channels", f"can't be checked: {answer.stderr.decode(errors='replace').splitlines()[-1:]}")
-    fault = json.loads(answer.stdout)
+    try:
+        fault = json.loads(answer.stdout)  # not by its exit code: gunicorn's master may overhear its end
+    except ValueError:
+        why = answer.stderr.decode(errors="replace").splitlines()[-1:] or ["it said nothing"]
+        raise FieldError("channels", f"can't be checked: {why[0][:200]}") from None
     if fault is not None:
         raise FieldError(f"[[channels]] {config.channels[fault[0]].name}: url", fault[1])

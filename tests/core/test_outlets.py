@@ -14,7 +14,7 @@ from apprise.manager_plugins import NotificationManager
 from core.config import Config, parse
 from core.config.channels import NEVER, USUAL
 from core.fields import FieldError
-from core.outlets import AddressRefused, Outlet, masked
+from core.outlets import AddressRefused, Outlet, masked, uncalling
 from core.settings import Settings
 from tests.serving import ROOT, bare_environment
 
@@ -108,3 +108,7 @@ def test_words_of_a_library_lose_every_piece_of_the_address() -> None:
     said = "Failed: https://hooks/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ\nto #general with pa ss"
     assert masked(said, url) == "Failed: https://hooks/***/***/*** to *** with ***"
     assert len(masked("x" * 999, url)) == 200
+
+
+def test_a_message_calls_nobody_in_a_chat() -> None:
+    assert uncalling("@everyone @here a@b @all") == "@\u200beveryone @\u200bhere a@b @\u200ball"

@@ -10,8 +10,8 @@ import pytest
 
 from core.config import Config
 from core.site import Site
-from services import notifications_service
-from services.notification_lane import LEASE_S, MOST_TRIES, REST_S
+from services import notification_lane, notifications_service
+from services.notification_lane import LEASE_S, MOST_STUCK, MOST_TRIES, REST_S
 from services.notification_model import NewNotification, Notification
 from services.notification_sender import Sender
 from tests.conftest import wait_until
@@ -264,6 +264,7 @@ def test_what_a_dead_sender_held_is_sent_when_its_lease_is_over_and_says_so(
     hook.hold = True
     site.sender.run(site.site)
     hook.wait_for(1)  # it never notes how that went
+    assert (site.get(id).state, site.get(id).deliveries[0].due_at) == ("pending", None)
     (stuck,) = site.sender._lanes
     heir = post(ops(hook))
     heir.run()
@@ -332,3 +333,21 @@ def test_what_is_under_way_is_finished_as_the_process_ends(hook: Receiver, post:
     hook.release()
     site.sender.end(30)
     assert [site.get(id).state for id in ids] == ["sent"] * 20 + ["pending"] * 10
+
+
+def test_a_thread_that_hangs_for_longer_than_a_lease_is_replaced_but_not_for_ever(
+    hook: Receiver, post: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notification_lane, "LEASE_S", 0.0)
+    site = post(ops(hook))
+    hook.hold = True
+    site.note()
+    for many in range(1, MOST_STUCK + 2):
+        site.later(1)
+        site.sender.run(site.site)
+        assert len(hook.wait_for(many)) == many
+    site.later(1)
+    site.sender.run(site.site)
+    assert len(hook.came) == MOST_STUCK + 1
+    hook.release()
+    site.sender.end(30)
