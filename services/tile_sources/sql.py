@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -22,7 +23,16 @@ from services.tile_sources.reading import Context, SourceError, number
 from services.web import quoted
 
 SQLITE = "sqlite:///"
-ALLOWED = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
+BEYOND_READING = frozenset(
+    (
+        sqlite3.SQLITE_ATTACH,
+        sqlite3.SQLITE_DETACH,
+        sqlite3.SQLITE_PRAGMA,
+        sqlite3.SQLITE_TRANSACTION,
+        sqlite3.SQLITE_SAVEPOINT,
+    )
+)
+"""What a file that is opened for reading does not refuse by itself."""
 LONGEST_VALUE = 10_000_000
 """Bytes that a value may have while SQLite reckons."""
 STEPS = 10_000
@@ -84,13 +94,15 @@ def _postgresql_words(fault: psycopg.Error) -> str:
 def _ask_sqlite(path: str, query: str, timeout_s: float) -> Any:
     """Natively blocking: not on gevent's loop."""
     until = time.monotonic() + timeout_s
+    if not Path(path).is_file():
+        raise SourceError(f"there is no file {path}")
     try:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=timeout_s)) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
             connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
             connection.set_authorizer(
-                lambda action, *_: sqlite3.SQLITE_OK if action in ALLOWED else sqlite3.SQLITE_DENY
+                lambda action, *_: sqlite3.SQLITE_DENY if action in BEYOND_READING else sqlite3.SQLITE_OK
             )
             return connection.execute(query).fetchone()
     except (sqlite3.Error, sqlite3.Warning) as fault:
@@ -102,8 +114,8 @@ def _sqlite_words(fault: Exception, path: str, timeout_s: float) -> str:
     if name == "SQLITE_INTERRUPT":
         return _too_long(timeout_s)
     if name.startswith("SQLITE_CANTOPEN"):
-        return f"there is no database at {path} that can be opened"
-    if name == "SQLITE_AUTH":
+        return f"the file {path} can't be opened"
+    if name == "SQLITE_AUTH" or name.startswith("SQLITE_READONLY"):
         return "the statement should only read: one SELECT"
     return f"SQLite says: {quoted(str(fault))}"
 
