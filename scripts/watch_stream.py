@@ -1,8 +1,9 @@
-"""Shows in the terminal what jobs do, as it happens, with Python alone.
+"""Shows in the terminal what jobs do, as it happens, with Python alone; or the tiles, and what is notified and logged.
 
     python scripts/watch_stream.py                    every job
     python scripts/watch_stream.py --agent studio     those of one agent
     python scripts/watch_stream.py 17                 one job, by its number or its id, until it ends
+    python scripts/watch_stream.py --stats            tiles, notifications, log lines
 
 HEADWAY_URL is the site (http://127.0.0.1:8000 where unset), HEADWAY_READ_TOKEN or HEADWAY_TOKEN a token that may read;
 with HEADWAY_AUTH=off none is needed. Ends with 1 when the one job failed, 2 when the site refuses.
@@ -27,7 +28,7 @@ from urllib.parse import quote
 SILENCE_S = 75.0
 """The site sends at least a comment every 30 s; a connection silent for so long is dead."""
 LONGEST_WAIT_S = 30.0
-MARKS = {"queued": "·", "processing": "▸", "completed": "✓", "failed": "✗"}
+MARKS = {"queued": "·", "processing": "▸", "completed": "✓", "failed": "✗", "notified": "!", "logged": "│"}
 
 
 @dataclass
@@ -98,19 +99,47 @@ def _problem(error: urllib.error.HTTPError) -> str:
         return f"the site answered {error.code}"
 
 
+def plain(text: str) -> str:
+    """What came from outside moves no cursor and changes no colour."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def line(update: dict[str, Any]) -> str:
-    """One update for people. What came from outside moves no cursor and changes no colour."""
+    """One update for people."""
     said = [
         f"#{update['queue_id']:<6} {MARKS.get(update['status'], '?')} {update['status']:<10} {update['progress']:>5.4g} %"
     ]
     said += [update[name] for name in ("current_step", "message") if name in update]
-    return "  ".join("".join(c if c.isprintable() else " " for c in part) for part in said)
+    return "  ".join(plain(part) for part in said)
 
 
-def show(event: Event) -> None:
-    now = time.strftime("%H:%M:%S")
+def figures(value: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Each tile with its value, `requests.total 12`, of those that have one."""
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from figures(inner, f"{path}{name}.")
+        elif inner is not None and name != "timestamp":
+            yield f"{path}{name} {inner:,}" if isinstance(inner, int) else f"{path}{name} {inner:,.6g}"
+
+
+def words(event: Event, *, stats: bool) -> str | None:
+    """What an event says, on a line or more; None where it says nothing that was asked for."""
     if event.name == "message":
-        print(f"{now}  {line(event.data)}", flush=True)
+        return "  ".join(figures(event.data)) if stats else line(event.data)
+    if event.name == "notification":
+        body = plain(event.data["body"])
+        return f"{MARKS['notified']} {event.data['level']:<8} {plain(event.data['title'])}{f': {body}' if body else ''}"
+    if event.name == "log":
+        job = f" [{event.data['job']}]" if event.data["job"] is not None else ""
+        said = "\n".join(plain(part) for part in event.data["message"].split("\n"))
+        return f"{MARKS['logged']} {event.data['level']:<8} {plain(event.data['source'])}{plain(job)}: {said}"
+    return None
+
+
+def show(event: Event, *, stats: bool = False) -> None:
+    now = time.strftime("%H:%M:%S")
+    if said := words(event, stats=stats):
+        print(f"{now}  {said}", flush=True)
     elif event.name in ("degraded", "recovered"):
         away = event.name == "degraded"
         print(f"{now}  {event.data['reason']}" if away else f"{now}  the store is back", file=sys.stderr, flush=True)
@@ -127,18 +156,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", nargs="?", help="a job's number, or its id (of the agent, `default` if not said)")
     parser.add_argument("--agent", help="whose jobs, or whose job")
-    parser.add_argument("--json", action="store_true", help="print each update as a line of JSON")
+    parser.add_argument("--stats", action="store_true", help="tiles, notifications and log lines instead of jobs")
+    parser.add_argument("--json", action="store_true", help="print each event as a line of JSON")
     asked = parser.parse_args(arguments)
+    if asked.stats and (asked.job or asked.agent):
+        parser.error("--stats goes with no job and no --agent")
     site = os.environ.get("HEADWAY_URL", "http://127.0.0.1:8000").rstrip("/")
     path = f"/{quote(asked.job, safe='')}" if asked.job else ""
     query = f"?agent={quote(asked.agent, safe='')}" if asked.agent else ""
+    stream = "/sse/stats" if asked.stats else f"/api/v1/progress/stream{path}{query}"
     token = os.environ.get("HEADWAY_READ_TOKEN") or os.environ.get("HEADWAY_TOKEN")
     try:
-        for event in Stream(f"{site}/api/v1/progress/stream{path}{query}", token).events():
-            if asked.json and event.name == "message":
-                print(json.dumps(event.data, ensure_ascii=False), flush=True)
+        for event in Stream(f"{site}{stream}", token).events():
+            if asked.json and event.name in ("message", "notification", "log"):
+                value = event.data if event.name == "message" else {event.name: event.data}
+                print(json.dumps(value, ensure_ascii=False), flush=True)
             else:
-                show(event)
+                show(event, stats=asked.stats)
             if asked.job and event.name == "message" and event.data["status"] in ("completed", "failed"):
                 return int(event.data["status"] == "failed")
     except Refused as refused:

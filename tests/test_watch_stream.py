@@ -86,6 +86,29 @@ def test_it_goes_on_where_it_stopped_when_the_site_is_back(
     site.kill()
 
 
+def test_figures_notifications_and_log_lines_are_shown_in_words_and_as_json(headway: Server, watch: Watch) -> None:
+    assert headway.put("/api/v1/tiles/requests.total", json={"value": 41_000}).status == 200
+    watcher, as_json = watch(headway, "--stats"), watch(headway, "--stats", "--json")
+    assert watcher.line()[10:] == "requests.total 41,000  notifications.sent 0  notifications.pending 0"
+    assert as_json.value()["requests"]["total"] == 41_000
+    headway.post("/api/v1/notifications", json={"title": "All\x1b[2J in", "body": "of them", "level": "success"})
+    assert watcher.line()[10:] == "! success  All [2J in: of them"
+    assert as_json.value()["notification"]["title"] == "All\x1b[2J in"
+    headway.post("/api/v1/logs", json={"message": "two\nlines", "source": "shop", "level": "error"})
+
+    said = next(line for line in iter(watcher.line, "") if "│" in line)
+    assert (said[10:], watcher.line()) == ("│ error    shop: two", "lines")
+    for one in (watcher, as_json):
+        one.process.send_signal(signal.SIGINT)
+        one.finish()
+
+
+def test_figures_go_with_no_job(headway: Server, watch: Watch) -> None:
+    watcher = watch(headway, "17", "--stats")
+    assert watcher.finish(code=2) == []
+    assert "--stats goes with no job" in watcher.errors()
+
+
 def test_an_interrupt_ends_it_quietly(headway: Server, watch: Watch) -> None:
     watcher = watch(headway)
     wait_until(watcher.errors, what="the connection")
