@@ -65,7 +65,7 @@ class Pair(Struct):
 class Record(Struct, rename="camel"):
     time_unix_nano: Int64 | None = None
     observed_time_unix_nano: Int64 | None = None
-    severity_number: Int64 | str = 0
+    severity_number: int | str = 0
     severity_text: str = ""
     body: Value | None = None
     attributes: list[Pair] = field(default_factory=list)
