@@ -39,9 +39,9 @@ class NewNotification(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A notification on its way to one channel. `due_at` is when it is tried next, None while it is being sent; `ended_at` when it was sent or
-    given up; `error` what the last try met, without secrets; `may_be_repeated`: a process died between sending and noting it, so
-    it was sent again."""
+    """A notification on its way to one channel. `due_at` is when it is tried next, None while it is being sent; `ended_at`
+    when it was sent or given up; `error` what the last try met, without secrets; `may_be_repeated`: a process died between
+    sending and noting it, so it was sent again."""
 
     channel: str
     state: DeliveryState
@@ -55,8 +55,8 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Notification:
     """`channel` is the one that was asked for, or the only one that it goes to; None for several. `page`
-    (`core.config.channels.PAGE`): no channel takes it, so it counts as sent by standing on the page. `number` rises, unique on the
-    site. `source` is `api`, `test`, or what made it, such as `alert:ID`; `link` a path of ours or an address. `deliveries` are
+    (`core.config.channels.PAGE`): no channel takes it, so it counts as sent by standing on the page. `number` rises, unique
+    on the site. `source` is `api`, `test`, or what made it, such as `alert:ID`; `link` a path of ours or an address. `deliveries` are
     empty until its channels are found, within a second or so."""
 
     number: int
