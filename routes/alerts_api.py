@@ -104,7 +104,7 @@ def item(one: Standing) -> dict[str, Any]:
         "since": _time(record.since if record else None),
         "fired_at": _time(record.fired_at if record else None),
         "value": record.value if record else None,
-        "reading": alert_words.value(rule.when, record.value, site().config) if record else None,
+        "reading": alert_words.present(rule, record, site().config) or None,
         "unknown": record.unknown if record else "it was not checked yet",
         "flapping": bool(record and record.flaps),
         "muted_until": _time(one.muted_until(site().clock())),

@@ -141,7 +141,7 @@ def _row(one: Standing) -> Row:
         one,
         alert_words.title(rule, config),
         alert_words.explain(rule, config),
-        alert_words.value(rule.when, record.value, config) if record else "",
+        alert_words.present(rule, record, config),
         one.muted_until(now),
         record is not None and now - record.checked_at > AWAY_S,
     )

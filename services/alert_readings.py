@@ -13,6 +13,7 @@ from core.site import Site
 from services import ended_jobs_service, history_service, jobs_service, targets_service, tiles_service
 from services.alert_life import Reading
 from services.alert_watch import Watch
+from services.alert_words import span
 from services.ended_jobs_service import Ended
 from services.targets_service import TargetView
 from services.tile_model import Tile
@@ -153,7 +154,7 @@ def stalled(site: Site, since: float, agent: str | None) -> int:
 
 
 def _not_watched(span_s: float) -> Reading:
-    return Reading(unknown=f"Headway has not watched for {span_s:g} s yet: it or its store was away, or is new")
+    return Reading(unknown=f"Headway has not watched for {span(span_s)} yet: it or its store was away, or is new")
 
 
 READERS: Mapping[type[When], Callable[[Any, Sources], Reading]] = {

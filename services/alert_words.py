@@ -30,6 +30,13 @@ def explain(rule: Alert, config: Config) -> str:
     )
 
 
+def present(rule: Alert, record: Record | None, config: Config) -> str:
+    """The last reading; empty where there was none so far."""
+    if record is None or (record.value is None and record.unknown):
+        return ""
+    return value(rule.when, record.value, config)
+
+
 def value(when: When, figure: float | None, config: Config) -> str:
     """A reading as a sentence without its full stop: "142 jobs wait"."""
     match when:

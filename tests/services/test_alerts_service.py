@@ -162,7 +162,7 @@ def test_a_new_store_is_watched_for_a_while_before_its_silence_means_anything(si
     site = declaring(site, '[[alerts]]\nid = "a"\nwhen = { kind = "no_job", within = "5m" }', clock)
     (standing,) = looked(site, clock, 290)
     assert standing.shown == "unknown"
-    assert "has not watched for 300 s yet" in standing.record.unknown  # type: ignore[union-attr, operator]
+    assert "has not watched for 5 min yet" in standing.record.unknown  # type: ignore[union-attr, operator]
     assert looked(site, clock, 20)[0].shown == "firing"
 
 
