@@ -110,8 +110,8 @@ class TestViews:
         assert points[0] == ((int(NOW) // 60 + 40) * 60, 40.15)
         assert points[-1] == ((int(NOW) // 60 + 99) * 60, 99.15)
         history = keys.TARGET_HISTORY.at(0, "shop")
-        assert int(store.redis.zcard(history)) == 60  # type: ignore[arg-type]
-        assert 0 < int(store.redis.ttl(history)) <= 7200  # type: ignore[arg-type]
+        assert int(store.redis.zcard(history)) == 60
+        assert 0 < int(store.redis.ttl(history)) <= 7200
 
     def test_a_damaged_record_is_one_that_was_not_asked(self, declared: Site, store: Store) -> None:
         store.redis.hset(keys.TARGETS.at(), "shop", "\x93damaged")
