@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from bench import processes, replays, rows, stream_load
+from bench import logs, processes, replays, rows, stream_load
 from bench.load import Connection, measure, request
 from bench.processes import Web
 from bench.rows import Row
@@ -114,6 +114,16 @@ def test_clients_that_come_back_are_seen_to_have_all_that_they_missed(
     found = run_async(replays.come_back(streams.port, replays._miss(streams)))
     assert (found["opened"], found["whole"]) == (3, 3)
     assert found["began_at"] < found["ended_at"]
+
+
+def test_a_sender_of_log_lines_counts_what_was_accepted(streams: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "RATE", 1_000)
+    monkeypatch.setattr(logs, "BATCH", 20)
+    sent = logs.send(streams.port, 0.1)
+    with Connection(streams.port) as connection:
+        status, body = connection.ask(request("GET", "/api/v1/logs?format=text"))
+    assert (status, body.count(b"\n")) == (200, sent["accepted"]) == (200, 55 * 20)
+    assert sent["took_s"] > 0 and sent["most"] > 0
 
 
 def test_a_bench_that_may_not_open_enough_files_says_how_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
