@@ -9,7 +9,7 @@ const source = new EventSource(url, token ? { fetch: withToken } : {});
 source.onopen = () => say("open");
 source.onmessage = ({ data, lastEventId }) => say("message", JSON.parse(data), lastEventId);
 source.onerror = () => say("error", source.readyState === EventSource.CLOSED);
-for (const name of ["connected", "gap", "reconnect"]) source.addEventListener(name, ({ data }) => say(name, JSON.parse(data)));
+for (const name of ["connected", "gap", "reconnect", "notification", "log"]) source.addEventListener(name, ({ data }) => say(name, JSON.parse(data)));
 
 for await (const _ of process.stdin);
 source.close();
