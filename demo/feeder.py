@@ -4,7 +4,8 @@
 
 Four agents, each with its queue: `archive` checks and packs folders, `thumbs` scales pictures (many small jobs),
 `reports` counts words (minutes a job), `intake` unpacks deliveries and tries again when one is not complete yet.
-It uses the Python client and the standard library, runs niced, and rests between files.
+They log what they do, count what they take in for the page's tiles, and have the site notify somebody of a delivery that is
+given up. It uses the Python client and the standard library, runs niced, and rests between files.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "clients" / "pyt
 
 import headway
 from demo import history, material, works
-from demo.reporting import Refused, Said, Site, Steps, Stopped, now, say
+from demo.reporting import Refused, Said, Site, Steps, Stopped, logger, now, say
+from demo.tally import Tally
 
 MOST_WAITING = 6
 ATTEMPTS = 3
+AGAIN_S = (2.0, 6.0)
 WEIGHTS = {"thumbs": 10, "archive": 5, "intake": 4, "reports": 2}
 WORKERS = {"thumbs": 1, "archive": 2, "intake": 2, "reports": 2}
 
@@ -57,10 +60,13 @@ class Feeder:
         self.out.mkdir()
         self.rate_per_minute = rate_per_minute
         self.chance = chance
+        self.shop = material.Shop(chance)
+        self.tally = Tally()
         self.waiting: dict[str, queue.Queue[Task]] = {agent: queue.Queue() for agent in WEIGHTS}
 
     def run(self) -> None:
         """Work until `site.stopping` is set."""
+        self.tally.begin()
         threads = [threading.Thread(target=self._until_stopped, args=(self._announce,))]
         for agent, number in WORKERS.items():
             threads += [threading.Thread(target=self._until_stopped, args=(self._work, agent)) for _ in range(number)]
@@ -95,7 +101,7 @@ class Feeder:
             texts = material.texts(self.inbox, self.chance, self.chance.choice((12, 40, 120)))
             facts = {"texts": len(list(texts.iterdir()))}
             return Task(self._found(agent, f"Word counts of {texts.name}", facts), texts, works.reports)
-        delivery = material.Delivery(self.inbox, self.chance)
+        delivery = material.Delivery(self.inbox, self.chance, self.shop)
         facts = {"bytes": delivery.path.stat().st_size}
         job = self._found(agent, f"Orders in {delivery.path.name}", facts)
         return Task(job, delivery.path, works.intake, delivery.time_passes)
@@ -119,20 +125,31 @@ class Feeder:
             _remove(task.subject)
 
     def _attempts(self, task: Task) -> None:
-        job, steps = task.job, Steps(task.job, self.site.stopping)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                result = task.work(steps, task.subject, self.out)
-            except works.FAULTS as fault:
-                job.fail(f"{type(fault).__name__}: {fault}".replace(f"{self.inbox}/", ""))
-                if task.again is None or attempt == ATTEMPTS:
+        job, log = task.job, logger(task.job.agent)
+        steps = Steps(job, self.site.stopping, self.tally, log)
+        with job.current():
+            for attempt in range(1, ATTEMPTS + 1):
+                log.info("%s, attempt %d", job.title, attempt)
+                try:
+                    result = task.work(steps, task.subject, self.out)
+                except works.FAULTS as fault:
+                    why = f"{type(fault).__name__}: {fault}".replace(f"{self.inbox}/", "")
+                    job.fail(why)
+                    if task.again is None or attempt == ATTEMPTS:
+                        log.exception("%s is given up", job.title)
+                        if task.again is not None:
+                            headway.notify(
+                                f"{job.title} are given up", f"After {attempt} attempts: {why}", level="error"
+                            )
+                        return
+                    log.warning("%s; another attempt follows", why)
+                    steps.pause(self.chance.uniform(*AGAIN_S))
+                    task.again()
+                    job.retry(f"Attempt {attempt + 1} of {ATTEMPTS}")
+                else:
+                    job.complete(result, "Done" if attempt == 1 else f"Done at attempt {attempt}")
+                    log.info("Done: %s", ", ".join(f"{name} {value}" for name, value in result.items()))
                     return
-                steps.pause(self.chance.uniform(2, 6))
-                task.again()
-                job.retry(f"Attempt {attempt + 1} of {ATTEMPTS}")
-            else:
-                job.complete(result, "Done" if attempt == 1 else f"Done at attempt {attempt}")
-                return
 
 
 def _remove(subject: Path) -> None:

@@ -12,6 +12,7 @@ import random
 import shutil
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 SOURCES = Path(sysconfig.get_path("stdlib"))
 PACKAGES = ("asyncio", "collections", "concurrent", "email", "html", "http", "importlib", "json", "logging", "unittest",
@@ -68,13 +69,42 @@ def picture(into: Path, chance: random.Random) -> Path:
     return target
 
 
+class Names:
+    """Names that come again and again, and now and then a new one."""
+
+    def __init__(self, chance: random.Random, kind: str, share_of_new: float) -> None:
+        self._chance = chance
+        self._kind = kind
+        self._share_of_new = share_of_new
+        self._known: list[str] = []
+
+    def draw(self) -> str:
+        if not self._known or self._chance.random() < self._share_of_new:
+            self._known.append(f"{self._kind}-{self._chance.randrange(16**10):010x}")
+        return self._chance.choice(self._known)
+
+
+class Shop:
+    """Who orders, and what there is to be ordered."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._customers = Names(chance, "customer", 0.02)
+        self._episodes = Names(chance, "episode", 0.002)
+
+    def order(self, number: int) -> dict[str, Any]:
+        chance = self._chance
+        return {"order": number, "customer": self._customers.draw(), "episode": self._episodes.draw(),
+                "tracked": chance.random() < 0.3, "items": chance.randrange(1, 9), "cents": chance.randrange(99, 99999)}  # fmt: skip
+
+
 class Delivery:
     """Orders as gzipped NDJSON from a sender that is sometimes still writing, and sometimes never finishes."""
 
-    def __init__(self, into: Path, chance: random.Random) -> None:
+    def __init__(self, into: Path, chance: random.Random, shop: Shop | None = None) -> None:
+        shop = shop or Shop(chance)
         self.path = into / f"orders-{chance.randrange(16**6):06x}.ndjson.gz"
-        orders = ({"order": n, "items": chance.randrange(1, 9), "cents": chance.randrange(99, 99999)}
-                  for n in range(chance.randrange(500, 4000)))  # fmt: skip
+        orders = (shop.order(number) for number in range(chance.randrange(500, 4000)))
         self._whole = gzip.compress(b"".join(json.dumps(order).encode() + b"\n" for order in orders), 6)
         fate = chance.randrange(8)
         self._finishes = fate != 0

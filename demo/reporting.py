@@ -1,4 +1,4 @@
-"""How the demo speaks to a site: by the client for its jobs, and over the public API for a file of history."""
+"""How the demo speaks to a site: by the client for its jobs and logs, and over the public API for a file of history."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import urllib.request
 from typing import Any, Protocol
 
 import headway
+from demo.tally import Orders, Tally
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 LATER = (429, 502, 503, 504, 507)
@@ -42,6 +43,7 @@ class Report(Protocol):
     def stage(self, name: str, percent: float, message: str = "") -> None: ...
     def progress(self, percent: float, message: str = "") -> None: ...
     def pause(self, seconds: float) -> None: ...
+    def took_in(self, orders: Orders) -> None: ...
 
 
 class Site:
@@ -99,12 +101,15 @@ class Site:
 class Steps:
     """What a job's work says of itself, told to the site; it rests until the feeder is to end."""
 
-    def __init__(self, job: headway.Job, stopping: threading.Event) -> None:
+    def __init__(self, job: headway.Job, stopping: threading.Event, tally: Tally, log: logging.Logger) -> None:
         self._job = job
         self._stopping = stopping
+        self._tally = tally
+        self._log = log
 
     def stage(self, name: str, percent: float, message: str = "") -> None:
         self._job.progress(percent, stage=name, message=message or None)
+        self._log.debug("%s: %s", name, message or "begun")
 
     def progress(self, percent: float, message: str = "") -> None:
         self._job.progress(percent, message=message or None)
@@ -113,12 +118,25 @@ class Steps:
         if self._stopping.wait(seconds):
             raise Stopped
 
+    def took_in(self, orders: Orders) -> None:
+        self._tally.add(orders)
+
 
 class Said(logging.Handler):
     """What the client logs, among the feeder's own words."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
+
+
+def logger(source: str) -> logging.Logger:
+    """A log that goes to the site, as lines of this source."""
+    found = logging.getLogger(f"demo.{source}")
+    if not found.handlers:
+        found.addHandler(headway.LogHandler(source=source))
+        found.setLevel(logging.DEBUG)
+        found.propagate = False
+    return found
 
 
 def now(at: float | None = None) -> str:

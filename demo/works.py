@@ -16,6 +16,7 @@ from typing import Any
 
 from demo import material
 from demo.reporting import Report
+from demo.tally import Orders
 
 FAULTS = (OSError, EOFError, ValueError, zlib.error)
 """What a file can do to the work that reads it."""
@@ -117,17 +118,22 @@ def intake(report: Report, delivery: Path, out: Path) -> Result:
     report.stage("unpack", 5, delivery.name)
     data = b""
     with gzip.open(delivery) as packed:
-        while chunk := packed.read(16_384):
+        while chunk := packed.read(32_768):
             data += chunk
-            report.progress(min(60, 5 + len(data) / 4000), f"{_size(len(data))} unpacked")
+            report.progress(min(60, 5 + len(data) / 12_000), f"{_size(len(data))} unpacked")
             report.pause(0.2)
 
     report.stage("check", 62)
     lines = data.splitlines()
-    items = cents = 0
+    items = cents = tracked = 0
+    customers, episodes = set[str](), set[str]()
     for number, line in enumerate(lines, 1):
         order = json.loads(line)
         items, cents = items + order["items"], cents + order["cents"]
+        customers.add(order["customer"])
+        if order["tracked"]:
+            tracked += 1
+            episodes.add(order["episode"])
         if number % 400 == 0:
             report.progress(62 + 30 * number / len(lines), f"{number:,} of {len(lines):,} orders")
             report.pause(0.2)
@@ -135,7 +141,8 @@ def intake(report: Report, delivery: Path, out: Path) -> Result:
     report.stage("write", 94)
     (out / f"{delivery.name}.sums").write_text(f"{len(lines)} {items} {cents}\n", "utf-8")
     report.pause(0.3)
-    return {"orders": len(lines), "items": items, "value": round(cents / 100, 2)}
+    report.took_in(Orders(len(lines), tracked, frozenset(customers), frozenset(episodes)))
+    return {"orders": len(lines), "customers": len(customers), "items": items, "value": round(cents / 100, 2)}
 
 
 def _png(width: int, height: int, rows: bytes) -> bytes:

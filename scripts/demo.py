@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo" / "headway.toml"
 sys.path.insert(0, str(ROOT))
 
-from core.settings import SettingError, read  # noqa: E402
+from core.config.reading import USUAL  # noqa: E402
+from core.settings import SettingError, Settings, read  # noqa: E402
 from core.tokens import admin_token  # noqa: E402
 
 
@@ -25,7 +28,8 @@ def main() -> int:
         return 1
     # The feeder's many requests would push the sign-in link out of sight.
     quiet = ["--access-logfile", os.devnull]
-    site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn"), *quiet], cwd=ROOT)
+    env = os.environ | _configured(settings)
+    site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn"), *quiet], cwd=ROOT, env=env)
     started = [site]
 
     def end(*_: object) -> None:
@@ -45,6 +49,15 @@ def main() -> int:
     for process in started:
         process.wait()
     return code
+
+
+def _configured(settings: Settings) -> dict[str, str]:
+    """What lets the site take the demo's configuration, where there is no other; nothing where there is."""
+    if settings.config is not None or (ROOT / USUAL).exists():
+        return {}
+    # So that the site may read its own /metrics, as those of an app of its own.
+    token = settings.metrics_token or secrets.token_urlsafe(32)
+    return {"HEADWAY_CONFIG": str(DEMO), "HEADWAY_METRICS_TOKEN": token, "DEMO_PORT": str(settings.port)}
 
 
 def _answers(site: subprocess.Popen[bytes], url: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import random
 import signal
 import subprocess
@@ -18,10 +19,13 @@ from typing import Any
 
 import pytest
 
-from demo import history, material, works
+import headway
+from demo import feeder, history, material, works
 from demo.reporting import Refused, Site
+from demo.tally import Orders
 from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import ROOT, Server
+from tests.streams import opened
 
 Feed = Callable[..., subprocess.Popen[str]]
 
@@ -32,6 +36,7 @@ class Notes:
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.percents: list[float] = []
+        self.orders: list[Orders] = []
 
     def stage(self, name: str, percent: float, message: str = "") -> None:
         self.stages.append(name)
@@ -42,6 +47,9 @@ class Notes:
 
     def pause(self, seconds: float) -> None:
         assert seconds > 0
+
+    def took_in(self, orders: Orders) -> None:
+        self.orders.append(orders)
 
 
 def until_found(make: Callable[[random.Random], Any], spoiled: Callable[[Any], bool]) -> Any:
@@ -128,8 +136,14 @@ def test_a_delivery_that_is_still_being_written_fails_and_succeeds_once_it_is_wh
     with pytest.raises(EOFError):
         works.intake(Notes(), delivery.path, tmp_path)
     delivery.time_passes()
-    orders = len(gzip.decompress(delivery.path.read_bytes()).splitlines())
-    assert works.intake(Notes(), delivery.path, tmp_path)["orders"] == orders
+    orders = [json.loads(line) for line in gzip.decompress(delivery.path.read_bytes()).splitlines()]
+    notes = Notes()
+    assert works.intake(notes, delivery.path, tmp_path)["orders"] == len(orders)
+    tracked = [order for order in orders if order["tracked"]]
+    (told,) = notes.orders
+    assert (told.total, told.tracked) == (len(orders), len(tracked))
+    assert told.customers == {order["customer"] for order in orders}
+    assert told.episodes == {order["episode"] for order in tracked}
 
 
 def test_the_history_has_good_rows_and_the_bad_ones() -> None:
@@ -168,7 +182,7 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
     server: Callable[..., Server], feed: Feed
 ) -> None:
     site = server(env={"HEADWAY_INGEST_TOKEN": "only-for-writing"})
-    feeder = feed("--url", site.url, "--token", "only-for-writing", "--rate", "600")
+    process = feed("--url", site.url, "--token", "only-for-writing", "--rate", "600")
 
     def enough() -> bool:
         seen = Counter((job["agent"], job["status"]) for job in jobs(site))
@@ -180,21 +194,64 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
     wait_until(enough, within=60, what="some finished work")
     finished = [job for job in jobs(site) if job["status"] == "completed" and job["agent"] != "legacy"]
     assert all(job["result"] and job["stages"] and job["progress"] == 100 for job in finished)
-    feeder.send_signal(signal.SIGTERM)
-    out, _ = feeder.communicate(timeout=30)
-    assert feeder.returncode == 0, out
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
     assert "refused a line" not in out
     left = [job for job in jobs(site) if job["status"] in ("queued", "processing")]
     assert not left, "the feeder left jobs that nobody works on"
+    taken_in = [job["result"] for job in jobs(site) if job["agent"] == "intake" and job["status"] == "completed"]
+    tiles = {tile["id"]: tile["value"] for tile in site.get("/api/v1/tiles").json()["tiles"]}
+    assert tiles["requests.total"] == sum(result["orders"] for result in taken_in)
+    assert 0 < tiles["users"] <= sum(result["customers"] for result in taken_in)
+    assert tiles["requests.tracking"] < tiles["requests.total"]
+    assert 0 < tiles["episodes_tracked"] <= tiles["requests.tracking"]
+
+
+def test_the_feeder_logs_what_each_job_does_and_why_it_failed(server: Callable[..., Server], feed: Feed) -> None:
+    site = server()
+    feed("--url", site.url, "--token", TOKEN, "--rate", "1200", "--no-history")
+
+    def given_up() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.get("/api/v1/logs?level=error&limit=1000").json()["items"]
+        return [line for line in found if "is given up\nTraceback" in line["message"]]
+
+    (line, *_) = wait_until(given_up, within=60, what="a job that is given up")
+    job = site.get(f"/api/v1/queue/{line['job']}?agent={line['source']}").json()
+    assert job["status"] == "failed"
+    assert line["message"].startswith(job["title"])
+    own = site.get(f"/api/v1/logs?job={line['job']}&agent={line['source']}").json()["items"]
+    assert {one["level"] for one in own} == {"debug", "info", "error"}
+
+
+def test_a_delivery_that_is_given_up_is_notified(
+    server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder, "AGAIN_S", (0.01, 0.02))
+    site = server()
+    headway.configure(site.url, TOKEN, timeout=20)
+    never = until_found(
+        lambda chance: material.Delivery(tmp_path, chance),
+        lambda made: not made._finishes and len(made._whole) < 40_000,
+    )
+    (inbox := tmp_path / "inbox").mkdir()
+    worker = feeder.Feeder(Site(site.url, TOKEN, threading.Event()), inbox, 1, random.Random(1))
+    job = headway.job("intake", agent="intake", title="Orders in a file")
+    worker._attempts(feeder.Task(job, never.path, works.intake, never.time_passes))
+    assert headway.flush()
+    (told,) = site.get("/api/v1/notifications").json()["items"]
+    assert (told["title"], told["level"]) == ("Orders in a file are given up", "error")
+    assert told["body"].startswith("After 3 attempts: EOFError: ")
+    assert site.get("/api/v1/queue?agent=intake").json()["items"][0]["attempt"] == 3
 
 
 def test_the_uploaded_history_shows_good_rows_as_jobs_and_leaves_out_bad_ones(
     server: Callable[..., Server], feed: Feed
 ) -> None:
     site = server()
-    feeder = feed("--url", site.url, "--token", TOKEN, "--seconds", "60")
-    assert feeder.stdout
-    said = next(line for line in iter(feeder.stdout.readline, "") if "earlier jobs" in line or "history" in line)
+    process = feed("--url", site.url, "--token", TOKEN, "--seconds", "60")
+    assert process.stdout
+    said = next(line for line in iter(process.stdout.readline, "") if "earlier jobs" in line or "history" in line)
     assert f"Uploaded {history.ROWS} earlier jobs." in said
     earlier = site.get("/api/v1/queue?agent=legacy&limit=1").json()["total"]
     assert earlier == history.ROWS
@@ -204,32 +261,32 @@ def test_the_feeder_waits_for_a_site_that_is_away_and_goes_on_when_it_is_back(
     server: Callable[..., Server], feed: Feed
 ) -> None:
     site = server(start=False)
-    feeder = feed("--url", site.url, "--token", TOKEN, "--rate", "600")
-    assert feeder.stdout
-    lines = iter(feeder.stdout.readline, "")
+    process = feed("--url", site.url, "--token", TOKEN, "--rate", "600")
+    assert process.stdout
+    lines = iter(process.stdout.readline, "")
     assert any("trying again until it does" in line for line in lines)
     site.start()
     wait_until(lambda: len(jobs(site)) > 3, within=60, what="a job on the site that came")
-    feeder.send_signal(signal.SIGINT)
-    out, _ = feeder.communicate(timeout=30)
-    assert feeder.returncode == 0, out
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
 
 
 def test_the_feeder_ends_within_seconds_though_the_site_is_away(server: Callable[..., Server], feed: Feed) -> None:
     site = server(start=False)
-    feeder = feed("--url", site.url, "--token", TOKEN)
-    assert feeder.stdout
-    assert any("trying again" in line for line in iter(feeder.stdout.readline, ""))
-    feeder.send_signal(signal.SIGTERM)
-    feeder.communicate(timeout=10)
-    assert feeder.returncode == 0
+    process = feed("--url", site.url, "--token", TOKEN)
+    assert process.stdout
+    assert any("trying again" in line for line in iter(process.stdout.readline, ""))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
 
 
 def test_a_wrong_token_ends_the_feeder_with_one_clear_line(server: Callable[..., Server], feed: Feed) -> None:
     site = server()
-    feeder = feed("--url", site.url, "--token", "not-the-token", "--no-history")
-    out, _ = feeder.communicate(timeout=60)
-    assert feeder.returncode == 1
+    process = feed("--url", site.url, "--token", "not-the-token", "--no-history")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
     assert "does not let this token write (401" in out
     assert "Traceback" not in out
 
@@ -257,6 +314,11 @@ def test_the_sign_in_link_stays_in_sight_while_the_demo_works() -> None:
         wait_until(lambda: "Uploaded" in demo.log(), what="the feeder's word")
         assert f"/login#token={demo.token}" in demo.log()
         assert "/api/v1/queue" not in demo.log()
+        assert demo.get("/api/v1/tiles").json()["tiles"][0]["title"] == "Customers"
+        with opened(demo.port, "/sse/stats", demo.token) as stream:
+            figures = stream.until(lambda stream: stream.messages)[0]
+        assert figures.keys() == {"users", "requests", "episodes_tracked", "notifications", "timestamp"}
+        assert figures["requests"].keys() == {"total", "tracking"}
         assert demo.stop() == 0
     finally:
         demo.close()
