@@ -172,7 +172,7 @@ def _moment(name: str, text: str, zone: str) -> float | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=_zone(zone))
-        return moment.timestamp()
+        return datetime.fromtimestamp(moment.timestamp(), UTC).timestamp()  # the years of UTC are 1 to 9999 too
     except (ValueError, OverflowError) as fault:
         raise _fault(name, "a time, such as 2026-11-21T10:00") from fault
 
