@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,6 +23,7 @@ from tests.conftest import TOKEN, free_port, wait_until
 from tests.outside import Outside
 from tests.postgres import PASSWORD, Postgres
 from tests.proxy import Proxy
+from tests.serving import ROOT
 
 
 def value(site: Site, url: str | None, query: str, timeout_s: float = 5.0) -> int | float | None:
@@ -31,6 +34,22 @@ def why(site: Site, url: str | None, query: str, timeout_s: float = 5.0) -> str:
     with pytest.raises(SourceError) as told:
         value(site, url, query, timeout_s)
     return str(told.value)
+
+
+UNDER_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import sys, gevent
+from types import SimpleNamespace
+from core.config.sources import Sql
+from services.tile_sources import Context, SourceError, read
+turns = []
+def count():
+    while True:
+        turns.append(1); gevent.sleep(0.01)
+gevent.spawn(count)
+try: read(Sql(query="SELECT pg_sleep(60)", url=sys.argv[1]), Context(SimpleNamespace(), 0.5))
+except SourceError as fault: print(fault, len(turns) > 10)
+"""
 
 
 class TestPostgresql:
@@ -160,6 +179,12 @@ class TestPostgresql:
             assert told == f"PostgreSQL at {host.split(':')[0]} can't be reached"
         for url in ("postgresql://u:hush%zz@127.0.0.1/x", "postgresql://u:hush@127.0.0.1/x?hush=1"):
             assert "hush" not in why(site, url, "SELECT 1")
+
+    def test_other_greenlets_go_on_while_it_is_waited_for(self, url: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", UNDER_GEVENT, url], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.stdout == "the statement took longer than 0.5 s True\n", done.stderr
 
     def test_database_url_is_asked_where_the_source_names_none(self, site: Site, url: str) -> None:
         settings = read_settings({"DATABASE_URL": url, "HEADWAY_TOKEN": TOKEN})
