@@ -40,16 +40,15 @@ _SHAPES = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*))"
 )
 _QUOTED = re.compile(r"(\\?[\"']).*\1", re.S)
-_PEM = re.compile(
-    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.+?)(?=-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
-)  # fmt: skip
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.+?)(?=-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
 
 BUILT_IN: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("private key-----",), _PEM),
     (("authorization",), _AUTHORIZATION),
     (("bearer",), _BEARER),
     (("://",), _USERINFO),
-    (("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "k_live", "k_test", "sk-", "aiza", "glpat-", "eyj"), _SHAPES),
+    (("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "k_live", "k_test", "sk-", "aiza",
+      "glpat-", "eyj"), _SHAPES),
     (("passw", "passphrase", "pwd", "secret", "token", "credential", "_key", "-key", "apikey", "accesskey", "privatekey",
       "accountkey", "encryptionkey", "signingkey", "authkey"), _NAMED),
 )  # fmt: skip

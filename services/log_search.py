@@ -115,8 +115,8 @@ class _Wanted:
     def __init__(self, query: LogQuery) -> None:
         self.query = query
         self.least = LEVELS.index(query.level) if query.level else 0
-        self.since_ms = int(query.since * 1000) if query.since is not None else 0
-        self.until_ms = int(query.until * 1000) if query.until is not None else 2**63
+        self.since_ms = round(query.since * 1000) if query.since is not None else 0
+        self.until_ms = round(query.until * 1000) if query.until is not None else 2**63
         self.needle = query.q.casefold()
         self.after = query.after or LineId(0, 0, -1)
         self.before = query.before or LineId(2**63, 0, 0)

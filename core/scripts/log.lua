@@ -83,6 +83,10 @@ end
 -- Lets the oldest chunks of a source go, up to an id, until so many bytes went; answers how many chunks did.
 local function thin(source, last, wanted)
   local key, ids, bytes, lines = root .. '@LOGS@' .. source, {}, 0, 0
+  if redis.call('TYPE', key).ok ~= 'stream' then
+    forget(source)
+    return 0
+  end
   for _, entry in ipairs(redis.call('XRANGE', key, '-', last, 'COUNT', AT_ONCE)) do
     if bytes >= wanted then break end
     local fields = entry[2]
@@ -121,6 +125,7 @@ end
 local function append_to_job(name, lines, ids)
   local key = root .. '@LOG_JOB@' .. name
   local had = tonumber(redis.call('HGET', job_bytes, name) or 0)
+  if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
   local length = redis.call('LLEN', key)
   local bytes = length > 0 and had or 0
   for _, line in ipairs(lines) do
@@ -137,15 +142,15 @@ local function append_to_job(name, lines, ids)
   redis.call('ZADD', jobs, now, name)
 end
 
-if call.frame and not redis.call('SET', root .. '@LOG_FRAME@' .. call.frame, 1, 'NX', 'EX', call.frame_s) then
-  return {'repeated', 0}
-end
+local frame = call.frame and root .. '@LOG_FRAME@' .. call.frame
+if frame and redis.call('EXISTS', frame) == 1 then return {'repeated', 0} end
 
 local answer, ids = {'stored', 0}, {}
 for number, chunk in ipairs(call.chunks or {}) do
   ids[number], answer[number + 2] = append(chunk)
 end
 for _, job in ipairs(call.jobs or {}) do append_to_job(job[1], job[2], ids) end
+if frame then redis.call('SET', frame, 1, 'EX', call.frame_s) end -- last: what fails before may come again
 
 if call.before then
   local last = string.format('%d', call.before - 1)

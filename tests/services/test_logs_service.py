@@ -240,6 +240,12 @@ def test_a_key_that_somebody_else_wrote_does_not_keep_lines_out(site: Site) -> N
     store(site, line("two"), line("elsewhere", source="cron"))
     assert found(site) == ["elsewhere", "two", "one"]
     assert found(site, source="web") == ["two", "one"]
+    site.store.redis.set(keys.LOG_JOB.at(0, "studio/a"), "no list")
+    store(site, of_job("three"))
+    assert len(logs_service.of_job(site, "studio", "a")) == 1
+    site.store.redis.set(keys.LOGS.at(0, "web"), "not a stream either")
+    assert logs_service.retain(replace(site, clock=lambda: site.clock() + 8 * DAY)) == 1, "the job's list"
+    assert [one.name for one in logs_service.sources(site)] == ["cron"], "whose ids are ahead by then"
 
 
 def test_long_lines_are_cut_into_chunks_of_bounded_size(site: Site) -> None:
