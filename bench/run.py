@@ -12,7 +12,7 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "streams", "logs", "uploads", "scale")
+BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "streams", "tiles", "logs", "uploads", "scale")
 
 
 def main() -> int:
