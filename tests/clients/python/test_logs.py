@@ -18,6 +18,7 @@ from headway.batches import BATCH_LINES
 from headway.job import Job
 from headway.log_lane import LogBacklog, LogLine
 from headway.reporter import Reporter
+from headway.settings import read
 from tests.clients.python.answers import Answer, Answers
 from tests.clients.python.conftest import Site, forget
 from tests.clients.python.test_delivery import reporting_to, warnings
@@ -357,3 +358,20 @@ def test_a_site_of_todays_token_takes_lines(headway_site: Site, agent: str) -> N
     logger.removeHandler(handler)
     assert headway.flush()
     assert len(lines_of(headway_site, agent)) == 1
+
+
+def test_in_a_fork_the_ends_of_jobs_wait_for_logs_that_are_not_taken_once(agent: str, log: Log) -> None:
+    def answer(lines: list[Any]) -> Answer | None:
+        return (507, {}, b"{}") if "level" in lines[0] else None
+
+    with Answers(answer) as site, reporting_to(site.url) as reporter:
+        reporter.configure(read(site.url, "a-token", timeout=0.5))
+        reporter.generation = 1  # as after a fork
+        logger = log(reporter)
+        for number in range(10):
+            with Job(f"job-{number}", reporter=reporter, agent=agent):
+                logger.info("line %d", number)
+            ends = [one["id"] for lines in site.requests for one in lines if one.get("status") == "completed"]
+            assert len(ends) == number + 1, "each end was sent before the next job began"
+        assert (reporter.jobs.waited_in_vain, reporter.logs.waited_in_vain) == (False, True)
+        forget(reporter)

@@ -48,14 +48,21 @@ class Lane(Generic[T]):
         """Begin with nothing."""
         self.backlog = self._empty()
         self.under_way: list[T] = []
+        self.is_sending = False
+        self.waited_in_vain = False
         self.next_try = 0.0
         self.patience = Patience()
+
+    @property
+    def busy(self) -> bool:
+        return self.is_sending or bool(self.backlog)
 
     def add(self, one: T) -> None:
         self.backlog.add(one)
 
     def take(self) -> None:
         self.under_way = self.backlog.take()
+        self.is_sending = True
 
     def send(self, transport: Transport, told: Told) -> None:
         """Send what is under way; what was answered is under way no more. Without the lock. Raises Away."""
@@ -65,8 +72,10 @@ class Lane(Generic[T]):
         """Keep what was not sent, and say when to try again. `hurry`: somebody waits for it."""
         self.backlog.restore(self.under_way)
         self.under_way = []
+        self.is_sending = False
         if away is None:
             self.patience.succeed()
+            self.waited_in_vain = False
             wait_s = 0.0 if hurry or self.backlog.full else EVERY_S
         else:
             wait_s = self.patience.fail(away)

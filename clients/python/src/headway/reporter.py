@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from headway import lifetime, text
@@ -42,9 +43,7 @@ class Reporter:
         self._more = threading.Condition(self.lock)
         self._settled = threading.Condition(self.lock)
         self._thread: threading.Thread | None = None
-        self._sending = False
         self._flushes = 0
-        self._waited_in_vain = False
 
     @property
     def settings(self) -> Settings:
@@ -56,7 +55,7 @@ class Reporter:
             if self._settings is not None and not again:
                 return self._settings
             self._settings = settings
-            self._hurry()
+            self._hurry(self.lanes)
         # Outside of the lock: a handler of logs may be at work for another thread, and report in turn.
         if settings.fault:
             warn(f"nothing is reported, because {settings.fault}")
@@ -87,23 +86,24 @@ class Reporter:
         named = text.one_line(source or self.settings.source, text.SOURCE) or "python"
         self.put(self.logs, LogLine(words, level, named, time.time() if at is None else at, job))
 
-    def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all is sent, at most `timeout` seconds. False where something is left.
+    def flush(self, timeout: float | None = None, lanes: Sequence[Lane[Any]] | None = None) -> bool:
+        """Wait until all is sent, or what is in these lanes, at most `timeout` seconds. False where something is left.
 
         Gives up at once where the next try lies beyond that time.
         """
+        lanes = self.lanes if lanes is None else lanes
         with self.lock:
-            if not self._busy():
+            if not any(lane.busy for lane in lanes):
                 return True
             end = time.monotonic() + (self.settings.timeout_s if timeout is None else timeout)
             self._flushes += 1
-            self._hurry()
+            self._hurry(lanes)
             if self._thread is None:
                 self._start()
             try:
-                while self._busy():
+                while busy := [lane for lane in lanes if lane.busy]:
                     left = end - time.monotonic()
-                    if left <= 0 or self._rests_until() > end:
+                    if left <= 0 or all(not lane.is_sending and lane.next_try > end for lane in busy):
                         return False
                     self._settled.wait(left)
             finally:
@@ -115,30 +115,26 @@ class Reporter:
         if not self.flush() and not any(lane.patience.tried for lane in self.lanes):  # what failed was told
             warn("the site does not answer in time, so the last reports are lost")
         with self.lock:
-            if not self._sending:
+            if not any(lane.is_sending for lane in self.lanes):
                 self._close()
 
     def job_ended(self) -> None:
         """In a process that was forked, wait a moment for what is left: it may end without any word to Python."""
-        if not self.generation or lifetime.in_event_loop() or self._waited_in_vain:
+        if not self.generation or lifetime.in_event_loop():
             return
-        self._waited_in_vain = not self.flush()
+        lanes = [lane for lane in self.lanes if not lane.waited_in_vain]
+        if not self.flush(lanes=lanes):
+            for lane in lanes:
+                lane.waited_in_vain = lane.busy
 
     def is_own_thread(self) -> bool:
         """Whether this is the thread that sends."""
         return self._thread is not None and self._thread.ident == threading.get_ident()
 
-    def _busy(self) -> bool:
-        return self._sending or any(lane.backlog for lane in self.lanes)
-
-    def _hurry(self) -> None:
-        for lane in self.lanes:
+    def _hurry(self, lanes: Sequence[Lane[Any]]) -> None:
+        for lane in lanes:
             lane.next_try = 0.0
         self._more.notify()
-
-    def _rests_until(self) -> float:
-        """When the next of what waits is sent, by the monotonic clock; 0 while something is under way."""
-        return 0.0 if self._sending else min((lane.next_try for lane in self.lanes if lane.backlog), default=0.0)
 
     def _start(self) -> None:
         try:
@@ -148,38 +144,26 @@ class Reporter:
             self._thread = None
 
     def _run(self) -> None:
-        while True:
-            with self.lock:
-                due = self._wait()
-                if not due:
-                    return
-                for lane in due:
-                    lane.take()
-                self._sending = True
-                transport = self._present_transport()
-            outcomes = self._send(transport, due)
-            with self.lock:
-                self._sending = False
-                for lane, away in outcomes:
-                    lane.settle(away, hurry=self._flushes > 0)
-                    if away is None:
-                        self._waited_in_vain = False
-                self._settled.notify_all()
+        while due := self._wait():
+            unreachable = None
+            for lane in due:
+                unreachable = self._deliver(lane, unreachable)
 
     def _wait(self) -> list[Lane[Any]]:
         """The lanes of which something is to be sent now. None where nothing came for long, and the thread is to end."""
-        while True:
-            waiting = [lane for lane in self.lanes if lane.backlog]
-            due = [lane for lane in waiting if lane.next_try <= time.monotonic()]
-            if due:
-                return due
-            self._settled.notify_all()
-            if waiting:
-                self._more.wait(max(0.0, self._rests_until() - time.monotonic()))
-            elif not self._more.wait(REST_S) and not self._busy():
-                self._close()
-                self._thread = None
-                return []
+        with self.lock:
+            while True:
+                waiting = [lane for lane in self.lanes if lane.backlog]
+                due = [lane for lane in waiting if lane.next_try <= time.monotonic()]
+                if due:
+                    return due
+                self._settled.notify_all()
+                if waiting:
+                    self._more.wait(max(0.0, min(lane.next_try for lane in waiting) - time.monotonic()))
+                elif not self._more.wait(REST_S) and not any(lane.busy for lane in self.lanes):
+                    self._close()
+                    self._thread = None
+                    return []
 
     def _present_transport(self) -> Transport:
         if self._transport is None or self._transport.settings is not self.settings:
@@ -194,31 +178,36 @@ class Reporter:
         if transport is not None:
             transport.close()
 
-    def _send(self, transport: Transport, due: list[Lane[Any]]) -> list[tuple[Lane[Any], Away | None]]:
-        """What became of each. Where there is no site at all, it is not asked again for the next one."""
-        outcomes: list[tuple[Lane[Any], Away | None]] = []
-        unreachable: Away | None = None
-        for lane in due:
-            away = unreachable
-            if away is None:
-                try:
-                    lane.send(transport, self.told)
-                except Exception as fault:  # noqa: BLE001 (the one border: nothing may end this thread)
-                    away = fault if isinstance(fault, Away) else Away(text.summary(fault), lasting=True)
-                    unreachable = away if away.unreachable else None
-            outcomes.append((lane, away))
-            if away is None:
-                self.told.answers(lane.name, lane.backlog.lost())
-            else:
-                self.told.away(lane.name, away)
-        return outcomes
+    def _deliver(self, lane: Lane[Any], unreachable: Away | None) -> Away | None:
+        """Send what waits in a lane, unless the site was just found to be nowhere. Answers why it is, where that is so."""
+        with self.lock:
+            lane.take()
+            transport = self._present_transport()
+        away = unreachable or self._send(lane, transport)
+        if away is None:
+            self.told.answers(lane.name, lane.backlog.lost())
+        else:
+            self.told.away(lane.name, away)
+        with self.lock:
+            lane.settle(away, hurry=self._flushes > 0)
+            self._settled.notify_all()
+        return away if away is not None and away.unreachable else None
+
+    def _send(self, lane: Lane[Any], transport: Transport) -> Away | None:
+        try:
+            lane.send(transport, self.told)
+        except Away as away:
+            return away
+        except Exception as fault:  # noqa: BLE001 (the one border: nothing may end this thread)
+            return Away(text.summary(fault), lasting=True)
+        return None
 
     def forked(self) -> None:
         """Begin anew in a child: its parent sends what waits, and the thread stayed with it."""
         self.generation += 1
+        if any(lane.is_sending for lane in self.lanes):
+            self._transport = None  # to close it could wait for a lock of the thread that is not here
         for lane in self.lanes:
             lane.begin()
-        if self._sending:
-            self._transport = None  # to close it could wait for a lock of the thread that is not here
         self._close()
         self._begin()
