@@ -97,7 +97,7 @@ def _item(tile: Tile) -> dict[str, Any]:
         "value": tile.value,
         "state": tile.state,
         "good_at": _time(good_at),
-        "age_seconds": None if good_at is None else round(max(0.0, site().clock() - good_at), 3),
+        "age_seconds": None if good_at is None else int(max(0.0, site().clock() - good_at)),
         "read_at": _time(tile.at),
         "took_seconds": tile.took_s,
         "unavailable": tile.unavailable,
