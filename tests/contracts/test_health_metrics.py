@@ -29,6 +29,7 @@ LABELS = {
     "headway_jobs_finished_total": {"agent", "outcome"},
     "headway_job_duration_seconds_count": {"agent"},
     "headway_queue_depth": {"queue"},
+    "headway_tile": {"tile"},
 }
 
 
@@ -42,6 +43,7 @@ def busy(here: Server) -> Server:
     """The site, once every metric has something to tell."""
     number = here.post("/api/v1/queue", json={"agent": "measured"}).json()["queue_id"]
     here.put(f"/api/v1/queue/{number}", json={"status": "completed"})
+    here.put("/api/v1/tiles/users", json={"value": 1})
     here.get("/dashboard/api/jobs-html", headers={"HX-Request": "true"})
 
     def told() -> bool:

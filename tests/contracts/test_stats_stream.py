@@ -53,6 +53,11 @@ def test_a_published_eventsource_hears_the_nested_values_and_the_named_events(
     assert told.keys() == {"id", "title", "body", "level", "channel", "state", "created_at"}
     assert (told["title"], told["body"], told["level"]) == ("Backup <b>done</b>", "one\ntwo", "success")
     assert TIME.fullmatch(told["created_at"])
+    sent = {"message": "no space <left>\nat all", "level": "error", "source": "web"}
+    assert open_site.post("/api/v1/logs", json=sent).status in (200, 202)
+    line = heard(source, "log", lambda data: data["source"] == "web")
+    assert line.keys() >= {"id", "timestamp", "level", "source", "message", "job"}
+    assert (line["message"], line["level"], line["job"]) == (sent["message"], "error", None)
     later = heard(source, "message", lambda data: data["episodes_tracked"] == 3)
     assert later["notifications"]["sent"] + later["notifications"]["pending"] >= 1
 
