@@ -78,6 +78,7 @@ def tile(declared: Declared, record: Record | None, *, known: bool = True, point
     kept = record or Record()
     value = None if kept.v is None else parsed(kept.v)
     kind = str(declared.source.__struct_config__.tag)
+    failing = kept.why if kind != "push" else None  # a source that it had before may have failed
     return Tile(
         id=declared.id,
         title=declared.title or titled(declared.id),
@@ -90,11 +91,11 @@ def tile(declared: Declared, record: Record | None, *, known: bool = True, point
         every_s=None if kind == "push" else float(declared.every),
         bounds=bounds(declared),
         value=value,
-        state=None if value is None or kept.why else state(declared, value),
+        state=None if value is None or failing else state(declared, value),
         at=kept.at / 1000 if record else None,
         good_at=_seconds(kept.good),
-        unavailable=kept.why,
-        since=_seconds(kept.since),
+        unavailable=failing,
+        since=_seconds(kept.since) if failing else None,
         took_s=kept.took,
         failures=kept.fails,
         points=points,

@@ -137,6 +137,11 @@ class TestSource:
         tile = only(declared, "mails")
         assert (tile.value, tile.unavailable, tile.since, tile.failures, tile.state) == (3, None, None, 2, "good")
 
+    def test_one_that_takes_pushed_values_now_is_not_unavailable_for_the_source_that_it_had(self, site: Site) -> None:
+        tiles_service.note_failure(declaring(site, PULLED), "mails", "the server answered 500", 0.5)
+        pushed = only(declaring(site, '[[tiles]]\nid = "mails"\n'), "mails")
+        assert (pushed.unavailable, pushed.since, pushed.value) == (None, None, None)
+
     def test_one_that_says_there_is_no_value_has_none(self, site: Site) -> None:
         declared = declaring(site, PULLED, NOW)
         tiles_service.note_value(declared, "mails", 7, 0.1)
