@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headway
+from headway import reporting
 from headway.figure_lane import ADD, BATCH, NOTIFY, SET, Figure, FigureBacklog
-from tests.clients.python.conftest import Site
+from tests.clients.python.answers import Answers
+from tests.clients.python.conftest import Site, forget
 from tests.clients.python.test_delivery import warnings
 from tests.conftest import TOKEN, wait_until
 from tests.proxy import Proxy
@@ -143,6 +146,17 @@ def test_connections_that_are_cut_lose_and_double_no_notification_and_no_increme
     assert sorted(int(one["body"]) for one in notifications(headway_site, tile)) == list(range(0, 100, 10))
 
 
+def test_a_site_that_takes_no_more_notifications_still_takes_tiles(tile: str) -> None:
+    refused = json.dumps({"detail": "too many wait"}).encode()
+    with Answers(lambda lines: (429, {"Retry-After": "60"}, refused) if "title" in lines[0] else None) as site:
+        headway.configure(site.url, TOKEN, timeout=0.2)
+        headway.notify("One too many")
+        headway.increment(tile)
+        assert not headway.flush()
+        assert {"by": 1} in site.lines
+        forget(reporting.reporter)
+
+
 def test_a_fork_sends_what_it_was_told_and_not_what_its_parent_was(headway_site: Site, tile: str) -> None:
     code = f"""
 import headway, os
@@ -199,7 +213,7 @@ def test_a_command_that_did_not_arrive_says_why_and_fails(
 
 
 def test_of_a_tiles_words_only_what_they_come_to_waits() -> None:
-    backlog = FigureBacklog()
+    backlog = FigureBacklog("tiles")
     for kind, key, number in ((SET, "a", 3), (ADD, "b", 1), (ADD, "a", 2), (SET, "b", 9), (ADD, "b", 1)):
         backlog.add(Figure(kind, key, number))
     assert told(backlog.take()) == [(SET, "a", 5), (SET, "b", 10)]
@@ -207,7 +221,7 @@ def test_of_a_tiles_words_only_what_they_come_to_waits() -> None:
 
 
 def test_an_increment_that_may_have_counted_is_sent_again_as_it_was() -> None:
-    backlog = FigureBacklog()
+    backlog = FigureBacklog("tiles")
     for key in ("a", "b"):
         backlog.add(Figure(ADD, key, 1))
     taken = backlog.take()
@@ -219,7 +233,7 @@ def test_an_increment_that_may_have_counted_is_sent_again_as_it_was() -> None:
 
 
 def test_a_value_that_came_meanwhile_takes_the_place_of_what_could_not_be_sent() -> None:
-    backlog = FigureBacklog()
+    backlog = FigureBacklog("tiles")
     backlog.add(Figure(SET, "a", 1))
     backlog.add(Figure(NOTIFY, "n"))
     taken = backlog.take()
@@ -229,12 +243,12 @@ def test_a_value_that_came_meanwhile_takes_the_place_of_what_could_not_be_sent()
 
 
 def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
-    backlog = FigureBacklog(most=5)
+    backlog = FigureBacklog("tiles", most=5)
     for number in range(8):
         backlog.add(Figure(SET, f"t{number}", number))
     assert [one.key for one in backlog.take()] == ["t3", "t4", "t5", "t6", "t7"]
-    assert backlog.lost() == "3 tiles and notifications"
-    wide = FigureBacklog()
+    assert backlog.lost() == "3 tiles"
+    wide = FigureBacklog("tiles")
     for number in range(BATCH + 3):
         wide.add(Figure(NOTIFY, str(number)))
     assert (len(wide.take()), len(wide.take())) == (BATCH, 3)
@@ -242,7 +256,7 @@ def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([SET, ADD, "take", "fail"]), st.sampled_from("ab"), st.integers(1, 9))))
 def test_whatever_fails_meanwhile_each_tile_comes_to_what_it_was_told(steps: list[Any]) -> None:
-    backlog = FigureBacklog()
+    backlog = FigureBacklog("tiles")
     wanted, shown = {"a": 0, "b": 0}, {"a": 0.0, "b": 0.0}
     for step, key, number in [*steps, ("take", "a", 1)]:
         if step == "fail":

@@ -215,6 +215,17 @@ with headway.job("work"):
         assert ran.stderr.count("Headway: ") == 1, ran.stderr
 
 
+def test_where_only_the_site_hears_a_programs_log_its_own_faults_are_told_on_standard_error(headway_site: Site) -> None:
+    code = """
+import headway, logging
+logging.basicConfig(handlers=[headway.LogHandler()], level=logging.INFO)
+logging.warning("theirs")
+"""
+    ran = headway_site.script(code, {"HEADWAY_INGEST_TOKEN": "wrong"})
+    assert ran.returncode == 0
+    assert ran.stderr.count("\n") == 1 and "does not take log lines (it answers 401" in ran.stderr
+
+
 def test_forked_processes_each_send_their_own_lines(headway_site: Site, agent: str) -> None:
     code = f"""
 import headway, logging, multiprocessing, os

@@ -12,7 +12,7 @@ from headway.told import Told
 from headway.transport import Refused, Transport
 
 MOST = 1_000
-"""Tiles and notifications that wait."""
+"""Tiles that wait, and notifications."""
 BATCH = 100
 
 SET, ADD, NOTIFY = range(3)
@@ -40,7 +40,8 @@ class Figure:
 
 
 class FigureBacklog:
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, name: str, most: int = MOST) -> None:
+        self._name = name
         self._most = most
         self._waiting: deque[Figure] = deque()
         self._open: dict[str, Figure] = {}
@@ -84,7 +85,7 @@ class FigureBacklog:
         self._make_room()
 
     def lost(self) -> str:
-        return f"{self.dropped:,} tiles and notifications" if self.dropped else ""
+        return f"{self.dropped:,} {self._name}" if self.dropped else ""
 
     def _remove(self) -> Figure:
         figure = self._waiting.popleft()
@@ -99,7 +100,11 @@ class FigureBacklog:
 
 
 class FigureLane(Lane[Figure]):
-    name = "tiles and notifications"
+    """Tiles have one, notifications another, so that a site which takes no more of these still takes those."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__()
 
     def send(self, transport: Transport, told: Told) -> None:
         while self.under_way:
@@ -113,7 +118,7 @@ class FigureLane(Lane[Figure]):
             del self.under_way[0]
 
     def _empty(self) -> FigureBacklog:
-        return FigureBacklog()
+        return FigureBacklog(self.name)
 
 
 def _request(figure: Figure) -> tuple[str, str, dict[str, Any]]:

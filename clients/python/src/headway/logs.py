@@ -32,15 +32,20 @@ class LogHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _is_ours(record) or self._reporter.is_own_thread():
-            return
+        if _is_ours(record):
+            _tell(record)
+        elif not self._reporter.is_own_thread():
+            self._send(record)
+
+    def _send(self, record: logging.LogRecord) -> None:
+        job = current_job()
         try:
-            job = current_job()
-            self._reporter.log(
-                self.format(record), level_of(record.levelno), self._source, record.created, job.key if job else None
-            )
+            words = self.format(record)
         except Exception:  # noqa: BLE001 (logging's own way: a record that can't be formatted is the handler's to tell)
             self.handleError(record)
+            return
+        key = job.key if job is not None else None
+        self._reporter.log(words, level_of(record.levelno), self._source, record.created, key)
 
 
 class LoggingHandler(logging.Handler):
@@ -62,6 +67,17 @@ class LoggingHandler(logging.Handler):
 def level_of(number: int) -> str:
     """A level's name on the site, where there are five."""
     return next((name for least, name in LEVELS if number >= least), "debug")
+
+
+def _tell(record: logging.LogRecord) -> None:
+    """Our own words, as where nothing is configured, unless somebody but the site hears them."""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None:
+        if any(not isinstance(handler, (LogHandler, LoggingHandler)) for handler in logger.handlers):
+            return
+        logger = logger.parent if logger.propagate else None
+    if logging.lastResort and record.levelno >= logging.lastResort.level:
+        logging.lastResort.handle(record)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -29,9 +29,10 @@ class Reporter:
     def __init__(self, settings: Settings | None = None) -> None:
         self.generation = 0
         self.told = Told("")
-        self.jobs, self.figures, self.logs = JobLane(), FigureLane(), LogLane()
+        self.jobs, self.logs = JobLane(), LogLane()
+        self.tiles, self.notifications = FigureLane("tiles"), FigureLane("notifications")
         # In this order, so that a job is known when its log lines come.
-        self.lanes: tuple[Lane[Any], ...] = (self.jobs, self.figures, self.logs)
+        self.lanes: tuple[Lane[Any], ...] = (self.jobs, self.tiles, self.notifications, self.logs)
         self._settings = settings
         self._transport: Transport | None = None
         self._begin()

@@ -62,7 +62,7 @@ def notify(title: str, body: str | None = None, level: str = "info", channel: st
               "channel": channel}  # fmt: skip
     said = {name: value for name, value in fields.items() if value is not None}
     # Under an id of its own, so that it is one notification however often it has to be sent.
-    reporter.put(reporter.figures, Figure(NOTIFY, str(uuid.uuid4()), fields=said))
+    reporter.put(reporter.notifications, Figure(NOTIFY, str(uuid.uuid4()), fields=said))
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -81,4 +81,4 @@ def _tell_tile(kind: int, id: str, value: float) -> None:
     elif isinstance(number, float) and not math.isfinite(number):
         reporter.told.fault(f"the tile {id} stays as it is, because {text.one_line(value, 100)!r} is no number")
     else:
-        reporter.put(reporter.figures, Figure(kind, id, number))
+        reporter.put(reporter.tiles, Figure(kind, id, number))
