@@ -19,10 +19,11 @@ from msgspec import Meta
 
 from core import event_log, hub
 from core.config import parse
+from core.outgoing import fetching
 from core.settings import VARIABLES, read
 from core.sockets import server as sockets
-from routes import body, queue_api
-from services import job_changes, job_rules
+from routes import body, logs_api, queue_api
+from services import job_changes, job_rules, log_text, notifications_service, tiles_service
 from services.upload_limits import LIMITS, size_words
 from tests import docs
 from tests.conftest import TOKEN, free_port
@@ -221,6 +222,10 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
     kept = [re.search(rf"^local {name} = (\d+)", script, re.M)[1] for name in ("MOST_STAGES", "MOST_ATTEMPTS")]  # type: ignore[index]
     kept_kib = re.search(r"^local MOST_ATTEMPTS_BYTES = (\d+) \* 1024", script, re.M)[1]  # type: ignore[index]
     parts = "".join((ROOT / f"core/scripts/parts/{part}.lua").read_text() for part in ("videos", "episodes"))
+    log_script = (ROOT / "core/scripts/log.lua").read_text()
+    log_sources = re.search(r"^local MOST_SOURCES, OTHER = (\d+)", log_script, re.M)[1]  # type: ignore[index]
+    in_job = re.search(r"^local MOST_JOB_LINES, MOST_JOB_BYTES = (\d+), (\d+) \* 1024", log_script, re.M)
+    job_lines, job_kib = in_job.groups()  # type: ignore[union-attr]
     remembered = set(re.findall(r"^local MOST_(?:VIDEOS|EPISODES) = (\d+)", parts, re.M))
     assert told == {
         "what": "at most",
@@ -236,6 +241,15 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
         "sockets of Socket.IO of a process": f"{sockets.MOST_CLIENTS:,}",
         "videos and episodes of an agent that are told apart": f"{int(remembered.pop()):,} each",
         "an uploaded file": f"{size_words(LIMITS.received_bytes)}, as sent and unpacked",
+        "a request of log lines": f"{logs_api.MOST_LINES:,} lines, {size_words(logs_api.MOST_BYTES)} as NDJSON; "
+        f"{size_words(logs_api.MOST_JSON)} as a JSON array",
+        "a log line's message": f"{log_text.MOST_MESSAGE:,} characters; what is longer is cut",
+        "log sources told apart": f"{log_sources}; further ones share `other`",
+        "a job's own log lines": f"the last {job_lines} or {job_kib} KiB",
+        "notifications that wait, and that are kept": f"{notifications_service.MOST_WAITING:,}, "
+        f"{notifications_service.KEPT:,}",
+        "pushed tiles that nobody declared": str(tiles_service.MOST_UNDECLARED),
+        "an answer to a request of Headway's own": size_words(fetching.MOST_BYTES),
     }
     trims = re.findall(r"'MAXLEN', '~', (\d+)", script + (ROOT / "core/scripts/agent.lua").read_text())
     assert {int(trim) for trim in trims} == {event_log.TRIMMED_FROM}
