@@ -190,16 +190,20 @@ def _notification(rule: Alert, what: Happening, before: Record, record: Record, 
         "body": alert_words.body(what, rule, record, before, site.config),
         "level": rule.severity,
         "source": f"alert:{rule.id}",
-        "link": link(rule, site),
+        "link": _place(rule),
         "channel": rule.channel,
     }
     return {name: value for name, value in told.items() if value is not None}
 
 
 def link(rule: Alert, site: Site) -> str:
-    """Where to look when it fires: its own link, else its place on the page of alerts."""
-    place = rule.link or f"/dashboard/alerts#alert-{rule.id}"
+    """The address where to look when it fires: its own link, else its place on the page of alerts."""
+    place = _place(rule)
     return f"{site.settings.address}{place}" if place.startswith("/") else place
+
+
+def _place(rule: Alert) -> str:
+    return rule.link or f"/dashboard/alerts#alert-{rule.id}"
 
 
 def _change(kept: _Kept, id: str, record: Record, what: What | None, shown: Shown) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_firing_and_recovery_are_one_notification_each_with_value_since_when_and
     assert (fired.level, fired.source, fired.link) == (
         "error",
         "alert:backlog",
-        f"{site.settings.address}/dashboard/alerts#alert-backlog",
+        "/dashboard/alerts#alert-backlog",
     )
     assert fired.body.startswith("3 jobs wait, since ")
     assert "Fires when more than 2 jobs wait; over when it is 0 or less for 10 s." in fired.body
