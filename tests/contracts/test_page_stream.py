@@ -70,6 +70,20 @@ def test_what_a_page_shows_already_is_not_sent_to_it(here: Server) -> None:
             assert partials(second, f"job:{number}") == []
 
 
+def test_a_list_that_grows_says_when_it_is_heard_and_then_brings_its_rows(here: Server) -> None:
+    with opened(here.port, f"{PATH}?part=feed:logs&tag=", here.token) as stream:
+        assert stream.until(lambda s: s.named("feed"))[0].json() == {"feed": "logs"}
+        assert stream.until(lambda s: s.named("pulse")), "a page of such lists alone hears that its stream lives"
+        newest = here.get("/dashboard/feeds/logs").json()["after"]
+        here.post("/api/v1/logs", json=[{"message": "one"}, {"message": "two"}])
+        came = stream.until(lambda s: s.named("rows"))[0].json()
+        assert (came["feed"], len(came["rows"]), came["skipped"]) == ("logs", 2, 0)
+        assert f'data-id="{came["after"]}"' in came["rows"][1]
+        assert here.get(f"/dashboard/feeds/logs?after={newest}").json() == {
+            "feed": "logs", "rows": came["rows"], "skipped": 0, "after": came["after"],
+        }  # fmt: skip
+
+
 def test_a_failure_is_told_to_every_page(here: Server) -> None:
     with opened(here.port, f"{PATH}?part=stats", here.token) as stream:
         stream.until(lambda s: s.named("pulse"))
