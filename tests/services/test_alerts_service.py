@@ -177,7 +177,8 @@ def test_a_broken_rule_takes_down_only_itself(site: Site, clock: Clock, monkeypa
     """  # fmt: skip
     site = declaring(site, text, clock)
     queued(site)
-    site.store.redis.set(keys.MINUTE.at(0, int(clock.now // 60)), "no hash")
+    for counted in (keys.MINUTE.at(0, int(clock.now // 60)), keys.HOUR.at(0, int(clock.now // 3600))):
+        site.store.redis.set(counted, "no hash")
     broken = alerts_service.alert_readings.READERS | {type(site.config.alerts[2].when): lambda when, sources: 1 / 0}  # type: ignore[operator]
     monkeypatch.setattr(alerts_service.alert_readings, "READERS", broken)
     backlog, wrong, lost = looked(site, clock)
