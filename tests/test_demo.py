@@ -189,7 +189,7 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
         done = sum(seen[agent, "completed"] for agent in ("archive", "thumbs", "intake"))
         if not {"archive", "thumbs", "reports", "intake"} <= {agent for agent, _ in seen}:
             return False  # which agent's turn it is falls by chance
-        return done >= 5 and any(seen[agent, "processing"] for agent in ("archive", "reports", "intake"))
+        return done >= 5 and seen["intake", "completed"] and any(seen[agent, "processing"] for agent in ("archive", "reports", "intake"))
 
     wait_until(enough, within=60, what="some finished work")
     finished = [job for job in jobs(site) if job["status"] == "completed" and job["agent"] != "legacy"]
