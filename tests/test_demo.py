@@ -189,7 +189,11 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
         done = sum(seen[agent, "completed"] for agent in ("archive", "thumbs", "intake"))
         if not {"archive", "thumbs", "reports", "intake"} <= {agent for agent, _ in seen}:
             return False  # which agent's turn it is falls by chance
-        return done >= 5 and seen["intake", "completed"] and any(seen[agent, "processing"] for agent in ("archive", "reports", "intake"))
+        return (
+            done >= 5
+            and seen["intake", "completed"]
+            and any(seen[agent, "processing"] for agent in ("archive", "reports", "intake"))
+        )
 
     wait_until(enough, within=60, what="some finished work")
     finished = [job for job in jobs(site) if job["status"] == "completed" and job["agent"] != "legacy"]
@@ -208,37 +212,31 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
     assert 0 < tiles["episodes_tracked"] <= tiles["requests.tracking"]
 
 
-def test_the_feeder_logs_what_each_job_does_and_why_it_failed(server: Callable[..., Server], feed: Feed) -> None:
-    site = server()
-    feed("--url", site.url, "--token", TOKEN, "--rate", "1200", "--no-history")
-
-    def given_up() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = site.get("/api/v1/logs?level=error&limit=1000").json()["items"]
-        return [line for line in found if "is given up\nTraceback" in line["message"]]
-
-    (line, *_) = wait_until(given_up, within=60, what="a job that is given up")
-    job = site.get(f"/api/v1/queue/{line['job']}?agent={line['source']}").json()
-    assert job["status"] == "failed"
-    assert line["message"].startswith(job["title"])
-    own = site.get(f"/api/v1/logs?job={line['job']}&agent={line['source']}").json()["items"]
-    assert {one["level"] for one in own} == {"debug", "info", "error"}
-
-
-def test_a_delivery_that_is_given_up_is_notified(
+def test_a_file_that_is_spoiled_is_logged_with_its_job_and_a_delivery_that_is_given_up_notified(
     server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeder, "AGAIN_S", (0.01, 0.02))
     site = server()
     headway.configure(site.url, TOKEN, timeout=20)
+    (inbox := tmp_path / "inbox").mkdir()
+    worker = feeder.Feeder(Site(site.url, TOKEN, threading.Event()), inbox, 1, random.Random(1))
+    whole = material.WIDTH * material.HEIGHT
+    cut = until_found(lambda chance: material.picture(tmp_path, chance), lambda made: made.stat().st_size < whole)
     never = until_found(
         lambda chance: material.Delivery(tmp_path, chance),
         lambda made: not made._finishes and len(made._whole) < 40_000,
     )
-    (inbox := tmp_path / "inbox").mkdir()
-    worker = feeder.Feeder(Site(site.url, TOKEN, threading.Event()), inbox, 1, random.Random(1))
-    job = headway.job("intake", agent="intake", title="Orders in a file")
-    worker._attempts(feeder.Task(job, never.path, works.intake, never.time_passes))
+    thumbs = headway.job("thumbs", agent="thumbs", title="A picture")
+    intake = headway.job("intake", agent="intake", title="Orders in a file")
+    worker._attempts(feeder.Task(thumbs, cut, works.thumbs))
+    worker._attempts(feeder.Task(intake, never.path, works.intake, never.time_passes))
     assert headway.flush()
+
+    lines = site.get(f"/api/v1/logs?job={thumbs.id}&agent=thumbs").json()["items"]
+    assert [(line["level"], line["message"].partition("\n")[0]) for line in reversed(lines)] == [
+        ("info", "A picture, attempt 1"), ("debug", "read: begun"), ("error", "A picture is given up"),
+    ]  # fmt: skip
+    assert "ValueError: the picture ends after" in lines[0]["message"].splitlines()[-1]
     (told,) = site.get("/api/v1/notifications").json()["items"]
     assert (told["title"], told["level"]) == ("Orders in a file are given up", "error")
     assert told["body"].startswith("After 3 attempts: EOFError: ")
