@@ -36,41 +36,49 @@ class Rows:
 Missed = Callable[[str, Mapping[str, str]], Rows]
 """Of an id and a request's query."""
 
-FEEDS: dict[str, Missed] = {}
+Ready = Callable[[], Callable[[], None]]
+"""Answers within a request what waits, outside of it, until who has joined the channel hears each row that comes."""
 
 
-def feed(name: str) -> Callable[[Missed], Missed]:
+@dataclass(frozen=True)
+class Feed:
+    missed: Missed
+    ready: Ready
+
+
+FEEDS: dict[str, Feed] = {}
+
+
+def feed(name: str, ready: Ready) -> Callable[[Missed], Missed]:
     """Declares the decorated function as what a page missed of a list behind the row of an id, which is empty where the page
     has none. It raises Problem for what is no id, redis.RedisError."""
 
     def declare(missed: Missed) -> Missed:
         if name in FEEDS:
             raise ValueError(f"two feeds are called {name!r}")
-        FEEDS[name] = missed
+        FEEDS[name] = Feed(missed, ready)
         return missed
 
     return declare
 
 
-def channel_of(part: str) -> str | None:
-    """The channel of a part that is a feed, None for another part. Raises Problem 404 for a feed that is none."""
-    if not part.startswith(PREFIX):
-        return None
-    _known(part.removeprefix(PREFIX))
-    return part
+def find(part: str) -> Feed | None:
+    """The feed that a part of an open page is, whose name is its channel's too; None for another part. Raises Problem 404 for
+    a feed that is none."""
+    return _known(part.removeprefix(PREFIX)) if part.startswith(PREFIX) else None
 
 
 @bp.get("/<name>")
 @access.scope("read")
 def missed(name: str) -> Response:
-    came = _known(name)(request.args.get("after", ""), request.args)
+    came = _known(name).missed(request.args.get("after", ""), request.args)
     metrics.DASHBOARD_REFRESH.labels(panel=f"{PREFIX}{name}").inc()
     response = jsonify({"feed": name, "rows": came.rows, "skipped": came.skipped, "after": came.after})
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _known(name: str) -> Missed:
+def _known(name: str) -> Feed:
     if name not in FEEDS:
         raise Problem(404, "No such feed", f"part: no list that grows is called {name[:80]!r}.")
     return FEEDS[name]

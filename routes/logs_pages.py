@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 
 from core import access
 from routes import log_view, site
@@ -12,8 +14,12 @@ from routes.feeds import Rows, feed
 from routes.log_view import RANGES
 from services import logs_service
 from services.log_model import LEVELS
+from services.log_tail import LogTail
 
 bp = Blueprint("logs_pages", __name__, url_prefix="/dashboard/logs")
+
+TAIL_S = 1.0
+"""How long a stream waits until new lines are followed. A page that was told so too soon asks again with the next line."""
 
 
 @bp.get("", strict_slashes=False)
@@ -47,7 +53,12 @@ def viewer(query: Mapping[str, str], *, compact: bool = False) -> dict[str, obje
     }
 
 
-@feed("logs")
+def _tail() -> Callable[[], None]:
+    tail = cast(LogTail, current_app.extensions["headway.log_tail"])
+    return partial(tail.wait, TAIL_S)
+
+
+@feed("logs", ready=_tail)
 def missed(after: str, query: Mapping[str, str]) -> Rows:
     chosen = log_view.read({name: query[name] for name in ("level", "source", "q") if name in query})
     page, newest = log_view.missed(chosen, log_view.line_id_of("after", after) if after else None)

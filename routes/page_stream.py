@@ -7,6 +7,7 @@ comes to it once `feed` has said that it is heard. Besides, all pages hear a `pu
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import cast
 
@@ -41,7 +42,7 @@ def stream() -> Response:
         )
     if tags and len(tags) != len(names):
         raise Problem(422, "Which tags?", "tag: send one behind each part, empty where there is none, or none at all.")
-    growing = [channel for name in dict.fromkeys(names) if (channel := feeds.channel_of(name))]
+    growing = {name: found.ready() for name in names if (found := feeds.find(name))}
     parts = {name: part_of(name) for name in names if name not in growing}
     pusher = cast(Pusher, current_app.extensions["headway.pusher"])
     shown = dict(zip(names, tags, strict=False))
@@ -50,14 +51,16 @@ def stream() -> Response:
             channels=(PAGE, *growing, *(part.channel for part in parts.values())),
             transport="page",
             limit=2 * MOST_PARTS,
-            first=lambda: [*map(_joined, growing), *pusher.watch(parts.values(), shown)],
+            first=lambda: [*pusher.watch(parts.values(), shown), *_heard(growing)],
         )
     )
 
 
-def _joined(channel: str) -> Frame:
-    """That a feed is heard from now on: what came before it, the page asks for."""
-    return Frame(sse.event({"feed": channel.removeprefix(feeds.PREFIX)}, name="feed"), keep=True)
+def _heard(growing: Mapping[str, Callable[[], None]]) -> Iterator[Frame]:
+    """That feeds are heard from now on: what came before, the page asks for."""
+    for name, wait in growing.items():
+        wait()
+        yield Frame(sse.event({"feed": name.removeprefix(feeds.PREFIX)}, name="feed"), keep=True)
 
 
 def part_of(name: str) -> Part:

@@ -45,6 +45,7 @@ class LogTail:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._at: Id | None = None
+        self._follows = threading.Event()
         for channel in (LINES, ROWS):
             site.hub.when_joined(channel, self.listen)
 
@@ -55,6 +56,10 @@ class LogTail:
                 self._thread = threading.Thread(target=self._run, name="headway-log-tail", daemon=True)
                 self._thread.start()
 
+    def wait(self, timeout_s: float) -> None:
+        """Until it follows: who listens gets what comes from then on. Not for longer than this, such as while the store is away."""
+        self._follows.wait(timeout_s)
+
     def _run(self) -> None:
         store = reader(self._site.store.url, timeout_s=BLOCK_MS / 1000 + 2)
         self._at, knows_place, failing = None, False, False
@@ -62,6 +67,7 @@ class LogTail:
             try:
                 if not knows_place:
                     self._begin(store)
+                    self._follows.set()
                 self._step(store)
                 knows_place, failing = True, False
             except Exception as fault:
@@ -77,6 +83,7 @@ class LogTail:
             if self._site.hub.listeners(LINES) or self._site.hub.listeners(ROWS):
                 return True
             self._thread = None
+            self._follows.clear()
             return False
 
     def _begin(self, store: redis.Redis) -> None:
