@@ -15,7 +15,7 @@ from services import jobs_service
 from services.job_rules import FINAL, STATUSES, Status
 
 MOST_AGENTS = 50
-"""Agents of which the jobs by status are told one by one; the rest counts under `other`."""
+"""Agents of which the jobs by status are told one by one, besides those that alerts name; the rest counts under `other`."""
 BOUNDS_S = ("0.1", "0.5", "1", "5", "15", "60", "300", "1800", "7200", "inf")
 OTHER = "other"
 
@@ -80,11 +80,14 @@ def finished(site: Site) -> tuple[dict[str, Finished], int]:
 def _jobs(site: Site, counts: dict[Status, int]) -> Metric:
     jobs = GaugeMetricFamily("headway_jobs", "Jobs in the store.", labels=("agent", "status"))
     rest = Counter[str](counts)
-    for seen in jobs_service.agents(site, MOST_AGENTS):
-        if seen.agent != OTHER:
+    seen = {each.agent: {status: getattr(each, status) for status in STATUSES} for each in jobs_service.agents(site, MOST_AGENTS)}
+    watched = {rule.agent for rule in site.config.alerts if rule.agent is not None}
+    seen |= {agent: jobs_service.counts(site, agent) for agent in sorted(watched - seen.keys())}
+    for agent, by_status in seen.items():
+        if agent != OTHER:
             for status in STATUSES:
-                jobs.add_metric((seen.agent, status), getattr(seen, status))
-                rest[status] -= getattr(seen, status)
+                jobs.add_metric((agent, status), by_status[status])
+                rest[status] -= by_status[status]
     if any(rest[status] > 0 for status in STATUSES):
         for status in STATUSES:
             jobs.add_metric((OTHER, status), max(0, rest[status]))

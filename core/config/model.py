@@ -103,6 +103,11 @@ class Alert(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "fo
     """Unset: each channel that takes this level."""
     link: Link | None = None
 
+    @property
+    def agent(self) -> str | None:
+        """The agent whose jobs it is about; None where it is about all, or about none."""
+        return getattr(self.when, "agent", None)
+
 
 class Redaction(Struct, frozen=True, forbid_unknown_fields=True):
     """What is taken out of log lines before they are stored: a regular expression, and what stands there then."""
