@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -112,9 +111,3 @@ def _duration(seconds: float) -> str:
 def _literal(text: str) -> str:
     """A text in which Prometheus finds no template."""
     return text.replace("{{", '{{"{{"}}')
-
-
-def agents(rules: Iterable[Alert]) -> tuple[str, ...]:
-    """The agents whose jobs rules are about, which metrics tell of one by one."""
-    named = (getattr(rule.when, "agent", None) for rule in rules)
-    return tuple(dict.fromkeys(agent for agent in named if agent))

@@ -80,7 +80,10 @@ def finished(site: Site) -> tuple[dict[str, Finished], int]:
 def _jobs(site: Site, counts: dict[Status, int]) -> Metric:
     jobs = GaugeMetricFamily("headway_jobs", "Jobs in the store.", labels=("agent", "status"))
     rest = Counter[str](counts)
-    seen = {each.agent: {status: getattr(each, status) for status in STATUSES} for each in jobs_service.agents(site, MOST_AGENTS)}
+    seen = {
+        each.agent: {status: getattr(each, status) for status in STATUSES}
+        for each in jobs_service.agents(site, MOST_AGENTS)
+    }
     watched = {rule.agent for rule in site.config.alerts if rule.agent is not None}
     seen |= {agent: jobs_service.counts(site, agent) for agent in sorted(watched - seen.keys())}
     for agent, by_status in seen.items():

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 
 from core import config
 from core.site import Site
-from services import alert_rules_file
-from tests.services.reports import create, told
+from services import alert_rules_file, job_metrics_service
+from tests.services.reports import batch, create, told
 
 HOSTILE = 'a "quoted" {{ .Labels }} {{{ }} \\ $value\n- alert: injected\n# \u202e <script>'
 TARGETS = '[[targets]]\nname = "shop"\nurl = "https://shop.example/metrics"\n'
@@ -180,3 +180,13 @@ def test_the_metrics_that_rules_name_are_exported(site: Site, client: FlaskClien
         "headway_redis_latency_seconds", "headway_alerts", "headway_alerts_muted",
     ):  # fmt: skip
         assert name in exported, name
+
+
+def test_an_agent_that_a_rule_names_is_in_the_metrics_however_many_others_came_later(site: Site) -> None:
+    text = '[[alerts]]\nid = "a"\nwhen = { kind = "queue_depth", above = 1, agent = "quiet" }'
+    create(site, agent="quiet")
+    batch(site, *({"id": f"job-{n}", "agent": f"agent-{n}"} for n in range(job_metrics_service.MOST_AGENTS + 5)))
+    jobs = next(each for each in job_metrics_service.families(declared(site, text)) if each.name == "headway_jobs")
+    told_of = {(one.labels["agent"], one.labels["status"]): one.value for one in jobs.samples}
+    assert told_of["quiet", "queued"] == 1
+    assert told_of["other", "queued"] == 5
