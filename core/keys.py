@@ -48,7 +48,7 @@ EVENTS = Key(
     "events",
     "stream",
     "apply, agent, notifications",
-    "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a, a notification's in n",
+    "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a, a notification's in n, an alert's in k",
 )
 
 # Notifications. Written by the part `notifications`, which the scripts that use it share.
