@@ -57,7 +57,8 @@ def check(site: Site) -> None:
     sources = Sources(site, now, watch)
     changes = [change for rule in site.config.alerts if (change := _checked(rule, kept, sources))]
     changes += _removed(site, kept, now)
-    if changes or watch.checked - kept.watch.checked >= WRITE_S or kept.watch == watch:
+    begins = kept.watch == watch
+    if changes or begins or watch.checked - kept.watch.checked >= WRITE_S:
         _write(
             site, changes, w=alert_watch.encode(watch).decode(), before=int((now - site.config.retention.alerts) * 1000)
         )
