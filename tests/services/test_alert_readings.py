@@ -150,11 +150,14 @@ def test_agents_past_the_bound_of_names_are_not_taken_for_idle(site: Site) -> No
 
 
 def test_a_tile_is_read_by_its_last_good_value(site: Site) -> None:
+    source = '{ kind = "sql", query = "select 1", url = "sqlite:///x" }'
+    site = replace(site, config=parse(f'[[tiles]]\nid = "users"\nsource = {source}', {}))
     kind = 'kind = "tile", tile = "{}", above = 1'
     assert reading(site, kind.format("nothing")) == Reading(unknown="there is no tile nothing")
     assert reading(site, kind.format("users")) == Reading(unknown="the tile has no value yet")
-    tiles_service.set_value(site, "users", 12.5)
+    tiles_service.note_value(site, "users", 12.5, 0.1)
     assert reading(site, kind.format("users")) == Reading(12.5)
+    assert reading(site, 'kind = "tile_unavailable", tile = "users"') == Reading(0)
     tiles_service.note_failure(site, "users", "it hangs", 1.0)
     assert reading(site, kind.format("users")).unknown == "the tile is unavailable: it hangs"
     assert reading(site, 'kind = "tile_unavailable", tile = "users"') == Reading(1)
