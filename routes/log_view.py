@@ -27,7 +27,8 @@ MOST_TEXT = 200
 
 @dataclass(frozen=True)
 class Filter:
-    """Which lines. `range` is how far back from now; `since` and `until` are times of day in `zone`, as the form says them."""
+    """Which lines. `range` is how far back from now; `since`, which goes before it, and `until` are times in `zone`, as the form
+    says them."""
 
     level: Level | None = None
     source: str = ""
@@ -64,7 +65,9 @@ class Filter:
     def asked(self) -> LogQuery:
         """Raises Problem 422 for a time that can't be read."""
         span = RANGES.get(self.range)
-        since = site().clock() - span if span else _moment("since", self.since, self.zone)
+        since = _moment("since", self.since, self.zone)
+        if since is None and span:
+            since = site().clock() - span
         return LogQuery(
             source=self.source or None,
             level=self.level,

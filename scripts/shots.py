@@ -13,7 +13,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 WIDTHS = (1440, 768, 390)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PAGES = {"observability": "/dashboard/observability", "jobs": "/dashboard/jobs"}
+PAGES = {
+    "observability": "/dashboard/observability",
+    "jobs": "/dashboard/jobs",
+    "admin": "/dashboard/admin",
+    "logs": "/dashboard/logs",
+}
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 

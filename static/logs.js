@@ -45,7 +45,7 @@ class Viewer {
     this.#root = root;
     const form = root.querySelector("[data-view-filter]");
     const zone = form.querySelector("[data-zone]");
-    if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (zone && !form.elements.since.value && !form.elements.until.value) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#filter(form, 0);
