@@ -1,7 +1,7 @@
 """Lists of open pages that grow. The page's stream brings their rows, as events `rows` of the channel `feed:NAME`; here is
 what a page missed of them, and all of it for a page without a stream.
 
-    @feed("logs")
+    @feed("logs", ready=following)
     def missed(after: str, query: Mapping[str, str]) -> Rows: ...
 """
 

@@ -1,4 +1,4 @@
-"""The page of log lines, what it asks for while it is open, and the part of a job's page that shows that job's lines."""
+"""The page of log lines, and what an open viewer asks for: its lines under another filter, and what it missed."""
 
 from __future__ import annotations
 
