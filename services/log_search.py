@@ -90,7 +90,7 @@ def _walk(site: Site, query: LogQuery, wanted: _Wanted) -> Iterator[list[Found]]
     newest = "+"
     if query.before is not None:
         ms, seq, place = query.before
-        newest = f"{ms}-{seq}" if place else f"({ms}-{seq}"
+        newest = f"{ms}-{seq}" if place or (ms, seq) == (0, 0) else f"({ms}-{seq}"  # the store knows nothing before 0-0
     oldest = "-"
     if query.since is not None:
         oldest = str(max(0, wanted.since_ms - SKEW_MS))

@@ -56,9 +56,7 @@ local function add(record)
   set(record, text(sum))
 end
 
-local function repeats()
-  return call.once and not redis.call('SET', root .. '@TILE_INCREMENT@' .. call.i .. ':' .. call.once, 1, 'NX', 'EX', 900)
-end
+local named = call.once and root .. '@TILE_INCREMENT@' .. call.i .. ':' .. call.once
 
 local function fail(record)
   record.why, record.since, record.fails = call.why, record.since or call.now, (record.fails or 0) + 1
@@ -74,9 +72,10 @@ end
 local outcome, other = admit()
 if outcome ~= 'stored' then return {outcome, '', other or ''} end
 local record, fault = read(), nil
-if call.o == 'add' and repeats() then return {'stored', cmsgpack.pack(record), ''} end
+if named and redis.call('EXISTS', named) == 1 then return {'stored', cmsgpack.pack(record), ''} end
 if call.o == 'set' then set(record, call.v) elseif call.o == 'add' then fault = add(record) else fail(record) end
 if fault then return {fault, '', ''} end
+if named then redis.call('SET', named, 1, 'EX', 900) end
 if call.most then redis.call('SADD', undeclared, call.i) end
 record.at, record.took = call.now, call.took
 local packed = cmsgpack.pack(record)

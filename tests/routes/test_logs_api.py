@@ -163,6 +163,14 @@ def test_a_wrong_query_is_422_and_names_its_field(client: FlaskClient, query: st
     assert problem(client.get(f"{API}?{query}"), 422)["field"] == query.partition("=")[0]
 
 
+def test_before_the_first_id_and_behind_the_last_there_is_nothing(client: FlaskClient) -> None:
+    send(client, {"message": "only"})
+    last = "-".join(["9" * 15, "9" * 15, "9" * 5])
+    for source in ({}, {"source": "default"}):
+        assert messages(client, cursor="0-0-0", **source) == messages(client, after=last, **source) == []
+        assert messages(client, cursor=last, **source) == messages(client, after="0-0-0", **source) == ["only"]
+
+
 def test_lines_are_downloaded_as_text_under_a_safe_name(client: FlaskClient) -> None:
     source = '../a"b\u202e<x>'
     send(client, {"message": "<script>\nx", "source": source}, {"message": "other"})

@@ -31,3 +31,10 @@ def test_a_name_that_is_none_is_refused_and_nothing_is_added(client: FlaskClient
         refused = add(client, "orders", 3, odd)
         assert (refused.status_code, "Idempotency-Key" in refused.json["detail"]) == (400, True)
     assert client.get(f"{API}/orders").status_code == 404
+
+
+def test_a_repeat_of_a_named_increment_that_was_refused_is_refused_again(client: FlaskClient) -> None:
+    assert add(client, "orders", 1e308).status_code == 200
+    for _ in range(2):
+        assert add(client, "orders", 1e308, "a").status_code == 422
+    assert add(client, "orders", 1, "a").status_code == 200
