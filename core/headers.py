@@ -56,7 +56,8 @@ LEAVE_BEFOREHAND: list[Header] = [
     ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"),
     (
         "Access-Control-Allow-Headers",
-        "Authorization, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, X-CSRF-Token, X-Requested-With",
+        "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-CSRF-Token, "
+        "X-Requested-With",
     ),
     ("Access-Control-Max-Age", "600"),
 ]
