@@ -56,7 +56,7 @@ class Lane:
 
     def wake(self) -> None:
         """Send what is due, unless this is being done, or the channel rests."""
-        if self._ending or self._site.clock() < self._rests_until or (self._is_busy() and not self._give_up_thread()):
+        if self._ending or self._rests() or (self._is_busy() and not self._give_up_thread()):
             return
         self._moved_at = time.monotonic()
         self._thread = threading.Thread(
@@ -70,6 +70,10 @@ class Lane:
     def join(self, within_s: float) -> None:
         if self._thread is not None:
             self._thread.join(max(0.0, within_s))
+
+    def _rests(self) -> bool:
+        """Not for longer than it was meant to, though the clock was set back."""
+        return 0 < self._rests_until - self._site.clock() <= 2 * REST_S
 
     def _is_busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()

@@ -187,6 +187,17 @@ def test_a_channel_that_just_failed_rests_whatever_comes_for_it(hook: Receiver, 
     assert len(hook.came) == 2
 
 
+def test_a_clock_that_is_set_back_makes_no_channel_rest_for_longer(hook: Receiver, post: Callable[..., Post]) -> None:
+    site = post(ops(hook))
+    hook.statuses = [500]
+    site.note()
+    site.run()
+    site.later(-3600)
+    site.note("later")
+    site.run()
+    assert [came.title for came in hook.came] == ["hello", "later"]
+
+
 def test_one_that_keeps_failing_does_not_keep_the_others_back(hook: Receiver, post: Callable[..., Post]) -> None:
     site = post(ops(hook))
     ids = [site.note("one"), site.note("two")]
