@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from flask import Flask
 
@@ -86,6 +87,55 @@ DUTIES = (
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
     Duty("former-targets", every_s=600, run=targets_service.forget_former),
 )
+"""Besides those that hold something between their runs."""
+
+DECODERS = {
+    "e": job_events.decode,
+    "a": agent_events.decode,
+    "n": notification_events.decode,
+    "k": alert_events.decode,
+}
+"""By the field that an event stands in."""
+
+FAMILIES = (
+    alert_metrics_service.families,
+    job_metrics_service.families,
+    tile_metrics_service.families,
+    target_metrics_service.families,
+    notification_metrics.families,
+    log_metrics.families,
+)
+
+VIEWS = (
+    admin,
+    agents_pages,
+    agents,
+    alerts_api,
+    alerts_pages,
+    auth,
+    dashboard,
+    feeds,
+    health,
+    job_logs,
+    jobs,
+    live_metrics,
+    log_drain,
+    logs_api,
+    logs_pages,
+    metrics_text,
+    notification_list,
+    notifications_api,
+    notifications_pages,
+    otlp,
+    page_stream,
+    panels_api,
+    progress_api,
+    queue_api,
+    stats_stream,
+    tickets,
+    tiles_api,
+    uploads,
+)
 
 
 def create_app(settings: Settings | None = None, declared: Config | None = None) -> Flask:
@@ -96,74 +146,42 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     app = Flask(__name__)
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
-    bus = Bus(
-        store,
-        {"e": job_events.decode, "a": agent_events.decode, "n": notification_events.decode, "k": alert_events.decode},
-    )
+    bus = Bus(store, DECODERS)
     site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
     app.extensions["headway"] = site
-    pollers = (
-        Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
-        Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
-    )
-    sender = Sender(site)
-    sending = Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end)
-    app.extensions["headway.duties"] = (*DUTIES, *pollers, sending)
+    app.extensions["headway.duties"] = _duties(site)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
-    log_rows = app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
-    app.extensions["headway.log_tail"] = LogTail(site, log_rows)
-    progress = app.extensions["headway.progress"] = ProgressStreams(site)
-    site.fleet.streams = progress.by_stream
-    live = app.extensions["headway.live"] = LiveMetrics(site)
-    stats = app.extensions["headway.stats"] = StatsStream(site)
-    pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
-    for listener in (Announcer(site.hub), progress, live, stats, pusher):
-        bus.listen(listener)
+    _listen(app, site)
 
     problems.install(app)
     access.install(app, site)
     socketio.install(app, site)
-    metrics.install(
-        app,
-        site,
-        alert_metrics_service.families,
-        job_metrics_service.families,
-        tile_metrics_service.families,
-        target_metrics_service.families,
-        notification_metrics.families,
-        log_metrics.families,
-    )
-    for blueprint in (
-        admin.bp,
-        agents_pages.bp,
-        agents.bp,
-        alerts_api.bp,
-        alerts_pages.bp,
-        auth.bp,
-        dashboard.bp,
-        feeds.bp,
-        health.bp,
-        job_logs.bp,
-        jobs.bp,
-        live_metrics.bp,
-        log_drain.bp,
-        logs_api.bp,
-        logs_pages.bp,
-        metrics_text.bp,
-        notification_list.bp,
-        notifications_api.bp,
-        notifications_pages.bp,
-        otlp.bp,
-        page_stream.bp,
-        panels_api.bp,
-        progress_api.bp,
-        queue_api.bp,
-        stats_stream.bp,
-        tickets.bp,
-        tiles_api.bp,
-        uploads.bp,
-    ):
-        app.register_blueprint(blueprint)
+    metrics.install(app, site, *FAMILIES)
+    for views in VIEWS:
+        app.register_blueprint(views.bp)
     if settings.dev:
         app.register_blueprint(dev.bp)
     return app
+
+
+def _duties(site: Site) -> tuple[Duty, ...]:
+    sender = Sender(site)
+    return (
+        *DUTIES,
+        Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
+        Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
+        Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end),
+    )
+
+
+def _listen(app: Flask, site: Site) -> None:
+    """What makes frames of what the bus and the logs tell, for streams and open pages."""
+    log_rows = app.extensions["headway.log_rows"] = _log_rows.rows(app.jinja_env)
+    tail = app.extensions["headway.log_tail"] = LogTail(site, log_rows)
+    progress = app.extensions["headway.progress"] = ProgressStreams(site)
+    site.fleet.streams = progress.by_stream
+    live = app.extensions["headway.live"] = LiveMetrics(site)
+    stats = app.extensions["headway.stats"] = StatsStream(site, partial(tail.wait, 1.0))
+    pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
+    for listener in (Announcer(site.hub), progress, live, stats, pusher):
+        site.bus.listen(listener)
