@@ -25,6 +25,8 @@ MOST_LINES = 500
 MOST_CHUNK_BYTES = 256 * 1024
 PACKED_FROM = 400
 """Bytes; shorter chunks hardly shrink."""
+MOST_PLACE = 99_999
+"""No line stands there: behind all of its chunk."""
 _ID = re.compile(r"(\d{1,15})-(\d{1,15})-(\d{1,5})", re.ASCII)
 _pack = msgspec.msgpack.Encoder().encode
 

@@ -20,7 +20,7 @@ from core.site import Site
 from core.store import StoreError, reader
 from services import log_chunks
 from services.log_chunks import Found, Reference
-from services.log_model import LogLine, as_json
+from services.log_model import MOST_PLACE, LineId, LogLine, as_json
 
 log = logging.getLogger("headway.logs")
 
@@ -98,13 +98,17 @@ class LogTail:
         came, references = self._read(store, BLOCK_MS)
         if not came:
             return
-        time.sleep(GATHER_S)
-        for _ in range(MOST_READS):
-            more, further = self._read(store, None)
-            references += further
-            if more < AT_ONCE:
-                break
-        lines = self._newest(references)
+        try:
+            time.sleep(GATHER_S)
+            for _ in range(MOST_READS):
+                more, further = self._read(store, None)
+                references += further
+                if more < AT_ONCE:
+                    break
+            lines = self._newest(references)
+        except StoreError:
+            self._at = since  # what was not read goes out once it can be
+            raise
         skipped = sum(one.head.count for one in references) - len(lines)
         if lines:
             self._publish(lines, skipped, since)
@@ -138,7 +142,8 @@ class LogTail:
         """`since` is the chunk behind which they come: a page that has not come so far asks for what it missed."""
         hub = self._site.hub
         if hub.listeners(LINES):
-            hub.publish({LINES: [Frame(sse.event(as_json(line), name="log")) for line in lines]})
+            frames = [Frame(sse.event(as_json(line), name="log")) for line in lines]
+            hub.publish({LINES: [*_left_out(skipped, since, lines[0]), *frames]})
         if hub.listeners(ROWS):
             rows = self._render(lines)
             data = {
@@ -149,3 +154,11 @@ class LogTail:
                 "after": str(lines[-1].id),
             }
             hub.publish({ROWS: [Frame(sse.event(data, name="rows"))]})
+
+
+def _left_out(skipped: int, since: Id | None, first: LogLine) -> list[Frame]:
+    """What tells programs of lines that do not come to them, and between which two ids to ask for those; nothing where all come."""
+    if not skipped:
+        return []
+    between = {"after": str(LineId(*(since or START), MOST_PLACE)), "cursor": str(first.id)}
+    return [Frame(sse.event({"lines": skipped, **between}, name="skipped"))]

@@ -5,7 +5,7 @@ Lines of logs come onto the same channel from who follows them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core import sse
@@ -28,12 +28,19 @@ LIMIT = 256
 class StatsStream:
     """One a process. Values are read once for all who listen, and while nobody does, not at all."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, await_lines: Callable[[], None] = lambda: None) -> None:
+        """`await_lines` waits until who has joined hears each new line of a log, for a second or so at most."""
         self._site = site
+        self._await_lines = await_lines
         self._ticks = Ticks(site.hub, CHANNEL, "stats", EVERY_S, lambda: snapshot(site))
 
     def stream(self) -> Source:
-        return Source((CHANNEL,), limit=LIMIT, first=self._ticks.first, missed=notification)
+        return Source((CHANNEL,), limit=LIMIT, first=self._first, missed=notification)
+
+    def _first(self) -> list[Frame]:
+        """The values. From then on every line comes, and each notification did before."""
+        self._await_lines()
+        return self._ticks.first()
 
     def entries(self, entries: Sequence[Entry]) -> None:
         """What the bus tells, in order."""

@@ -9,13 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 
 from core.hub import Hub
 from core.queued import QueuedClient
 from core.site import Site
 from core.store import Store
-from services import log_tail
+from services import log_chunks, log_model, log_tail, logs_service
 from services.log_tail import LINES, ROWS, LogTail
+from services.logs_service import LogQuery
 from tests.conftest import Valkey, wait_until
 from tests.services.log_lines import line, of_job, store
 
@@ -104,6 +106,37 @@ def test_of_too_many_lines_the_newest_are_shown_and_the_others_counted(site: Sit
     (_, data), *_ = events(client)
     assert data["rows"] == [f"<li>{number}</li>" for number in range(800, 1000)]
     assert data["skipped"] == 800
+
+
+def test_programs_are_told_of_lines_that_are_left_out_and_can_ask_for_just_those(site: Site, listen: Listen) -> None:
+    client = listen(LINES)
+    store(site, line("first"))
+    wait_until(lambda: client.waiting == 1, what="the first line")
+    store(site, *(line(f"{number}") for number in range(500)))
+    wait_until(lambda: client.waiting == 202, what="the newest lines")
+    _, (name, left_out), *newest = events(client)
+    assert name == "skipped"
+    assert [one["message"] for _, one in newest] == [f"{number}" for number in range(300, 500)]
+    after, cursor = (log_model.line_id(left_out[way]) for way in ("after", "cursor"))
+    asked = logs_service.search(site, LogQuery(after=after, before=cursor, limit=1000))
+    assert left_out["lines"] == 300
+    assert [one.message for one in asked.lines] == [f"{number}" for number in reversed(range(300))]
+
+
+def test_lines_that_could_not_be_read_go_out_once_they_can_be(
+    site: Site, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, faults, fetch = listen(LINES), [redis.TimeoutError("slow")], log_chunks.fetch
+
+    def failing(*given: Any, **named: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return fetch(*given, **named)
+
+    monkeypatch.setattr(log_chunks, "fetch", failing)
+    store(site, line("one"))
+    wait_until(lambda: client.waiting, what="the line")
+    assert [one["message"] for _, one in events(client)] == ["one"]
 
 
 def test_a_line_never_begins_a_field_of_the_stream(site: Site, listen: Listen) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Flask
 from msgspec import structs
 
 from core.queued import QueuedClient
 from core.site import Site
 from core.store import Store
 from services import notifications_service, stats_stream, tiles_service
+from services.log_tail import LogTail
 from services.notification_model import NewNotification
 from services.stats_stream import CHANNEL, StatsStream, nested, snapshot
 from tests.conftest import Valkey, wait_until
+from tests.services.log_lines import line, store
 from tests.services.told_tiles import NOW, at, declaring
 
 Listen = Callable[[StatsStream], QueuedClient]
@@ -109,6 +113,17 @@ def test_two_thousand_who_listen_share_one_snapshot_a_tick(
     ticks = {tick["n"] for client in clients for tick in said(client)}
     assert ticks == set(range(1, max(ticks) + 1))
     assert seen >= max(ticks) >= 3
+
+
+def test_who_has_the_first_values_hears_every_line_from_then_on(
+    app: Flask, site: Site, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = LogTail._begin
+    monkeypatch.setattr(LogTail, "_begin", lambda tail, store: time.sleep(0.2) or begin(tail, store))
+    client = listen(app.extensions["headway.stats"])
+    store(site, line("at once"))
+    wait_until(lambda: client.waiting > 1, what="the line")
+    assert said(client)[1]["message"] == "at once"
 
 
 def test_while_nobody_listens_nothing_is_read_and_who_comes_then_gets_fresh_values(
