@@ -96,6 +96,7 @@ LOGS = Key("logs:", "stream", "log", "[retention] logs and logs_mb: a source's l
 LOG_INDEX = Key("log-index", "stream", "log", "as LOGS: of each chunk of any source its head, under the same id")
 LOG_BYTES = Key("log-bytes", "hash", "log", "as LOGS: how many bytes each source takes")
 LOG_LINES = Key("log-lines", "hash", "log", "as LOGS: how many lines each source has")
+LOG_ROOM = Key("log-room", "string", "log", "while the store has a limit: bytes of it that logs may take")
 LOG_LABELS = Key("log-labels", "set", "log", "for ever: the sources that metrics name, bounded")
 LOG_JOB = Key("log-job:", "list", "log", "[retention] logs: the last lines of AGENT/ID, 500 or 64 KiB")
 LOG_JOBS = Key("log-jobs", "zset", "log", "as LOG_JOB: jobs with lines by when the last one came, in ms")

@@ -11,6 +11,7 @@ from typing import Any
 from core import keys, positions
 from core.metrics import LOG_LINES
 from core.site import Site
+from services import log_room
 from services.log_model import (
     LEVELS,
     MOST_CHUNK_BYTES,
@@ -76,8 +77,9 @@ def append(site: Site, lines: Sequence[NewLine], frame: str | None = None) -> bo
 def retain(site: Site) -> int:
     """Let go what `[retention]` no longer keeps; how many chunks and lists went. Raises redis.RedisError."""
     before_ms, gone = int((site.clock() - site.config.retention.logs) * 1000), 0
+    call = {"before": max(1, before_ms), "room": log_room.room(site, total_bytes(site))}
     for _ in range(MOST_STEPS):
-        step = int(_run(site, {"before": max(1, before_ms)})[1])
+        step = int(_run(site, dict(call))[1])
         gone += step
         if step < STEP:
             break

@@ -6,7 +6,8 @@
 --   frame = a name, frame_s: where one of this name was stored in the last so many seconds, nothing is stored,
 --   most = how many bytes stay of all sources, most_jobs = and of all jobs' own lists; the largest source gives first, and the
 --     job that was silent longest,
---   before = ms: what came before that goes, step = how many chunks and lists may go at most}.
+--   before = ms: what came before that goes; room = how many bytes of the store's own limit logs may take from now on, nil where
+--     it has none; step = how many chunks and lists may go at most}.
 -- Answers {'stored' or 'repeated', how many chunks and lists went, under which name each chunk's lines are counted …}.
 
 local root = KEYS[1]
@@ -16,11 +17,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local MOST_SOURCES, OTHER = 200, 'other'
 local MOST_JOB_LINES, MOST_JOB_BYTES = 500, 64 * 1024
 local AT_ONCE = 16
-local CHUNK_BYTES, LINE_BYTES = 160, 16 -- what an entry costs besides what it says
+local CHUNK_BYTES, LINE_BYTES, LIST_BYTES = 160, 16, 200 -- what an entry, or a list, costs besides what it says
 
 local index, labels = root .. '@LOG_INDEX@', root .. '@LOG_LABELS@'
 local all_bytes, all_lines = root .. '@LOG_BYTES@', root .. '@LOG_LINES@'
 local jobs, job_bytes = root .. '@LOG_JOBS@', root .. '@LOG_JOB_BYTES@'
+local kept_room = root .. '@LOG_ROOM@'
 
 local sizes, sources, total, gone = {}, 0, 0, 0
 local kept = redis.call('HGETALL', all_bytes)
@@ -127,7 +129,7 @@ local function append_to_job(name, lines, ids)
   local had = tonumber(redis.call('HGET', job_bytes, name) or 0)
   if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
   local length = redis.call('LLEN', key)
-  local bytes = length > 0 and had or 0
+  local bytes = length > 0 and had or LIST_BYTES + 3 * #name
   for _, line in ipairs(lines) do
     local element = ids[line[1]] .. '-' .. line[2] .. ' ' .. ARGV[line[3]]
     length = redis.call('RPUSH', key, element)
@@ -142,6 +144,20 @@ local function append_to_job(name, lines, ids)
   redis.call('ZADD', jobs, now, name)
 end
 
+-- The room that the store has is noted for those that append.
+local function fit_into_room()
+  local room = call.room
+  if not call.before then room = tonumber(redis.pcall('GET', kept_room) or nil) end
+  if not room then return end
+  local share = math.min(1, room / (call.most + call.most_jobs))
+  call.most, call.most_jobs = math.floor(call.most * share), math.floor(call.most_jobs * share)
+end
+
+local function note_room()
+  if call.room then redis.pcall('SET', kept_room, call.room) else redis.call('DEL', kept_room) end -- a full store takes it later
+end
+
+fit_into_room()
 local frame = call.frame and root .. '@LOG_FRAME@' .. call.frame
 if frame and redis.call('EXISTS', frame) == 1 then return {'repeated', 0} end
 
@@ -174,5 +190,6 @@ while gone < call.step and tonumber(redis.call('HGET', job_bytes, '') or 0) > ca
   end
   forget_job(silent)
 end
+if call.before then note_room() end
 answer[2] = gone
 return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,9 @@ from core.store import Store
 from services import jobs_service, log_intake, logs_service
 from services.job_rules import NewJob
 from services.log_model import NewLine
+from services.log_room import PART
 from services.logs_service import LogQuery
+from tests.conftest import Valkey
 from tests.services.log_lines import NOW_MS, found, line, of_job, retaining, store
 
 DAY = 86_400.0
@@ -195,6 +198,48 @@ def test_a_job_may_be_named_before_it_exists_but_a_number_has_to_be_one(parted_s
     assert (real.message, real.job, real.job_id) == ("by number", number, "real")
     assert [one.message for one in logs_service.of_job(parted_site, "studio", "yet")] == ["to come"]
     assert [one.job for one in logs_service.search(parted_site, LogQuery()).lines] == ["yet", number]
+
+
+def noise(site: Site, chunks: int) -> None:
+    for number in range(chunks):
+        store(site, *(line(random_text(number, n)) for n in range(250)))
+
+
+def test_of_a_small_store_logs_take_a_part_and_give_way_to_what_else_is_kept(
+    own_valkey: Callable[..., Valkey], site: Site
+) -> None:
+    valkey = own_valkey("--maxmemory", "25mb")
+    limit, small = 25 * 1024**2, replace(site, store=Store(valkey.url))
+    logs_service.retain(small)
+    noise(small, 280)
+    assert limit / 6 < logs_service.total_bytes(small) <= limit / PART, "those that append keep to it"
+    for number in range(18):
+        small.store.redis.set(f"other-{number}", "x" * 1_000_000)
+    logs_service.retain(small)
+    assert logs_service.total_bytes(small) < limit * 0.1
+    assert jobs_service.create(small, NewJob()).job
+    small.store.redis.delete(*(f"other-{number}" for number in range(18)))
+    logs_service.retain(small)
+    noise(small, 100)
+    assert logs_service.total_bytes(small) > limit * 0.1, "there is room again"
+    small.store.redis.config_set("maxmemory", 0)
+    logs_service.retain(small)
+    noise(small, 200)
+    assert logs_service.total_bytes(small) > limit / PART
+    small.store.close()
+
+
+def test_what_is_counted_for_lists_of_jobs_is_about_what_they_take(
+    own_valkey: Callable[..., Valkey], site: Site
+) -> None:
+    mine = replace(site, store=Store(own_valkey().url))
+    store(mine, line("the script is known"))
+    before = int(mine.store.redis.info("memory")["used_memory"])  # type: ignore[index]
+    for turn in range(8):
+        store(mine, *(of_job("a line that says little", id=f"import-{turn}-{number}") for number in range(500)))
+    used = int(mine.store.redis.info("memory")["used_memory"]) - before  # type: ignore[index]
+    assert 0.6 < logs_service.total_bytes(mine) / used < 1.6
+    mine.store.close()
 
 
 def test_into_a_full_store_nothing_goes_and_old_lines_still_go(site: Site) -> None:
