@@ -90,7 +90,8 @@ def forget_modules() -> None:
 
     for name in [name for name in sys.modules if name.startswith("core.") and name not in OF_THE_WORKER]:
         del sys.modules[name]
-        delattr(core, name.partition(".")[2])
+        if name.count(".") == 1:
+            delattr(core, name.partition(".")[2])
 
 
 def _greet() -> str:

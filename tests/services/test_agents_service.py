@@ -164,7 +164,7 @@ class TestAgents:
         assert retention_service.run(site) == 0
         assert retention_service.run(later) == 1
         left = {str(key).partition("}:")[2] for key in site.store.redis.keys("headway:*")}
-        times = (keys.MINUTE.suffix, keys.HOUR.suffix)
+        times = (keys.MINUTE.suffix, keys.HOUR.suffix, keys.AGENT_MINUTE.suffix, keys.AGENT_HOUR.suffix)
         assert {key for key in left if not key.startswith(times)} == {"number", "events", "totals"}
 
     def test_an_agent_with_a_job_that_never_ended_keeps_all(self, site: Site) -> None:
