@@ -38,8 +38,8 @@ def readers() -> list[threading.Thread]:
 
 
 @pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    """No reading outlives its test."""
+def ended(site: Site) -> Iterator[None]:
+    """No reading outlives its test, nor the store that it asks."""
     yield
     wait_until(lambda: not readers(), what="the end of all readings")
 
