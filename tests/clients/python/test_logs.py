@@ -376,7 +376,7 @@ def test_in_a_fork_the_ends_of_jobs_wait_for_logs_that_are_not_taken_once(agent:
         return (507, {}, b"{}") if "level" in lines[0] else None
 
     with Answers(answer) as site, reporting_to(site.url) as reporter:
-        reporter.configure(read(site.url, "a-token", timeout=0.5))
+        reporter.configure(read(site.url, "a-token", timeout=5))
         reporter.generation = 1  # as after a fork
         logger = log(reporter)
         for number in range(10):
