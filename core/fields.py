@@ -67,6 +67,10 @@ def _in_words(text: str, kind: type[Any], fields: Any, whole: str) -> FieldError
 
 def _plain(what: str) -> str:
     """What msgspec says of a type, in words for people."""
+    if bound := re.fullmatch(r"Expected `([a-z]+)` (?:of length )?(<=|>=) (\S+)", what):
+        wanted, way, limit = bound.groups()
+        of = f" of {limit} characters" if wanted == "str" else f", {limit}"
+        return f"should be {WORDS.get(wanted, wanted)}{of} {'at most' if way == '<=' else 'or more'}"
     found = re.fullmatch(r"Expected `([a-z]+)[^`]*`, got `([a-z]+)`", what)
     if not found:
         return what[:1].lower() + what[1:].replace("`", "")

@@ -72,7 +72,9 @@ def _check(channel: Channel, path: str, schemes: frozenset[str]) -> None:
         raise FieldError(f"{path}.name", f"should be another: {PAGE} is the page itself, and always there")
     scheme = scheme_of(channel.url)
     if scheme not in schemes and scheme != NATIVE:
-        way = "which no channel may have" if scheme in NEVER else "name it in schemes of [outgoing] if it is meant"
+        if scheme in NEVER:
+            raise FieldError(f"{path}.url", f"begins with {scheme}://, which no channel may have")
+        way = "name it in schemes of [outgoing] if it is meant"
         raise FieldError(f"{path}.url", f"begins with {scheme}://, which is none of the usual kinds: {way}")
     for name in ("title", "body"):
         for field in FIELD.findall(getattr(channel, name)):

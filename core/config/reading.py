@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,7 @@ def held(settings: Settings, environ: Mapping[str, str]) -> Config:
 
 def parse(text: str, environ: Mapping[str, str], *, settings: Settings | None = None) -> Config:
     """A configuration's text, with `${NAME}` taken from the environment. Raises FieldError."""
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise FieldError("the file", f"is no TOML: {fault}") from fault
+    told = values.toml(text, "the file")
     try:
         return _checked(_filled(told, environ, ""), settings)
     except FieldError as fault:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,10 +20,7 @@ def parse_alert(text: str, config: Config) -> Alert:
     are not filled in, so that nobody reads the environment this way. Raises FieldError."""
     if len(text) > MOST_TEXT:
         raise FieldError("toml", f"should be {MOST_TEXT:,} characters at most")
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise FieldError("toml", f"is no TOML: {fault}") from fault
+    told = values.toml(text, "toml")
     try:
         (alert,) = check(Config, {"alerts": [_fields(told)]}, values.hook, whole="toml").alerts
         check_together(replace(config, alerts=(alert,)), None)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from core.fields import FieldError
+
+DEEPEST = 12
+"""Tables and lists within one another: more than anything in headway.toml has."""
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 Url = Annotated[
@@ -50,3 +55,21 @@ def hook(kind: type, value: Any) -> Any:
     if not 0 < value <= 366 * 86_400:
         raise ValueError("should be a span of time above 0, a year at most")
     return Seconds(value)
+
+
+def toml(text: str, whole: str) -> dict[str, Any]:
+    """What a text of TOML says; `whole` is what all of it is called. Raises FieldError, whatever the text is."""
+    deep = FieldError(whole, f"is nested too deeply: {DEEPEST} tables and lists within one another at most")
+    try:
+        told = tomllib.loads(text)
+    except RecursionError as fault:
+        raise deep from fault
+    except ValueError as fault:  # of a number with thousands of digits too
+        raise FieldError(whole, f"is no TOML: {fault}") from fault
+    level: list[Any] = [told]
+    for _ in range(DEEPEST):
+        level = [one for each in level for one in (each.values() if isinstance(each, dict) else each)]
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return told
+    raise deep

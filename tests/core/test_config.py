@@ -95,6 +95,9 @@ CHANNEL = '[[channels]]\nname = "c"\nurl = "json://x"\n'
 
 REFUSED = [
     ("x", "the file", "line|end of document"),
+    ("a = " + "[" * 500, "the file", "nested too deeply"),
+    (".".join("a" * 4000) + " = 1", "the file", "nested too deeply"),
+    ("a = " + "1" * 5000, "the file", "no TOML.*5000 digits"),
     ("tiles = 3", "tiles", "a list"),
     ("[[tile]]\nid = 'a'", "tile", "the fields are .*tiles"),
     ("[[tiles]]\ntitle = 'x'", "[[tiles]] number 1: id", "missing"),
@@ -111,6 +114,7 @@ REFUSED = [
     (TILE + "timeout = '2m'", "[[tiles]] a: timeout", "60s at most"),
     (TILE + "good = 'x'", "[[tiles]] a: good", "a number, and is text"),
     (TILE + "warn = nan", "[[tiles]] a: warn", "finite"),
+    (TILE + f"unit = '{'x' * 21}'", "[[tiles]] a: unit", "should be text of 20 characters at most"),
     (TILE + "warn = 10\nbad = 5", "[[tiles]] a: bad", "below warn"),
     (TILE + "better = 'higher'\ngood = 5\nbad = 10", "[[tiles]] a: bad", "above good"),
     ("".join(f'[[tiles]]\nid = "a{at}"\n' for at in range(201)), "tiles", "200 is the most"),

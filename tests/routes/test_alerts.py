@@ -207,6 +207,7 @@ def test_what_is_wrong_with_a_tried_rule_is_said_with_where(asking: FlaskClient,
     wrong = tried(asking, 'when = { kind = "queue_depth", above = "many" }')
     assert (wrong.status_code, wrong.json["field"]) == (422, "when.above")
     assert tried(asking, 3).status_code == 422
+    assert tried(asking, "a = " + "[" * 9_000).status_code == 422
     assert asking.post("/api/v1/alerts/try", data="x").status_code == 415
     page = asking.post(
         "/dashboard/alerts/try", data={"toml": f"when = {json.dumps(HOSTILE)}"}, headers={"Accept": "text/html"}
