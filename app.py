@@ -182,6 +182,6 @@ def _listen(app: Flask, site: Site) -> None:
     site.fleet.streams = progress.by_stream
     live = app.extensions["headway.live"] = LiveMetrics(site)
     stats = app.extensions["headway.stats"] = StatsStream(site, partial(tail.wait, 1.0))
-    pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock)
+    pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock, lambda: site.fleet.refused)
     for listener in (Announcer(site.hub), progress, live, stats, pusher):
         site.bus.listen(listener)

@@ -26,7 +26,7 @@ from prometheus_client.metrics_core import Metric
 
 from core import keys, series
 from core.series import Family
-from core.store import Store, StoreError, explain
+from core.store import Store, StoreError, explain, refuses_writes
 
 log = logging.getLogger("headway.fleet")
 
@@ -120,6 +120,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
+        self.refused: str | None = None
+        """Why the store takes nothing new although it can be read, in words; None where it does, or can't be read either."""
         self._away: str | None = None
         self._quiet_until = 0.0
         self._read_at = float("-inf")
@@ -189,6 +191,7 @@ class Fleet:
         if self._away is None:
             log.warning("Figures are kept in this process for now: %s", explain(error))
         self._away = explain(error)
+        self.refused = self._away if refuses_writes(error) else None
         self._quiet_until = time.monotonic() + QUIET_S
 
     def _flush_or_explain(self, *, leaving: bool = False) -> series.Reading:
@@ -204,7 +207,7 @@ class Fleet:
         except StoreError as error:
             self.rest(error)
         else:
-            self._away = None
+            self._away = self.refused = None
         return now
 
     def _new_batch(self, now: series.Reading) -> _Batch:

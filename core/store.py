@@ -117,6 +117,11 @@ def explain(error: Exception) -> str:
     return next((words for holds, words in causes if holds), "the store failed")
 
 
+def refuses_writes(error: Exception) -> bool:
+    """Whether the store takes nothing new, for want of room or as a replica, while it still answers reads."""
+    return full(error) or isinstance(error, ReadOnlyError)
+
+
 def full(error: Exception) -> bool:
     """Whether the store refuses writes for want of room, while it still answers reads."""
     return isinstance(error, OutOfMemoryError) or _said(error).startswith(("OOM", "MISCONF"))
@@ -127,4 +132,4 @@ def _said(error: Exception) -> str:
     return str(error).rpartition(" of pipeline caused error: ")[2]
 
 
-__all__ = ["PartitionsMismatch", "Store", "StoreError", "explain", "full"]
+__all__ = ["PartitionsMismatch", "Store", "StoreError", "explain", "full", "refuses_writes"]

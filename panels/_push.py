@@ -67,8 +67,9 @@ class _Watched:
 class Pusher:
     """One a process. It listens to the bus, and works only while pages watch."""
 
-    def __init__(self, hub: Hub, clock: Callable[[], float]) -> None:
-        self._hub, self._clock = hub, clock
+    def __init__(self, hub: Hub, clock: Callable[[], float], refused: Callable[[], str | None] = lambda: None) -> None:
+        """`refused` says why the store takes nothing new, None where it does."""
+        self._hub, self._clock, self._refused = hub, clock, refused
         self._changed = threading.Condition()
         self._watched: dict[str, _Watched] = {}
         self._by_topic: dict[str, set[_Watched]] = {}
@@ -185,7 +186,7 @@ class Pusher:
                 del self._by_topic[topic]
 
     def _pulse(self) -> Frame:
-        told = {"sent_ms": round(self._clock() * 1000), "every_s": PULSE_S}
+        told = {"sent_ms": round(self._clock() * 1000), "every_s": PULSE_S, "refused": self._refused()}
         return Frame(sse.event(told, name="pulse"), key="pulse")
 
     def _look(self, one: _Watched) -> None:

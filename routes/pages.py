@@ -75,6 +75,7 @@ def around() -> dict[str, Any]:
         "HTMX_CONFIG": HTMX_CONFIG,
         "now": site().clock,
         "store_reason": None,
+        "store_refuses": site().fleet.refused,
     }
 
 

@@ -3,7 +3,7 @@
 import { isFeed, startFeeds, takeRows } from "./feeds.js";
 import { forgetLag, noteLag } from "./lag.js";
 import { notes } from "./notify.js";
-import { inStep, parts, rests, sayUnavailable, showStanding, standing, unavailableNames } from "./standing.js";
+import { inStep, parts, rests, sayRefused, sayUnavailable, showStanding, standing, unavailableNames } from "./standing.js";
 import { Stream } from "./stream.js";
 import { sayClock } from "./times.js";
 import { toast } from "./toasts.js";
@@ -114,7 +114,8 @@ const HEARD = {
   open,
   lost: lose,
   part: show,
-  pulse({ lateMs }) {
+  pulse({ lateMs, refused }) {
+    sayRefused(refused);
     inStep();
     noteLag(lateMs);
   },

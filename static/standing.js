@@ -6,6 +6,7 @@ export const standing = {
   streaming: false, // the stream is open
   polling: false, // it is lost, and polls stand in for it
   trouble: null, // "offline", "signed-out", or "still" where a script did not load
+  refused: Boolean(document.querySelector("[data-banner=full]:not([hidden])")), // the store takes nothing new
 };
 const unavailable = new Map();
 
@@ -13,6 +14,9 @@ const TELLS = {
   live: "Updates come as they happen",
   polling: "Updates are asked for every few seconds until they can come by themselves again",
 };
+
+// What is wrong with the store, by banner; no news of it while nothing is heard at all.
+const STORES = { store: () => unavailable.size > 0, full: () => standing.refused };
 
 export const parts = () => [...document.querySelectorAll("[data-live]")];
 export const rests = (part) => "resting" in part.dataset;
@@ -43,8 +47,7 @@ export function showStanding() {
   }
   for (const banner of document.querySelectorAll("[data-banner]")) {
     const what = banner.dataset.banner;
-    const here = what === "store" ? unavailable.size > 0 && !standing.trouble : what === standing.trouble;
-    banner.hidden = !here;
+    banner.hidden = !(what in STORES ? STORES[what]() && !standing.trouble : what === standing.trouble);
   }
 }
 
@@ -64,8 +67,18 @@ export function sayUnavailable(name, reason) {
   if (reason) unavailable.set(name, reason);
   else unavailable.delete(name);
   const [said] = unavailable.values();
-  const words = document.querySelector("[data-banner=store] [data-reason]");
-  if (said && words) words.textContent = said[0].toUpperCase() + said.slice(1);
+  sayWhy("store", said);
+}
+
+// Why the store takes nothing new; no reason where it does.
+export function sayRefused(reason) {
+  standing.refused = Boolean(reason);
+  sayWhy("full", reason);
+}
+
+function sayWhy(banner, reason) {
+  const words = document.querySelector(`[data-banner=${banner}] [data-reason]`);
+  if (reason && words) words.textContent = reason[0].toUpperCase() + reason.slice(1);
 }
 
 export function unavailableNames() {

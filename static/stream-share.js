@@ -207,9 +207,9 @@ export class Share {
     }
   }
 
-  #hearPulse({ sent_ms, every_s }) {
+  #hearPulse({ sent_ms, every_s, refused }) {
     this.#silenceMs = 2000 * every_s + CHECK_MS;
-    this.#tellAll({ kind: "pulse", lateMs: Date.now() - sent_ms });
+    this.#tellAll({ kind: "pulse", lateMs: Date.now() - sent_ms, refused });
   }
 
   // Every tab shows them on its page, one of them as desktop notifications too.

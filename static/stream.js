@@ -2,7 +2,7 @@
 import { Share } from "./stream-share.js";
 
 const PATIENCE_MS = 10_000;
-const NAME = "headway-stream-2"; // another number where a tab and the worker say something new: both may be of two releases
+const NAME = "headway-stream-3"; // another number where a tab and the worker say something new: both may be of two releases
 const base = document.body.dataset.base;
 
 export class Stream {

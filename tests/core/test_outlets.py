@@ -52,7 +52,9 @@ def test_well_known_services_mail_and_webhooks_are_taken(url: str, scheme: str) 
     ["dbus://x", "file:///etc/passwd", "syslog://x", "gnome://x", "macosx://x", "windows://x", "exec://ls", "gopher://x", "kodi://tv"],
 )  # fmt: skip
 def test_what_is_of_no_usual_kind_is_refused(url: str) -> None:
-    with pytest.raises(FieldError, match=r"c0: url: begins with \w+://, which (is none of the usual kinds: |no channel may have)"):
+    with pytest.raises(
+        FieldError, match=r"c0: url: begins with \w+://, which (is none of the usual kinds: |no channel may have)"
+    ):
         channels(url)
 
 

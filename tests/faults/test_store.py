@@ -19,6 +19,7 @@ from tests.serving import Answer, Server
 
 PAGE = "/dashboard/observability"
 JOBS = "/api/v1/queue"
+SAYS_FULL = "<span data-reason>The store is out of memory (maxmemory)</span>. Reports are refused"
 
 
 def report(one: Server, job: str = "any") -> Answer:
@@ -168,9 +169,12 @@ def test_a_full_store_refuses_writes_in_words_and_serves_reads_and_sign_in(plant
     assert site.get(f"{JOBS}/before").status == 200
     assert site.get("/login", token=None).status == 200
     assert "out of memory" in site.get("/readyz").text
-    assert site.get(PAGE).status == 200
+    wait_until(lambda: SAYS_FULL in site.get(PAGE).text, what="a page that says so")
+    for page in ("/dashboard/admin", "/dashboard/logs", "/dashboard/alerts", "/dashboard/notifications"):
+        assert SAYS_FULL in site.get(page).text
     plant.admin.config_set("maxmemory", "0")
     recovers(site)
+    wait_until(lambda: SAYS_FULL not in site.get(PAGE).text, what="a page that says nothing of it")
     assert site.get(f"{JOBS}/too-much").status == 404
 
 

@@ -229,7 +229,7 @@ def test_everything_is_looked_at_after_what_may_have_changed_anything(site: Site
 def test_pages_hear_that_the_stream_lives_and_what_failed(site: Site) -> None:
     page = site.open(Source("stats", every=60))
     wait_until(lambda: page.named("pulse"), what="a pulse")
-    assert page.named("pulse")[0] == {"sent_ms": 1_795_262_400_000, "every_s": 4.0}
+    assert page.named("pulse")[0] == {"sent_ms": 1_795_262_400_000, "every_s": 4.0, "refused": None}
     site.happens(event(3), event(4), event(5, status="completed"))
     wait_until(lambda: page.named("failed"), what="word of failures")
     ((told,),) = page.named("failed")
