@@ -19,7 +19,9 @@ from services.log_rules import CRITICAL, DEBUG, ERROR, INFO, WARNING
 LEVELS = (INFO, *([DEBUG] * 8), *([INFO] * 4), *([WARNING] * 4), *([ERROR] * 4), *([CRITICAL] * 4))
 """By severity number; 0 is none."""
 Int64 = int | Annotated[str, Meta(pattern=r"\A-?\d{1,20}\Z", description="a whole number, as a number or as text")]
-JOB, AGENT = "headway.job", "headway.agent"
+JOB, AGENT, TRACE, ERROR_TEXT = "headway.job", "headway.agent", "exception.stacktrace", "exception.message"
+OF_RECORDS = (JOB, AGENT, TRACE, ERROR_TEXT)
+"""Attributes that a resource may say for all of its records."""
 
 
 class Array(Struct):
@@ -106,6 +108,7 @@ def _makers(request: Request) -> Iterator[Maker]:
     for resource in request.resource_logs:
         told = {pair.key: pair.value for pair in resource.resource.attributes} if resource.resource else {}
         source = log_rules.source(told["service.name"].text() if "service.name" in told else "")
+        told = {key: told[key] for key in OF_RECORDS if key in told}  # the others are many, and gone through a record
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 yield lambda now_ms, redactor, record=record, source=source, told=told: _line(  # type: ignore[misc]
@@ -133,7 +136,7 @@ def _line(record: Record, source: str, told: dict[str, Value], now_ms: int, reda
 def _message(record: Record, attributes: dict[str, Value]) -> str:
     """The body, and below it the exception that goes with it."""
     message = record.body.text() if record.body is not None else record.event_name
-    trace = attributes.get("exception.stacktrace") or attributes.get("exception.message")
+    trace = attributes.get(TRACE) or attributes.get(ERROR_TEXT)
     told = trace.text() if trace is not None else ""
     return f"{message}\n{told}" if told and told not in message else message
 
