@@ -45,7 +45,7 @@ def check(kind: type[T], fields: Any, hook: Callable[[type, Any], Any] | None = 
 
 
 def _in_words(text: str, kind: type[Any], fields: Any, whole: str) -> FieldError:
-    what, _, path = text.partition(" - at `$")
+    what, _, path = text.replace(" - at `key` in `$", " - at `$").partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     within = f"{field}." if field else ""
     if unknown := re.search(r"unknown field `(.*)`", what):

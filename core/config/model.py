@@ -136,7 +136,15 @@ class Outgoing(Struct, frozen=True, forbid_unknown_fields=True):
     """What requests of Headway's own may reach besides the public network: hosts, addresses, networks, each perhaps with a port."""
 
     allow: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
-    schemes: tuple[Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9]*\Z")], ...] = ()
+    schemes: tuple[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"\A[a-z][a-z0-9]*\Z", description="a kind of address, such as fcm, in small letters and digits"
+            ),
+        ],
+        ...,
+    ] = ()
     """Apprise schemes besides the usual ones."""
 
 

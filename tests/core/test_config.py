@@ -135,6 +135,8 @@ REFUSED = [
     (TILE + "source = {kind = 'sql', query = 'SELECT 1', url = 'mysql://x'}", "[[tiles]] a: source.url", "postgresql"),
     (TILE + "source = {kind = 'metrics', url = 'http://x', metric = 'm', labels = {a = '~('}}", "[[tiles]] a: source.labels.a", "regular"),
     (TILE + "source = {kind = 'http', url = 'http://x', path = 'a', headers = {A = 'b\\r\\nC: d'}}".replace("'b", '"b').replace("d'", 'd"'), "[[tiles]] a: source.headers", "one line"),
+    (TILE + "source = {kind = 'http', url = 'http://x', path = 'a', headers = {'A b' = 'c'}}", "[[tiles]] a: source.headers", "letters, digits"),
+    ("[outgoing]\nschemes = ['Not one']", "outgoing.schemes[0]", "a kind of address"),
     (ALERT + "when = {kind = 'queue_depth', above = 'x'}", "[[alerts]] a: when.above", "whole number"),
     (ALERT + "when = {kind = 'queue_depth', above = 1, fro = 1}", "[[alerts]] a: when.fro", "the fields are above, agent, clear"),
     (ALERT + "when = {kind = 'tile', tile = 'x'}", "[[alerts]] a: when", "one of above and below"),
