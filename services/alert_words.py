@@ -11,6 +11,8 @@ from services.alert_model import Happening, Record
 from services.tile_model import titled
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+OF_FORMAT = {"percent": "%", "bytes": "B"}
+"""The unit of a tile's figure that its format tells."""
 HEADS: dict[Happening, str] = {"fired": "Firing", "over": "Over", "flapping": "Flapping", "steady": "Steady"}
 
 
@@ -25,9 +27,7 @@ def title(rule: Alert, config: Config) -> str:
 def explain(rule: Alert, config: Config) -> str:
     """ "Fires when more than 100 jobs have waited for 5 min; over when it is 80 or less for 1 min." """
     lasting = f", for {span(rule.for_)}" if rule.for_ else ""
-    return (
-        f"Fires when {_condition(rule.when, config)}{lasting}; over when {_recovery(rule.when)} for {span(rule.keep)}."
-    )
+    return f"Fires when {_condition(rule.when, config)}{lasting}; over when {_recovery(rule.when, config)} for {span(rule.keep)}."
 
 
 def present(rule: Alert, record: Record | None, config: Config) -> str:
@@ -41,21 +41,17 @@ def value(when: When, figure: float | None, config: Config) -> str:
     """A reading as a sentence without its full stop: "142 jobs wait"."""
     match when:
         case kinds.OnTile():
-            return (
-                f"{_tile(when.tile, config)} is {number(figure)}{_unit(when.tile, config)}"
-                if figure is not None
-                else ""
-            )
+            return f"{_tile(when.tile, config)} is {_figure(when.tile, figure, config)}" if figure is not None else ""
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} {'is unavailable' if figure else 'is available'}"
         case kinds.OnFailedJobs():
-            return f"{_jobs(figure, 'failed')}{_of(when.agent)} in {span(when.within)}"
+            return f"{_jobs(figure, when.agent)} failed in {span(when.within)}"
         case kinds.OnFailureRate():
             if figure is None:
                 return f"Fewer than {when.at_least} jobs{_of(when.agent)} ended in {span(when.within)}"
             return f"{number(figure)} % of the jobs{_of(when.agent)} failed in {span(when.within)}"
         case kinds.OnQueueDepth():
-            return f"{_jobs(figure, 'wait' if figure != 1 else 'waits')}{_of(when.agent)}"
+            return f"{_jobs(figure, when.agent)} {'wait' if figure != 1 else 'waits'}"
         case kinds.OnQueueAge():
             return (
                 f"The oldest job{_of(when.agent)} waits for {span(figure)}"
@@ -69,9 +65,11 @@ def value(when: When, figure: float | None, config: Config) -> str:
                 else "Jobs are taken up"
             )
         case kinds.OnNoJob():
-            return f"{_jobs(figure, 'completed')}{_of(when.agent)} in {span(when.within)}"
+            return f"{_jobs(figure, when.agent)} completed in {span(when.within)}"
         case kinds.OnStalledJobs():
-            return f"{_jobs(figure, 'told')}{_of(when.agent)} nothing for {span(when.after)}"
+            if not figure:
+                return f"No job{_of(when.agent)} stands still"
+            return f"{_jobs(figure, when.agent)} told nothing for {span(when.after)}"
         case kinds.OnTargetDown():
             return f"{_target(when.target, config)} {'is down' if figure else 'is up'}"
         case kinds.OnStoreLatency():
@@ -131,8 +129,7 @@ def number(figure: float | None) -> str:
 def _condition(when: When, config: Config) -> str:
     match when:
         case kinds.OnTile():
-            bound = f"above {number(when.above)}" if when.above is not None else f"below {number(when.below)}"
-            return f"{_tile(when.tile, config)} is {bound}{_unit(when.tile, config)}"
+            return f"{_tile(when.tile, config)} is {_bound(when, config)}"
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} is unavailable"
         case kinds.OnFailedJobs():
@@ -159,10 +156,10 @@ def _condition(when: When, config: Config) -> str:
             return f"a round trip to the store takes longer than {span(when.above)}"
 
 
-def _recovery(when: When) -> str:
+def _recovery(when: When, config: Config) -> str:
     match when:
         case kinds.OnTile(clear=float() as clear):
-            return f"it is {number(clear)} or {'less' if when.above is not None else 'more'}"
+            return f"it is {_figure(when.tile, clear, config)} or {'less' if when.above is not None else 'more'}"
         case kinds.OnFailureRate(clear=float() as clear):
             return f"it is {number(clear)} % or less"
         case kinds.OnQueueDepth(clear=int() as clear):
@@ -176,7 +173,7 @@ def _recovery(when: When) -> str:
 def _subject(when: When, config: Config) -> str:
     match when:
         case kinds.OnTile():
-            return f"{_tile(when.tile, config)} {'above' if when.above is not None else 'below'} {number(when.above if when.above is not None else when.below)}"
+            return f"{_tile(when.tile, config)} {_bound(when, config)}"
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} unavailable"
         case kinds.OnFailedJobs():
@@ -203,9 +200,9 @@ def _more_than(many: int) -> str:
     return "a job" if many == 0 else f"more than {number(many)} {'job' if many == 1 else 'jobs'}"
 
 
-def _jobs(many: float | None, verb: str) -> str:
+def _jobs(many: float | None, agent: str | None) -> str:
     word = "job" if many == 1 else "jobs"
-    return f"{'No' if not many else number(many)} {word} {verb}"
+    return f"{'No' if not many else number(many)} {word}{_of(agent)}"
 
 
 def _of(agent: str | None) -> str:
@@ -217,9 +214,21 @@ def _tile(id: str, config: Config) -> str:
     return found.title if found is not None and found.title else titled(id)
 
 
-def _unit(id: str, config: Config) -> str:
-    unit = next((tile.unit for tile in config.tiles or () if tile.id == id), "")
-    return f" {unit}" if unit else ""
+def _bound(when: kinds.OnTile, config: Config) -> str:
+    if when.above is not None:
+        return f"above {_figure(when.tile, when.above, config)}"
+    return f"below {_figure(when.tile, when.below, config)}"
+
+
+def _figure(id: str, figure: float | None, config: Config) -> str:
+    """A tile's figure in its unit, to the last digit: whoever is told of it compares it with a bound."""
+    tile = next((tile for tile in config.tiles or () if tile.id == id), None)
+    if tile is None:
+        return number(figure)
+    if tile.format == "duration" and figure is not None:
+        return f"{'-' if figure < 0 else ''}{span(abs(figure))}"
+    unit = tile.unit or OF_FORMAT.get(tile.format, "")
+    return f"{number(figure)} {unit}".rstrip()
 
 
 def _target(name: str, config: Config) -> str:

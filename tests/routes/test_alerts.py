@@ -72,11 +72,21 @@ def test_the_page_lists_what_fires_first_with_its_words_and_reading(asking: Flas
     assert html.index('id="alert-backlog"') < html.index('id="alert-silent"')
     said = words(html)
     assert "firing · error" in said
-    assert "2 jobs wait" in said
+    assert "2 jobs wait · firing since " in said
+    assert "fired · error" in said
     assert "Fires when more than 1 job waits; over when that has not been so for 1 min." in said
     assert "Stalled jobs" in said
     assert HOSTILE not in html
     assert HOSTILE in said
+
+
+def test_one_that_is_fine_again_says_when_it_will_be_over(asking: FlaskClient, firing: Site) -> None:
+    assert "Fine again" not in asking.get("/dashboard/alerts").text
+    assert asking.put("/api/v1/queue/1", json={"status": "completed"}).status_code == 200
+    alerts_service.check(firing)
+    said = words(asking.get("/dashboard/alerts").text)
+    assert "1 job waits · firing since " in said
+    assert "over when that has been so for 1 min" in said
 
 
 def test_every_page_says_that_an_alert_fires_and_none_that_one_is_muted(asking: FlaskClient, firing: Site) -> None:

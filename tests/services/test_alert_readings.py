@@ -223,3 +223,24 @@ def test_each_explanation_is_read_as_it_stands() -> None:
     assert said('kind = "store_latency", above = "250ms"').startswith(
         "Fires when a round trip to the store takes longer than 250 ms;"
     )
+
+
+def test_a_reading_is_a_sentence_with_its_unit() -> None:
+    tiles = (("disk", "bytes"), ("share", "percent"), ("lag", "duration"))
+    config = parse("".join(f'[[tiles]]\nid = "{id}"\nformat = "{format}"\n' for id, format in tiles), {})
+
+    def said(when: str, figure: float) -> str:
+        return alert_words.value(rule(when).when, figure, config)
+
+    studio = 'agent = "studio"'
+    assert said(f'kind = "failed_jobs", {studio}', 7) == "7 jobs of studio failed in 5 min"
+    assert said(f'kind = "failed_jobs", {studio}', 0) == "No jobs of studio failed in 5 min"
+    assert said(f'kind = "queue_depth", above = 5, {studio}', 1) == "1 job of studio waits"
+    assert said('kind = "stalled_jobs"', 0) == "No job stands still"
+    assert said('kind = "tile", tile = "disk", above = 1', 123_456_789) == "Disk is 123,456,789 B"
+    assert said('kind = "tile", tile = "share", above = 1', 91.5) == "Share is 91.5 %"
+    assert said('kind = "tile", tile = "lag", above = 1', 3_700) == "Lag is 1 h 1 min"
+    assert said('kind = "tile", tile = "lag", above = 1', -90) == "Lag is -1 min 30 s"
+    lag = rule('kind = "tile", tile = "lag", above = 90, clear = 30')
+    assert alert_words.title(lag, config) == "Lag above 1 min 30 s"
+    assert "Lag is above 1 min 30 s; over when it is 30 s or less" in alert_words.explain(lag, config)
