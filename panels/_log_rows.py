@@ -13,17 +13,20 @@ from services.log_text import Span
 
 MOST_SHOWN, MOST_LINES = 2_000, 24
 """Characters and lines of a message that stand open; the rest of a longer one is folded."""
+MOST_LAST = 200
 
 Render = Callable[[Sequence[LogLine]], list[str]]
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is drawn: what stands open, and what is folded behind `more`, empty where nothing is."""
+    """A message as it is drawn: what stands open, and what is folded behind `more`, empty where nothing is. `last` is the last
+    line of many that are folded: what a traceback comes down to."""
 
     open: list[Span]
     folded: list[Span]
     more: str
+    last: str = ""
 
 
 def rows(jinja: Environment) -> Render:
@@ -43,8 +46,10 @@ def message(text: str) -> Message:
     if at >= len(whole):
         return Message(spans, [], "")
     lines, characters = whole.count("\n", at), len(whole) - at
-    more = f"{lines:,} more lines" if lines > 1 else f"{characters:,} more characters"
-    return Message(*_cut(spans, at), more)
+    if lines <= 1:
+        return Message(*_cut(spans, at), f"{characters:,} more characters")
+    last = whole.rstrip().rpartition("\n")[2].strip()[:MOST_LAST]
+    return Message(*_cut(spans, at), f"{lines:,} more lines", last)
 
 
 def _end_of_open(text: str) -> int:

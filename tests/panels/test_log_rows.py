@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from panels._log_rows import MOST_LINES, MOST_SHOWN, message
+from panels._log_rows import MOST_LAST, MOST_LINES, MOST_SHOWN, message
 from services.log_model import LineId, LogLine
 from services.log_text import spans
 from tests.panels.boards import HOSTILE, Parts
@@ -66,6 +66,12 @@ def test_of_many_lines_the_rest_is_folded_at_a_lines_end() -> None:
     cut = message(text)
     assert "".join(span.text for span in cut.open) == "\n".join(f"frame {n}" for n in range(MOST_LINES))
     assert cut.more == "5 more lines"
+
+
+def test_what_a_long_traceback_comes_down_to_stands_in_sight(app: Flask) -> None:
+    text = "Traceback:\n" + "  frame\n" * 40 + "ValueError: <b>bad</b>\n"
+    assert "more lines, the last: <bdi>ValueError: &lt;b&gt;bad&lt;/b&gt;</bdi></summary>" in row(app, text)
+    assert len(message(text + "x" * 500).last) == MOST_LAST
 
 
 def test_an_empty_message_is_a_row_too(app: Flask) -> None:
