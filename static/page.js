@@ -39,6 +39,13 @@ setInterval(() => document.hidden || sayTimes(document), 10_000);
 setInterval(() => document.hidden || countTimes(), 1000);
 document.addEventListener("visibilitychange", () => document.hidden || sayTimes(document));
 
+// How a form went is said once, not at each reload.
+const here = new URL(location.href);
+if (here.searchParams.has("told")) {
+  here.searchParams.delete("told");
+  history.replaceState(history.state, "", here);
+}
+
 // Where the pages' names don't fit, that of this one is in sight.
 const tab = document.querySelector(".tabs [aria-current]");
 if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - tab.parentElement.clientWidth / 3;

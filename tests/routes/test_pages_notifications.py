@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
+from core.settings import Settings
 from core.site import Site
+from core.store import Store
 from routes import notification_list
 from services import notifications_service
 from services.notification_model import NewNotification
 from services.notification_sender import Sender
+from tests.conftest import TOKEN
 from tests.panels.boards import HOSTILE, Parts
 from tests.services.channels import configured
 from tests.visitors import READ, bearer, browser, form_token
@@ -54,6 +60,35 @@ def test_notifications_stand_newest_first_with_what_became_of_them(client: Flask
     assert "disk almost full 97 % of the archive warning pending –" in words
     assert "backup failed info failed ops no such channel is configured any more" in words
     assert "2 notifications" in words
+
+
+def test_one_that_waits_says_until_when_and_what_comes_next(settings: Settings, store: Store) -> None:
+    quiet = [f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (-1, 1)]
+    night = f'name = "night"\nurl = "json://127.0.0.1:1"\nquiet = {{ since = "{quiet[0]}", until = "{quiet[1]}", but = [] }}'
+    app = create_app(settings, configured(night, 'name = "down"\nurl = "json://127.0.0.1:1"'))
+    site: Site = app.extensions["headway"]
+    note(site, "for the morning", channel="night")
+    note(site, "in vain", channel="down")
+    sender = Sender(site)
+    sender.run(site)
+    for lane in sender._lanes:
+        lane.join(30)
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
+    words = Parts(client.get(LIST).text).text
+    assert re.search(r"for the morning info pending night waiting quiet until \d", words)
+    assert re.search(r"in vain info pending down waiting .*? next try \d", words)
+    app.extensions["headway"] = replace(site, clock=lambda: time.time() + 3600)
+    assert re.search(r"in vain info pending down waiting .*? next try soon", Parts(client.get(LIST).text).text)
+    site.store.close()
+
+
+def test_a_long_text_is_there_as_a_whole(client: FlaskClient, site: Site) -> None:
+    note(site, "short", body="97 %")
+    note(site, "long", body="line\n" * 800)
+    page = client.get(LIST).text
+    assert page.count("<details ") == 1
+    assert page.count("line\n") >= 799
 
 
 @pytest.mark.usefixtures("small_pages")
