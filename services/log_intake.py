@@ -16,8 +16,8 @@ from services.log_redaction import Redactor
 
 Maker = Callable[[int, Redactor], NewLine]
 """Makes a line, of the present time in ms and what is taken out of it. Raises ValueError."""
-TURN = 250
-"""After so many lines whoever else has something to do gets a turn."""
+TURN_S = 0.02
+"""After so long whoever else has something to do gets a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Intake:
         self._site = site
         self._redactor = log_redaction.redactor(site.config.logs, site.settings)
         self._now_ms = int(site.clock() * 1000)
+        self._turn_at = time.monotonic() + TURN_S
         self._lines: list[tuple[int, NewLine]] = []
         self._rejected: list[Rejected] = []
 
@@ -49,8 +50,9 @@ class Intake:
 
     def add(self, number: int, make: Maker) -> None:
         """Take a line, however it is made."""
-        if number % TURN == 0:
+        if time.monotonic() > self._turn_at:
             time.sleep(0)
+            self._turn_at = time.monotonic() + TURN_S
         try:
             self._lines.append((number, make(self._now_ms, self._redactor)))
         except ValueError as fault:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 MOST_MESSAGE = 16_000
 """Characters; what is longer is cut, and says by how much."""
 SLACK = 4_096
+MOST_LOOKED_AT = 4 * MOST_MESSAGE
+"""Characters of a text that is cut; what is beyond them is counted, codes and all."""
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 PALETTE = (
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
@@ -24,7 +26,8 @@ _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CODES = re.compile(
     r"(\x1b\[[0-9;:]*m)"  # SGR, which stays
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # any other CSI
-    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC and the like, where they end
+    # OSC and the like, where they end before another begins: so no text is looked at again and again.
+    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]?"  # what else begins so
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
@@ -40,11 +43,13 @@ def clean(text: str) -> str:
 
 def kept(text: str, redact: Callable[[str], str]) -> str:
     """As it is stored: cleaned, redacted, and at most MOST_MESSAGE characters, then how many more there were."""
-    text = clean(text)
-    if len(text) <= MOST_MESSAGE:
+    beyond = max(0, len(text) - MOST_LOOKED_AT)
+    text = clean(text[:MOST_LOOKED_AT])
+    cut = max(0, len(text) - MOST_MESSAGE) + beyond
+    if not cut:
         return redact(text)
     # What may be cut in two is redacted first, and what is far beyond the cut not looked at.
-    return f"{redact(text[: MOST_MESSAGE + SLACK])[:MOST_MESSAGE]}… [{len(text) - MOST_MESSAGE:,} more characters were cut]"
+    return f"{redact(text[: MOST_MESSAGE + SLACK])[:MOST_MESSAGE]}… [{cut:,} more characters were cut]"
 
 
 def plain(text: str) -> str:

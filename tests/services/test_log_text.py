@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from services import log_text
@@ -28,6 +30,29 @@ from services.log_text import Span
 )
 def test_of_terminal_codes_only_colours_are_kept(said: str, kept: str) -> None:
     assert log_text.clean(said) == kept
+
+
+def test_beginnings_of_codes_without_an_end_cost_no_more_than_other_control_characters() -> None:
+    def cost_s(character: str) -> float:
+        began = time.process_time()
+        assert log_text.clean(character * 50_000) == ""
+        return time.process_time() - began
+
+    plain = cost_s("\x01")
+    assert all(cost_s(character) < 20 * plain for character in "\x90\x98\x9b\x9d\x9e\x9f\x1b")
+
+
+def test_what_is_far_beyond_the_cut_is_counted_and_not_looked_at() -> None:
+    asked: list[int] = []
+
+    def redact(text: str) -> str:
+        asked.append(len(text))
+        return text
+
+    assert log_text.kept("x" * 5_000_000, redact) == "x" * 16_000 + "… [4,984,000 more characters were cut]"
+    assert log_text.kept("\x7f" * 5_000_000, redact) == "… [4,936,000 more characters were cut]"
+    assert log_text.kept("\x1b[31m" * 2_000 + "x" * 6_000, redact) == "\x1b[31m" * 2_000 + "x" * 6_000
+    assert max(asked) <= 16_000 + log_text.SLACK
 
 
 def test_programs_get_text_without_colours() -> None:
