@@ -131,6 +131,7 @@ def _page(text: str = "", *, trial: Trial | None = None, tried: Alert | None = N
         fault=fault,
         trial=trial,
         explanation=alert_words.explain(tried, site().config) if tried else "",
+        unit=alert_words.unit(tried.when, site().config) if tried else "",
     )
 
 

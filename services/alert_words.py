@@ -11,7 +11,7 @@ from services.alert_model import Happening, Record
 from services.tile_model import titled
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-OF_FORMAT = {"percent": "%", "bytes": "B"}
+OF_FORMAT = {"percent": "%", "bytes": "B", "duration": "s"}
 """The unit of a tile's figure that its format tells."""
 HEADS: dict[Happening, str] = {"fired": "Firing", "over": "Over", "flapping": "Flapping", "steady": "Steady"}
 
@@ -74,6 +74,22 @@ def value(when: When, figure: float | None, config: Config) -> str:
             return f"{_target(when.target, config)} {'is down' if figure else 'is up'}"
         case kinds.OnStoreLatency():
             return f"A round trip to the store takes {span(figure)}"
+
+
+def unit(when: When, config: Config) -> str:
+    """The unit of a kind's figure where it stands alone, as in a chart: "jobs", "%", "s", a tile's own."""
+    match when:
+        case kinds.OnTile():
+            tile = next((tile for tile in config.tiles or () if tile.id == when.tile), None)
+            return "" if tile is None else tile.unit or OF_FORMAT.get(tile.format, "")
+        case kinds.OnFailureRate():
+            return "%"
+        case kinds.OnQueueAge() | kinds.OnNoWorker() | kinds.OnStoreLatency():
+            return "s"
+        case kinds.OnTileUnavailable() | kinds.OnTargetDown():
+            return ""
+        case _:
+            return "jobs"
 
 
 def headline(what: Happening, rule: Alert, config: Config) -> str:

@@ -235,6 +235,8 @@ def test_the_page_shows_what_a_trial_found_and_the_text_to_copy(asking: FlaskCli
     assert "the file is how a rule is saved" in html
     assert html.count("failed_jobs") >= 2
     assert 'id="plot-trial"' in html
+    assert 'data-unit="jobs"' in html
+    assert "in jobs; dashed: the bound" in words(html)
 
 
 def test_the_rules_file_is_yaml_for_those_who_may_read(asking: FlaskClient, firing: Site) -> None:
