@@ -128,7 +128,7 @@ def test_a_source_that_gives_nothing_says_why_since_when_and_its_last_good_value
 
 def test_a_tile_of_an_empty_source_shows_a_dash_and_not_a_zero(full: FlaskClient) -> None:
     tiles_service.note_value(site_of(full), "billing", None, 0.012)
-    assert card(full.get(ADMIN).text, "tile-billing").startswith("Billing – its source has no value, asked ")
+    assert card(full.get(ADMIN).text, "tile-billing").startswith("Billing – its source has none, asked ")
 
 
 def test_apps_show_their_pulse_and_one_that_is_down_says_why(full: FlaskClient) -> None:
