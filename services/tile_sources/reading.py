@@ -50,3 +50,8 @@ def _parsed(text: str) -> int | float | None:
         except ValueError:
             continue
     return None
+
+
+def too_long(timeout_s: float) -> str:
+    """Why a statement gave nothing."""
+    return f"the statement took longer than {timeout_s:g} s"

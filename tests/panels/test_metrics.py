@@ -13,6 +13,7 @@ from tests.panels.boards import HOSTILE, Parts, at_noon, show, words
 
 
 def test_it_is_on_the_page(client: FlaskClient) -> None:
+    client.get("/dashboard/api/metrics-html")  # read already, so that the page need not await it
     page = client.get("/dashboard/observability").text
     assert 'id="panel-metrics"' in page
     assert "headway_uptime_seconds" in page
