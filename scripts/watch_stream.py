@@ -129,6 +129,8 @@ def words(event: Event, *, stats: bool) -> str | None:
     if event.name == "notification":
         body = plain(event.data["body"])
         return f"{MARKS['notified']} {event.data['level']:<8} {plain(event.data['title'])}{f': {body}' if body else ''}"
+    if event.name == "skipped":
+        return f"{MARKS['logged']} {event.data['lines']:,} lines are left out here"
     if event.name == "log":
         job = f" [{event.data['job']}]" if event.data["job"] is not None else ""
         said = "\n".join(plain(part) for part in event.data["message"].split("\n"))

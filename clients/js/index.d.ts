@@ -124,6 +124,8 @@ export interface StatsOptions<T = Stats> extends WatchOptions {
   onStats?(stats: T): void;
   onNotification?(notification: SiteNotification): void;
   onLog?(line: LogLine): void;
+  /** So many lines were left out: those of `GET /api/v1/logs?after=…&cursor=…`. */
+  onSkipped?(skipped: { lines: number; after: string | null; cursor: string }): void;
   /** Notifications or lines in between are no longer kept. */
   onGap?(gap: Gap): void;
   /** Any of it, once for all that came at once. */

@@ -6,8 +6,8 @@ import { progressMonitor, queueItemMonitor } from "./progress.js";
 import { NOTHING, statsMonitor } from "./stats.js";
 
 /** What is called later on: the newest that was given then. */
-const CALLED = ["token", "ticket", "onUpdate", "onStats", "onNotification", "onLog", "onConnection", "onGap", "onDegraded",
-  "onRecovered", "onError"];
+const CALLED = ["token", "ticket", "onUpdate", "onStats", "onNotification", "onLog", "onSkipped", "onConnection", "onGap",
+  "onDegraded", "onRecovered", "onError"];
 const LOST = { isConnected: false, error: null };
 const NO_UPDATES = Object.freeze({ ...LOST, updates: Object.freeze([]), degraded: null });
 const NO_STATS = Object.freeze({ ...LOST, ...NOTHING, degraded: null });

@@ -12,6 +12,7 @@ class StatsMonitor extends Monitor {
       message: ["onStats", (_, stats) => ({ stats })],
       notification: ["onNotification", ({ notifications }, one) => ({ notifications: newest(notifications, one) })],
       log: ["onLog", ({ logs }, line) => ({ logs: newest(logs, line) })],
+      skipped: ["onSkipped", () => ({})],
     });
   }
 

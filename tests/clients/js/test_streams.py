@@ -112,7 +112,8 @@ def test_figures_notifications_and_lines_are_kept_newest_first_and_outlast_a_gap
         named("log", "5-0", id="1"),
         named("log", "5-0", id="2"),
     ]
-    second = [STREAM, HELLO, tick, named("notification", "5-0", id="a"), gap, named("log", "9-0", id="3")]
+    left_out = b'event: skipped\ndata: {"lines": 7, "after": "2", "cursor": "3"}\n\n'
+    second = [STREAM, HELLO, tick, named("notification", "5-0", id="a"), gap, left_out, named("log", "9-0", id="3")]
     with scripted(first, second) as server:
         watcher = watch(server.url, stats=True, limit=2)
         said = watcher.until(lambda said: said == ["onLog", {"id": "3"}])
@@ -120,6 +121,7 @@ def test_figures_notifications_and_lines_are_kept_newest_first_and_outlast_a_gap
         state = watcher.until(lambda said: said[0] == "state")[-1][1]
     assert [value for name, value in said if name == "onNotification"] == [{"id": "a"}]
     assert ["onGap", {"from": "5-0", "to": "9-0"}] in said
+    assert ["onSkipped", {"lines": 7, "after": "2", "cursor": "3"}] in said
     assert (state["stats"]["users"], state["notifications"]) == (3, [{"id": "a"}])
     assert [line["id"] for line in state["logs"]] == ["3", "2"]
 

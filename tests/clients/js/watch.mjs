@@ -5,7 +5,7 @@ import { heard, say } from "./lines.mjs";
 
 const [url, told = "{}"] = process.argv.slice(2);
 const { item, stats, ticketOf, ...options } = JSON.parse(told);
-const names = ["onUpdate", "onStats", "onNotification", "onLog", "onConnection", "onGap", "onDegraded", "onRecovered"];
+const names = ["onUpdate", "onStats", "onNotification", "onLog", "onSkipped", "onConnection", "onGap", "onDegraded", "onRecovered"];
 for (const name of names) options[name] = (value) => say([name, value]);
 options.onError = ({ message, status, final }) => say(["onError", { message, status, final }]);
 if (ticketOf) {
