@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
 
 from routes.pages import CDN, LIBRARIES
-from scripts.shots import sign_in
+from scripts.shots import SCHEMES, sign_in
 from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.serving import Server
 
 ROOT = Path(__file__).parents[2]
 OBSERVABILITY = "/dashboard/observability"
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SERIOUS = ("serious", "critical")
 Cdn = Literal["up", "down", "silent", "forged"]
 Stream = Literal["shared", "own", "none"]
 """How a page gets its stream: shared with its browser's other tabs, by itself, or not at all, so that it polls."""
@@ -100,6 +103,17 @@ class Visit:
             return self.page.evaluate(function, argument)
 
         return wait_until(holds, what=function)
+
+    def looks_right(self, *widths: int) -> None:
+        """Nothing scrolls sideways at any of the widths, and axe finds nothing serious in either theme. The page must have been
+        opened with `bypass_csp=True`, since axe runs as a string."""
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": 800})
+            assert self.page.evaluate(SIDEWAYS) <= 0, width
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            found = [one for one in Axe().run(self.page).response["violations"] if one["impact"] in SERIOUS]
+            assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], scheme
 
     def live(self) -> None:
         """Wait until the page can poll and its charts are drawn."""

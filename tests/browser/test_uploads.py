@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, Visit
@@ -106,15 +105,11 @@ def test_a_new_upload_shows_in_the_list_without_a_reload(headway: Site, visit: G
     expect(seen.page.get_by_label("A file of NDJSON")).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_and_can_be_used_by_all(headway: Site, visit: Go, width: int, scheme: str) -> None:
+def test_the_pages_fit_and_can_be_used_by_all(headway: Site, visit: Go) -> None:
     number = headway.server.post(f"{UPLOADS}?name={'long-' * 40}.csv", BAD).json()["number"]
-    seen = visit(headway, UPLOADS, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    seen = visit(headway, UPLOADS, bypass_csp=True)
     for path in (UPLOADS, f"{UPLOADS}/{number}"):
         seen.page.goto(headway.url + path)
         if path == UPLOADS:
             seen.page.get_by_text("What a row may say").click()
-        assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        found = Axe().run(seen.page).response["violations"]
-        assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+        seen.looks_right(390, 1280)
