@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 
 from core import exposition, uptime
 from core.instrument import Requests
+from core.process_metrics import ProcessMetrics
 
 if TYPE_CHECKING:
     from core.site import Site
@@ -80,6 +81,9 @@ STREAM_LAG = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
+
+
+REGISTRY.register(ProcessMetrics())
 
 
 def install(app: Flask, site: Site, *sources: Callable[[Site], Iterable[Metric]]) -> None:

@@ -45,6 +45,8 @@ class Lane:
         self._stuck: list[threading.Thread] = []
         self._rests_until = float("-inf")
         self._ending = False
+        self._told: str | None = None
+        """Why it took nothing, as the log has it; None while it takes what it gets."""
 
     @property
     def name(self) -> str:
@@ -129,9 +131,14 @@ class Lane:
         try:
             outlet.send(message, policy_of(self._site))
         except NotSent as fault:
-            log.warning("The channel %s took nothing of %d: %s", self.name, len(some), fault)
+            if str(fault) != self._told:
+                self._told = str(fault)
+                log.warning("The channel %s took nothing of %d: %s", self.name, len(some), fault)
             self._settle(token, error=str(fault), again=[[one.id, self._due(delivery)] for one, delivery in some])
             return False
+        if self._told is not None:
+            self._told = None
+            log.info("The channel %s takes notifications again", self.name)
         self._settle(token, sent=message.ids)
         return True
 

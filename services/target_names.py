@@ -26,5 +26,5 @@ DURATIONS = (
     "http_server_request_duration_seconds",
 )
 STATUS_LABELS = ("status", "status_code", "code", "http_status", "http_response_status_code", "http_status_code")
-MEMORY = "process_resident_memory_bytes"
-CPU = "process_cpu_seconds_total"
+MEMORY = ("process_resident_memory_bytes", "headway_process_resident_memory_bytes")
+CPU = ("process_cpu_seconds_total", "headway_process_cpu_seconds_total")

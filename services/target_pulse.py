@@ -83,7 +83,7 @@ def counters(scrape: Scrape, target: Target, at: float) -> Counters:
         *((target.duration,) if target.duration else DURATIONS),
     )
     by_name: dict[str, list[Sample]] = {}
-    for sample in samples(scrape, (*wanted, MEMORY, CPU)):
+    for sample in samples(scrape, (*wanted, *MEMORY, *CPU)):
         if math.isfinite(sample.value):
             by_name.setdefault(sample.name, []).append(sample)
     missing: list[str] = []
@@ -102,19 +102,16 @@ def counters(scrape: Scrape, target: Target, at: float) -> Counters:
     buckets = _first(by_name, tuple(f"{name}_bucket" for name in durations))
     if buckets is None:
         missing.append(_absent(scrape, "histogram of durations", target.duration, "duration"))
-    missing += [f"there is no metric {name}" for name in (MEMORY, CPU) if name not in by_name]
-    found = (
-        requests,
-        buckets and buckets.removesuffix("_bucket"),
-        *(name for name in (MEMORY, CPU) if name in by_name),
-    )
+    memory, cpu = _first(by_name, MEMORY), _first(by_name, CPU)
+    missing += [f"there is no metric {names[0]}" for names, name in ((MEMORY, memory), (CPU, cpu)) if name is None]
+    found = (requests, buckets and buckets.removesuffix("_bucket"), memory, cpu)
     return Counters(
         at=at,
         requests=series_of(by_name[requests]) if requests else None,
         status_label=status,
         buckets=series_of(by_name[buckets]) if buckets else None,
-        cpu_s=series_of(by_name[CPU]) if CPU in by_name else None,
-        memory_bytes=sum(sample.value for sample in by_name[MEMORY]) if MEMORY in by_name else None,
+        cpu_s=series_of(by_name[cpu]) if cpu else None,
+        memory_bytes=sum(sample.value for sample in by_name[memory]) if memory else None,
         found=tuple(name for name in found if name),
         missing=tuple(missing),
     )

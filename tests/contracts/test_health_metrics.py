@@ -25,6 +25,8 @@ LABELS = {
     "headway_http_request_duration_seconds_count": {"method", "route"},
     "headway_redis_latency_seconds_count": set(),
     "headway_uptime_seconds": set(),
+    "headway_process_resident_memory_bytes": set(),
+    "headway_process_cpu_seconds_total": set(),
     "headway_jobs": {"agent", "status"},
     "headway_jobs_finished_total": {"agent", "outcome"},
     "headway_job_duration_seconds_count": {"agent"},

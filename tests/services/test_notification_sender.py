@@ -102,6 +102,23 @@ def test_each_channel_gets_its_levels_and_a_named_one_gets_it_in_any_case(
     assert (site.get(loud).channel, site.get(quiet).channel) == (None, "all")
 
 
+def test_the_log_tells_once_that_a_channel_takes_nothing_and_once_that_it_does_again(
+    hook: Receiver, post: Callable[..., Post], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "headway")
+    site = post(ops(hook))
+    hook.statuses = [500] * 3
+    site.note()
+    for _ in range(4):
+        site.run()
+        site.later(3600)
+    said = [record.getMessage() for record in caplog.records if "channel ops" in record.getMessage()]
+    assert [line.split(":")[0] for line in said] == [
+        "The channel ops took nothing of 1",
+        "The channel ops takes notifications again",
+    ]
+
+
 @pytest.mark.parametrize("channel", [None, "page"])
 def test_without_a_channel_that_takes_it_a_notification_counts_as_sent_on_the_page(
     channel: str | None, hook: Receiver, post: Callable[..., Post]
