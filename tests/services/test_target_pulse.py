@@ -102,6 +102,9 @@ def test_headways_own_metrics_have_a_pulse(client: FlaskClient) -> None:
     assert found.requests_per_s == pytest.approx(9 / 2)
     assert found.error_rate == 0
     assert found.p50_s is not None and 0 < found.p50_s < 10
+    assert found.memory_bytes is not None and found.memory_bytes > 1_000_000
+    assert found.cpu_percent is not None
+    assert told(second).missing == ()
 
 
 def test_names_that_are_configured_stand_before_usual_ones() -> None:
