@@ -7,5 +7,6 @@ if [ $# -eq 0 ]; then
     .venv/bin/ruff format --check
     .venv/bin/mypy
 fi
-# A file's tests stay together: they share servers and browsers. Many of them wait more than they work.
-exec .venv/bin/python -m pytest -n "${WORKERS:-3}" --dist loadfile "$@"
+# A file's tests stay together: they share servers and browsers. Many of them wait more than they work. tests/conftest.py puts
+# them in order.
+exec .venv/bin/python -m pytest -n "${WORKERS:-4}" --dist loadfile --no-loadscope-reorder "$@"

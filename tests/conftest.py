@@ -34,6 +34,20 @@ T = TypeVar("T")
 TOKEN = "an-admin-token-for-tests"
 
 
+SLOW = ("test_", "process", "faults", "browser", "sockets", "clients", "contracts")
+"""Where a file's tests may take long, the longest first; "test_" are those beside this file."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that none is left running alone at the end."""
+
+    def turn(item: pytest.Item) -> int:
+        place = item.path.relative_to(Path(__file__).parent).parts[0]
+        return next((turn for turn, name in enumerate(SLOW) if place.startswith(name)), len(SLOW))
+
+    items.sort(key=turn)
+
+
 def wait_until(holds, *, within: float = 30.0, every: float = 0.02, what: str = "the condition"):  # type: ignore[no-untyped-def]
     """The first true answer of `holds()`; fails the test when there is none within a generous time."""
     end = time.monotonic() + within

@@ -76,7 +76,7 @@ def test_the_present_figures_come_at_once_and_then_every_two_seconds(here: Serve
         assert tick["system"]["cpu_percent"] >= 0 and 0 < tick["system"]["memory_percent"] <= 100
     assert first["timestamp"] < second["timestamp"] < third["timestamp"]
     apart = [int(tick["timestamp"][17:19]) for tick in (second, third)]
-    assert (apart[1] - apart[0]) % 60 in (2, 3)
+    assert (apart[1] - apart[0]) % 60 in (1, 2, 3)  # on a busy machine one is read late, and the next in time
 
 
 def test_all_clients_of_a_process_get_the_same_figures(here: Server) -> None:
