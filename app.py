@@ -144,10 +144,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     settings = settings or read(os.environ)
     declared = declared or config.held(settings, os.environ)
     app = Flask(__name__)
-    assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
-    store = Store(settings.redis_url, settings.partitions)
-    bus = Bus(store, DECODERS)
-    site = Site(settings, store, Cache(app, store), Fleet(store, metrics.REGISTRY), bus, Hub(), declared)
+    site = create_site(app, settings, declared)
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = _duties(site)
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
@@ -162,6 +159,14 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     if settings.dev:
         app.register_blueprint(dev.bp)
     return app
+
+
+def create_site(app: Flask, settings: Settings, declared: Config) -> Site:
+    """What services work with."""
+    assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
+    store = Store(settings.redis_url, settings.partitions)
+    fleet = Fleet(store, metrics.REGISTRY)
+    return Site(settings, store, Cache(app, store), fleet, Bus(store, DECODERS), Hub(), declared)
 
 
 def _duties(site: Site) -> tuple[Duty, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from routes.pages import CDN
 from scripts.shots import sign_in
 from tests.conftest import TOKEN, free_port
 from tests.serving import ROOT, Server
@@ -38,6 +39,7 @@ def test_an_open_page_reloads_when_a_template_or_an_asset_changed(
     developed: Server, browser: Browser, file: str, added: str, seen: str
 ) -> None:
     page = browser.new_page()
+    page.route(f"{CDN}/**", lambda route: route.abort())
     try:
         sign_in(page, developed.url, TOKEN)
         page.goto(f"{developed.url}/dashboard/uploads")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from core import keys
 from core.event_log import placed
@@ -41,7 +42,7 @@ def test_each_new_one_and_each_change_of_a_state_has_its_entry(site: Site) -> No
     assert abs(told[0].created_ms / 1000 - site.clock()) < 60
 
 
-def test_everybody_who_hears_the_bus_can_take_them(site: Site) -> None:
+def test_everybody_who_hears_the_bus_can_take_them(app: Flask, site: Site) -> None:
     note(site)
     entries, before, _ = site.bus.log.tail(0, 10)
     assert len(site.bus._listeners) >= 5
