@@ -231,6 +231,31 @@ class Announcer:
         self._hub.broadcast(recovered(reason, since))
 
 
+class Relay:
+    """Passes on to one channel what the bus tells: `frame_of` makes an event of an entry, None where it is none of its."""
+
+    def __init__(self, hub: Hub, channel: str, frame_of: Callable[[Entry], Frame | None]) -> None:
+        self._hub, self._channel, self._frame_of = hub, channel, frame_of
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """What the bus tells, in order."""
+        if not self._hub.listeners(self._channel):
+            return
+        frames = [frame for frame in map(self._frame_of, entries) if frame is not None]
+        if frames:
+            self._hub.publish({self._channel: frames}, entries[-1].serial)
+
+    def gap(self, since: str, until: str) -> None:
+        """Whoever listens finds out from elsewhere how things stand."""
+        self._hub.publish({self._channel: [gap(since, until)]})
+
+    def degraded(self, reason: str, since: float) -> None:
+        """As `Announcer` says to all."""
+
+    def recovered(self, reason: str, since: float) -> None:
+        """As with degraded."""
+
+
 def degraded(reason: str, since: float) -> Frame:
     """That the store is away, and since when, in seconds since the epoch."""
     return Frame(sse.event({"reason": reason, "since": rfc3339(since)}, name="degraded"), keep=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from core import sse
 from core.backlog import Frame
 from core.event_log import Entry
 from core.site import Site
-from core.streams import Source, gap
+from core.streams import Relay, Source
 from core.ticks import Ticks
 from core.times import rfc3339
 from services import job_series_service, jobs_service, system_health
@@ -63,34 +62,17 @@ class Tick:
     timestamp: str
 
 
-class LiveMetrics:
+class LiveMetrics(Relay):
     """One a process. Figures are read once for all who listen, and while nobody does, not at all."""
 
     def __init__(self, site: Site) -> None:
+        super().__init__(site.hub, CHANNEL, change)
         self._site = site
         self._machine = Machine()
         self._ticks = Ticks(site.hub, CHANNEL, "metrics", EVERY_S, self.tick)
 
     def stream(self) -> Source:
         return Source((CHANNEL,), limit=LIMIT, first=self._ticks.first, missed=change)
-
-    def entries(self, entries: Sequence[Entry]) -> None:
-        """What the bus tells, in order."""
-        if not self._site.hub.listeners(CHANNEL):
-            return
-        frames = [frame for frame in map(change, entries) if frame is not None]
-        if frames:
-            self._site.hub.publish({CHANNEL: frames}, entries[-1].serial)
-
-    def gap(self, since: str, until: str) -> None:
-        """The next tick tells how things stand."""
-        self._site.hub.publish({CHANNEL: [gap(since, until)]})
-
-    def degraded(self, reason: str, since: float) -> None:
-        """As `core.streams.Announcer` says to all."""
-
-    def recovered(self, reason: str, since: float) -> None:
-        """As with degraded."""
 
     def tick(self) -> Tick:
         """The present figures. Raises StoreError."""

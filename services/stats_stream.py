@@ -5,14 +5,14 @@ Lines of logs come onto the same channel from who follows them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from core import sse
 from core.backlog import Frame
 from core.event_log import Entry
 from core.site import Site
-from core.streams import Source, gap
+from core.streams import Relay, Source
 from core.ticks import Ticks
 from core.times import rfc3339
 from services import notifications_service, tiles_service
@@ -25,11 +25,12 @@ LIMIT = 256
 """Unread events that a client may hold which does not keep up: a burst of log lines makes no gap at once."""
 
 
-class StatsStream:
+class StatsStream(Relay):
     """One a process. Values are read once for all who listen, and while nobody does, not at all."""
 
     def __init__(self, site: Site, await_lines: Callable[[], None] = lambda: None) -> None:
         """`await_lines` waits until who has joined hears each new line of a log, for a second or so at most."""
+        super().__init__(site.hub, CHANNEL, notification)
         self._site = site
         self._await_lines = await_lines
         self._ticks = Ticks(site.hub, CHANNEL, "stats", EVERY_S, lambda: snapshot(site))
@@ -41,24 +42,6 @@ class StatsStream:
         """The values. From then on every line comes, and each notification did before."""
         self._await_lines()
         return self._ticks.first()
-
-    def entries(self, entries: Sequence[Entry]) -> None:
-        """What the bus tells, in order."""
-        if not self._site.hub.listeners(CHANNEL):
-            return
-        frames = [frame for frame in map(notification, entries) if frame is not None]
-        if frames:
-            self._site.hub.publish({CHANNEL: frames}, entries[-1].serial)
-
-    def gap(self, since: str, until: str) -> None:
-        """The next tick tells how things stand."""
-        self._site.hub.publish({CHANNEL: [gap(since, until)]})
-
-    def degraded(self, reason: str, since: float) -> None:
-        """As `core.streams.Announcer` says to all."""
-
-    def recovered(self, reason: str, since: float) -> None:
-        """As with degraded."""
 
 
 def snapshot(site: Site) -> dict[str, Any]:
