@@ -40,9 +40,9 @@ AGENTS = Key(
 )
 TOTALS = Key("totals", "hash", "apply", "for ever: finished jobs and their durations by agent, bounded")
 MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened in a minute since the epoch")
-HOUR = Key("hour:", "hash", "apply, history_service", "8 days: what happened in an hour since the epoch")
+HOUR = Key("hour:", "hash", "apply, history_service", "91 days: what happened in an hour since the epoch")
 AGENT_MINUTE = Key("agent-minute:", "hash", "apply", "25 h: jobs that ended in a minute, by outcome and agent, bounded")
-AGENT_HOUR = Key("agent-hour:", "hash", "apply", "8 days: jobs that ended in an hour, by outcome and agent, bounded")
+AGENT_HOUR = Key("agent-hour:", "hash", "apply", "91 days: jobs that ended in an hour, by outcome and agent, bounded")
 HEARD = Key("heard", "zset", "apply, stalled", "until its end: jobs at work by when they were heard of, to 10 s, in ms")
 EVENTS = Key(
     "events",
@@ -132,7 +132,7 @@ LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value
 DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON")
 SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
 PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
-SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: a range of what happened over time, as JSON")
+SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: what happened in a window of time, as JSON")
 CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
 
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")

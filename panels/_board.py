@@ -20,7 +20,7 @@ from core.store import StoreError, explain
 from core.times import rfc3339
 from panels import _words
 from panels._panel import Panel
-from services.job_series_service import DEFAULT_RANGE
+from services.windows import DEFAULT_RANGE
 
 FRESH_S = 1.0
 """A panel's data is read at most so often in a process."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from core.site import Site
-from services.job_series_service import DEFAULT_RANGE, RANGES
+from services.windows import DEFAULT_RANGE, RANGES
 
 
 class PanelError(Exception):

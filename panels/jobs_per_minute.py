@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.site import Site
 from panels import Panel
-from services import job_series_service
+from services import job_series_service, windows
 from services.job_series_service import Point
 
 
@@ -21,7 +21,7 @@ class EndedPoint:
 class JobsPerMinute:
     """`completed` and `failed` count the jobs of the whole range; `most` ended in a minute of its busiest step."""
 
-    range: str
+    range: str | None
     step_s: int
     completed: int
     failed: int
@@ -30,7 +30,7 @@ class JobsPerMinute:
 
 
 def data(site: Site, range_: str) -> JobsPerMinute:
-    series = job_series_service.series(site, range_)
+    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
     return JobsPerMinute(
         series.range,
         series.step_s,
@@ -42,7 +42,7 @@ def data(site: Site, range_: str) -> JobsPerMinute:
 
 
 def _ended(point: Point) -> EndedPoint:
-    failed = point.jobs_per_minute * point.failed / ((point.completed + point.failed) or 1)
+    failed = point.jobs_per_minute * (100 - (point.success_rate or 0)) / 100
     return EndedPoint(point.at, round(point.jobs_per_minute - failed, 3), round(failed, 3))
 
 

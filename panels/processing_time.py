@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.site import Site
 from panels import Panel
-from services import job_series_service
+from services import job_series_service, windows
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TimePoint:
 class ProcessingTime:
     """How long the jobs took that ended, from start to end; None where none did. Percentiles are right within 5 %."""
 
-    range: str
+    range: str | None
     step_s: int
     p50_s: float | None
     p95_s: float | None
@@ -27,7 +27,7 @@ class ProcessingTime:
 
 
 def data(site: Site, range_: str) -> ProcessingTime:
-    series = job_series_service.series(site, range_)
+    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
     return ProcessingTime(
         series.range,
         series.step_s,

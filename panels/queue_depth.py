@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.site import Site
 from panels import Panel
-from services import job_series_service
+from services import job_series_service, windows
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class DepthPoint:
 class QueueDepth:
     """How many jobs were queued, from a look every five seconds. None where nobody looked."""
 
-    range: str
+    range: str | None
     step_s: int
     average: float | None
     highest: int | None
@@ -26,7 +26,7 @@ class QueueDepth:
 
 
 def data(site: Site, range_: str) -> QueueDepth:
-    series = job_series_service.series(site, range_)
+    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
     return QueueDepth(
         series.range,
         series.step_s,

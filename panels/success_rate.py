@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.site import Site
 from panels import Panel
-from services import job_series_service
+from services import job_series_service, windows
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RatePoint:
 class SuccessRate:
     """Completed out of those that ended, in percent; None where none ended. `lowest` is of the worst step."""
 
-    range: str
+    range: str | None
     step_s: int
     ended: int
     success_rate: float | None
@@ -26,7 +26,7 @@ class SuccessRate:
 
 
 def data(site: Site, range_: str) -> SuccessRate:
-    series = job_series_service.series(site, range_)
+    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
     return SuccessRate(
         series.range,
         series.step_s,

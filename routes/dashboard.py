@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request
 from core import access
 from routes import pages, ranges
 from routes.panels_api import board
-from services.job_series_service import RANGES
+from services.windows import RANGES
 
 bp = Blueprint("dashboard", __name__)
 bp.app_context_processor(pages.around)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app
 
 from core import access
 from routes import ranges, site, streaming
-from services import job_series_service
+from services import job_series_service, windows
 from services.job_series_service import Point
 from services.live_metrics_service import LiveMetrics
 
@@ -27,7 +27,7 @@ def events() -> Response:
 @access.scope("read")
 def over_time() -> Response:
     """`{range, step_seconds, points}`, oldest first; `?range=` is one of those that the answer to a wrong one names."""
-    series = job_series_service.series(site(), ranges.asked())
+    series = job_series_service.series(site(), windows.of_range(ranges.asked(), site().clock()))
     answer = {
         "range": series.range,
         "step_seconds": series.step_s,

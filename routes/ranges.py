@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from core.problems import Problem
-from services.job_series_service import DEFAULT_RANGE, RANGES
+from services.windows import DEFAULT_RANGE, RANGES
 
 
 def asked() -> str:

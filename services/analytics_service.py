@@ -99,7 +99,7 @@ def compute_snapshot(site: Site) -> Snapshot:
     )
 
 
-def success_rate(completed: int, failed: int) -> float | None:
+def success_rate(completed: float, failed: float) -> float | None:
     """In percent, two decimals; None where no job ended."""
     return round(100 * completed / (completed + failed), 2) if completed + failed else None
 

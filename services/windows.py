@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.fields import FieldError
@@ -9,8 +10,22 @@ from core.fields import FieldError
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 KEPT_S = 90 * DAY_S
 """How far back the store's own history reaches."""
+LONGEST_S = 3 * 365 * DAY_S
+"""How far back a span may reach where Prometheus tells of it."""
 MOST_STEPS = 200
-STEPS_S = (10, 30, MINUTE_S, 5 * MINUTE_S, 15 * MINUTE_S, HOUR_S, 4 * HOUR_S, 12 * HOUR_S, DAY_S)
+STEPS_S = (
+    10,
+    30,
+    MINUTE_S,
+    5 * MINUTE_S,
+    15 * MINUTE_S,
+    HOUR_S,
+    4 * HOUR_S,
+    12 * HOUR_S,
+    DAY_S,
+    2 * DAY_S,
+    7 * DAY_S,
+)
 """What a step of a chosen span may last; each is a multiple of the one before or of one that is."""
 
 
@@ -53,7 +68,7 @@ class Window:
         return self.start + self.step_s * self.steps
 
     @property
-    def starts(self) -> range:
+    def starts(self) -> Sequence[int]:
         """When each step begins."""
         return range(self.start, self.end, self.step_s)
 
@@ -68,17 +83,17 @@ def of_range(name: str, now: float) -> Window:
     return Window((int(now // span.step_s) - span.steps + 1) * span.step_s, span.step_s, span.steps, name)
 
 
-def of_span(since: float, until: float, now: float) -> Window:
+def of_span(since: float, until: float, now: float, kept_s: int = KEPT_S) -> Window:
     """A span between two moments in seconds since the epoch, widened to whole steps, of which there are at most MOST_STEPS.
 
-    Raises FieldError where it ends before it begins, lies in the future, or began before history does.
+    `kept_s` is how far back history reaches, at most LONGEST_S. Raises FieldError where it ends before it begins, lies in the future, or began before history does.
     """
     if not since < until:
         raise FieldError("from", "should be before to")
     if since >= now:
         raise FieldError("from", "should not be in the future")
-    if since < now - KEPT_S - DAY_S:
-        raise FieldError("from", f"should be within the last {KEPT_S // DAY_S} days")
+    if since < now - kept_s - DAY_S:
+        raise FieldError("from", f"should be within the last {kept_s // DAY_S} days")
     until = min(until, now)
     step_s = next(step for step in STEPS_S if -(-until // step) - since // step <= MOST_STEPS)
     first, last = int(since // step_s), int(-(-until // step_s))

@@ -16,7 +16,7 @@ EVENTS = "/events"
 OVER_TIME = "/api/v1/metrics/jobs"
 QUEUE = "/api/v1/queue"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-STEPS = {"15m": (60, 15), "1h": (60, 60), "6h": (300, 72), "24h": (900, 96), "7d": (3600, 168)}
+STEPS = {"15m": (60, 15), "1h": (60, 60), "6h": (300, 72), "24h": (900, 96), "7d": (3600, 168), "30d": (14_400, 180)}
 
 
 def shape(value: Any) -> Any:

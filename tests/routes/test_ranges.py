@@ -8,7 +8,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from services.job_series_service import RANGES
+from services.windows import RANGES
 
 PAGE = "/dashboard/observability"
 

@@ -1,6 +1,6 @@
 -- Counts are gathered while a script runs and written once, at its end, by `write_counts()`.
 
-local MINUTES_MS, HOURS_MS = 25 * 3600 * 1000, 8 * 24 * 3600 * 1000
+local MINUTES_MS, HOURS_MS = 25 * 3600 * 1000, 91 * 24 * 3600 * 1000
 local BUCKET = math.log(1.1)
 
 local minutes, hours, totals = {}, {}, {}
@@ -53,10 +53,10 @@ local function write_counts()
       if is_new then redis.call('EXPIRE', key, seconds) end
     end
   end
-  write_times('@MINUTE@', minutes, 90000)
-  write_times('@HOUR@', hours, 691200)
-  write_times('@AGENT_MINUTE@', agent_minutes, 90000, 2 * MOST_AGENTS)
-  write_times('@AGENT_HOUR@', agent_hours, 691200, 2 * MOST_AGENTS)
+  write_times('@MINUTE@', minutes, MINUTES_MS / 1000)
+  write_times('@HOUR@', hours, HOURS_MS / 1000)
+  write_times('@AGENT_MINUTE@', agent_minutes, MINUTES_MS / 1000, 2 * MOST_AGENTS)
+  write_times('@AGENT_HOUR@', agent_hours, HOURS_MS / 1000, 2 * MOST_AGENTS)
 
   local key = root .. '@TOTALS@'
   for agent, fields in pairs(totals) do
