@@ -18,6 +18,7 @@ COPY panels panels
 COPY routes routes
 COPY templates templates
 COPY static static
+COPY migrations migrations
 COPY deploy/healthy.py deploy/web.sh deploy/
 
 # /data holds the embedded store where REDIS_URL is not set: mount a volume there. There is no VOLUME line, because

@@ -11,6 +11,7 @@ from core import access, config, metrics, problems
 from core.bus import Bus
 from core.cache import Cache
 from core.config import Config
+from core.database import Database
 from core.duties import Duty
 from core.fleet import Fleet
 from core.hub import Hub
@@ -27,6 +28,7 @@ from routes import (
     alerts_pages,
     auth,
     dashboard,
+    deployments,
     dev,
     feeds,
     health,
@@ -114,6 +116,7 @@ VIEWS = (
     alerts_pages,
     auth,
     dashboard,
+    deployments,
     feeds,
     health,
     job_logs,
@@ -166,7 +169,7 @@ def create_site(app: Flask, settings: Settings, declared: Config) -> Site:
     assert settings.redis_url  # noqa: S101  gunicorn.conf.py sets it to the embedded store's where it was unset
     store = Store(settings.redis_url, settings.partitions)
     fleet = Fleet(store, metrics.REGISTRY)
-    return Site(settings, store, Cache(app, store), fleet, Bus(store, DECODERS), Hub(), declared)
+    return Site(settings, store, Cache(app, store), fleet, Bus(store, DECODERS), Hub(), declared, Database(settings))
 
 
 def _duties(site: Site) -> tuple[Duty, ...]:

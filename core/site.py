@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core.bus import Bus
 from core.cache import Cache
 from core.config import Config
+from core.database import Database
 from core.fleet import Fleet
 from core.hub import Hub
 from core.settings import Settings
@@ -25,5 +26,6 @@ class Site:
     hub: Hub
     config: Config
     """What headway.toml declares."""
+    database: Database
     clock: Callable[[], float] = time.time
     """Seconds since the epoch, UTC."""

@@ -1,0 +1,171 @@
+"""The SQL database, which holds what has been: PostgreSQL at DATABASE_URL, or a file of SQLite under HEADWAY_DATA.
+
+It may be away at any time, and nothing live needs it. Callers use `read` and `write`; what the database raises for reasons
+of its own comes out of them as DatabaseError, in words that name no password.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core import sqlite
+from core.outgoing.cutting import Cut, cut_after
+from core.settings import Settings
+
+READ_S = 5.0
+"""How long a page's reading may take."""
+WRITE_S = 60.0
+CONNECT_S = 3
+POOL_S = 2.0
+CONNECTIONS = 8
+"""At most so many a process."""
+LOOKS = 10_000
+"""Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
+FILE = "archive.sqlite3"
+
+Kind = Literal["postgresql", "sqlite"]
+
+
+class DatabaseError(Exception):
+    """Why the database does not serve, in words. `late`: it took too long."""
+
+    def __init__(self, words: str, *, late: bool = False) -> None:
+        super().__init__(words)
+        self.late = late
+
+
+class Database:
+    """One database, not connected to before it is used. Safe to use from many greenlets and threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.database_url
+        self.path: Path = settings.data / FILE
+        self.kind: Kind = "sqlite" if self._url is None else "postgresql"
+
+    @property
+    def name(self) -> str:
+        """What it is called on pages: its kind, with no address in it."""
+        return "SQLite" if self.kind == "sqlite" else "PostgreSQL"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells another process of Headway's which database this is; an empty value counts as unset."""
+        return {"DATABASE_URL": self._url or "", "HEADWAY_DATA": str(self.path.parent)}
+
+    @cached_property
+    def engine(self) -> Engine:
+        engine = self._sqlite() if self._url is None else self._postgresql(self._url)
+        event.listen(engine, "begin", self._begin)
+        return engine
+
+    @contextmanager
+    def read(self, timeout_s: float = READ_S) -> Iterator[Connection]:
+        """A transaction that sees one moment, for `timeout_s` in all. Raises DatabaseError."""
+        with self._transaction(timeout_s, {"writes": False}) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, timeout_s: float = WRITE_S) -> Iterator[Connection]:
+        """A transaction that is there as a whole once the block is over, or not at all. Raises DatabaseError."""
+        with self._transaction(timeout_s, {"writes": True}) as connection:
+            yield connection
+
+    def close(self) -> None:
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, timeout_s: float, options: dict[str, Any]) -> Iterator[Connection]:
+        cut: Cut | None = None
+        try:
+            with (
+                self.engine.connect().execution_options(**options, timeout_s=timeout_s) as connection,
+                self._limit(connection, timeout_s) as cut,
+                connection.begin(),
+            ):
+                yield connection
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
+            late = bool(cut and cut.made) or _is_late(error)
+            raise DatabaseError(self._explain(error, late, timeout_s), late=late) from error
+
+    def _limit(self, connection: Connection, timeout_s: float) -> AbstractContextManager[Cut | None]:
+        """Ends what takes longer: the database itself would, unless it is not heard any more."""
+        driver: Any = connection.connection.driver_connection
+        if self.kind == "postgresql":
+            return cut_after(driver.fileno(), timeout_s + 1.0)
+        return _limited(driver, timeout_s)
+
+    def _begin(self, connection: Connection) -> None:
+        options = connection.get_execution_options()
+        writes = options["writes"]
+        if self.kind == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            return
+        level = "" if writes else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+        connection.exec_driver_sql(f"{level}SET LOCAL statement_timeout = {round(options['timeout_s'] * 1000)}")
+
+    def _sqlite(self) -> Engine:
+        return sqlalchemy.create_engine(
+            "sqlite://",
+            creator=lambda: sqlite.connect(self.path),
+            poolclass=sqlalchemy.QueuePool,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=POOL_S,
+        )
+
+    def _postgresql(self, url: str) -> Engine:
+        return sqlalchemy.create_engine(
+            f"postgresql+psycopg://{url.partition('://')[2]}",
+            pool_size=CONNECTIONS // 2,
+            max_overflow=CONNECTIONS // 2,
+            pool_timeout=POOL_S,
+            pool_pre_ping=True,
+            pool_recycle=300,
+            connect_args={
+                "application_name": "headway",
+                "connect_timeout": CONNECT_S,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "prepare_threshold": None,  # a pooler between us and the server may know no prepared statements
+            },
+        )
+
+    def _explain(self, error: Exception, late: bool, timeout_s: float) -> str:
+        if late:
+            return f"{self.name} took longer than {timeout_s:g} s"
+        if isinstance(error, PoolTimeout):
+            return f"every connection to {self.name} is busy"
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, sqlite3.Error):
+            return f"SQLite says: {cause}"
+        said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause).partition("FATAL:")[2]
+        said = " ".join(said.split())[:300]
+        return f"PostgreSQL says: {said}" if said else "PostgreSQL can't be reached"
+
+
+@contextmanager
+def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
+    until = time.monotonic() + timeout_s
+    driver.set_progress_handler(lambda: time.monotonic() > until, LOOKS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
+
+
+def _is_late(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"

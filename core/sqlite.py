@@ -1,0 +1,59 @@
+"""A file of SQLite whose calls run in native threads, so that gevent's loop goes on while it works or waits for its lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from core import native
+
+BUSY_S = 10.0
+"""How long a writer waits for another one."""
+
+
+class Cursor(sqlite3.Cursor):
+    def execute(self, *args: Any) -> Cursor:
+        native.run(super().execute, *args)
+        return self
+
+    def executemany(self, *args: Any) -> Cursor:
+        native.run(super().executemany, *args)
+        return self
+
+    def fetchone(self) -> Any:
+        return native.run(super().fetchone)
+
+    def fetchmany(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return native.run(super().fetchmany, *args, **kwargs)
+
+    def fetchall(self) -> list[Any]:
+        return native.run(super().fetchall)
+
+
+class Connection(sqlite3.Connection):
+    """One greenlet uses it at a time; each of its calls may be in another thread."""
+
+    def cursor(self, *_: Any) -> Cursor:  # type: ignore[override]
+        return super().cursor(Cursor)
+
+    def commit(self) -> None:
+        native.run(super().commit)
+
+    def rollback(self) -> None:
+        native.run(super().rollback)
+
+    def close(self) -> None:
+        native.run(super().close)
+
+
+def connect(path: Path) -> Connection:
+    """A connection that leaves transactions to its caller. The folder is made where it is missing. Raises sqlite3.Error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, factory=Connection
+    )
+    # Readers go on while somebody writes; what a power cut may take is the last transactions, whole.
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection

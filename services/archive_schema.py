@@ -1,0 +1,46 @@
+"""The archive's table, as this version reads and writes it. `migrations/` makes it, with its indexes and its full-text search.
+
+Times are milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, SmallInteger, Table, Text
+
+METADATA = MetaData()
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    # In the order of archiving. Numbers begin anew in a store that was emptied, so they are not enough to tell jobs apart.
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("number", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("title", Text),
+    Column("queue", Text),
+    Column("function", Text),
+    Column("stage", Text),
+    Column("failed_stage", Text),
+    Column("message", Text),
+    Column("error", Text),
+    Column("progress", Float, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("finished_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    # Which powers of 1.1 the duration in ms lies between, as in services.job_series_service: quantiles of any group come of it.
+    Column("bucket", SmallInteger, nullable=False),
+    Column("video_id", Text),
+    Column("episode_id", Text),
+    Column("published", Boolean, nullable=False),
+    Column("skew_s", Integer),
+    # JSON: [[name, started ms, finished ms or 0], …], and the earlier attempts with theirs.
+    Column("stages", Text, nullable=False),
+    Column("attempts", Text, nullable=False),
+    Column("metadata", Text),
+    Column("result", Text),
+)
