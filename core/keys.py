@@ -74,6 +74,10 @@ ALERT_WATCH = Key(
     "alert-watch", "string", "alert", "for ever: since when alerts are checked, and when they were not, JSON"
 )
 
+# Deployments. Written by the script `deployment` alone.
+DEPLOYMENTS = Key("deployments", "zset", "deployment", "90 days, the last 1,000: their ids by when, in ms")
+DEPLOYMENT = Key("deployment", "hash", "deployment", "as DEPLOYMENTS: each deployment, JSON")
+
 # Tiles. Written by the script `tile` alone.
 TILES = Key("tiles", "hash", "tile", "until removed: what is known of each tile by its id, a MessagePack map")
 UNDECLARED_TILES = Key(
