@@ -86,7 +86,8 @@ def of_range(name: str, now: float) -> Window:
 def of_span(since: float, until: float, now: float, kept_s: int = KEPT_S) -> Window:
     """A span between two moments in seconds since the epoch, widened to whole steps, of which there are at most MOST_STEPS.
 
-    `kept_s` is how far back history reaches, at most LONGEST_S. Raises FieldError where it ends before it begins, lies in the future, or began before history does.
+    `kept_s` is how far back history reaches, at most LONGEST_S. Raises FieldError where it ends before it begins, lies in the
+    future, or began before history does.
     """
     if not since < until:
         raise FieldError("from", "should be before to")

@@ -16,7 +16,7 @@ from jmespath.exceptions import JMESPathError
 from core.config import alerts, sources
 from core.config.allowed import Allowed
 from core.config.channels import check_channels
-from core.config.model import Alert, Config, Target, Tile
+from core.config.model import Alert, Config, PrometheusServer, Target, Tile
 from core.fields import FieldError
 from core.settings import Settings
 
@@ -45,6 +45,7 @@ def check_together(config: Config, settings: Settings | None) -> None:
             _check_zone(channel.quiet.zone, f"channels[{number}].quiet.zone")
     for number, redaction in enumerate(config.logs.redact):
         _check_pattern(redaction.pattern, f"logs.redact[{number}].pattern")
+    _check_prometheus(config.prometheus)
     for number, entry in enumerate(config.outgoing.allow):
         try:
             Allowed.of(entry)
@@ -131,6 +132,18 @@ def _check_target(target: Target, path: str) -> None:
     _check_web(target.url, f"{path}.url")
     if target.timeout > 60:
         raise FieldError(f"{path}.timeout", "should be 60s at most")
+
+
+def _check_prometheus(server: PrometheusServer) -> None:
+    for label, wanted in server.match.items():
+        if wanted.startswith("~"):
+            _check_pattern(wanted[1:], f"prometheus.match.{label}")
+    if server.timeout > 10:
+        raise FieldError("prometheus.timeout", "should be 10s at most: so long a page waits")
+    if server.every > 300:
+        raise FieldError(
+            "prometheus.every", "should be 5m at most: between scrapes that are further apart it sees gaps"
+        )
 
 
 def _check_web(url: str, path: str) -> None:

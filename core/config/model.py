@@ -148,6 +148,23 @@ class Outgoing(Struct, frozen=True, forbid_unknown_fields=True):
     """Apprise schemes besides the usual ones."""
 
 
+LABEL = "a label's name of letters, digits and _"
+
+
+class PrometheusServer(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the Prometheus at PROMETHEUS_URL is asked for what was long ago."""
+
+    match: dict[Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z", description=LABEL)], str] = field(
+        default_factory=dict
+    )
+    """Labels that tell this site's series from those of others: text, or `~` and a regular expression for all of it."""
+    every: Seconds = Seconds(15)
+    """How often it scrapes this site."""
+    timeout: Seconds = Seconds(2)
+    """For how long a page waits for it."""
+    headers: Headers = field(default_factory=dict)
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     tiles: tuple[Tile, ...] | None = None
     """Unset: the usual four push tiles."""
@@ -157,3 +174,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     logs: Logs = Logs()
     retention: Retention = Retention()
     outgoing: Outgoing = Outgoing()
+    prometheus: PrometheusServer = PrometheusServer()
