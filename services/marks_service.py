@@ -36,7 +36,7 @@ class Mark:
     path: str | None = None
     """Where there is more of it: a path of ours, or an address; text from outside."""
     until: float | None = None
-    """Of an alert: up to when it fired, as far as the window reaches."""
+    """Of an alert: when it was over, None while it fires; `at` where nobody knows."""
 
 
 def marks(site: Site, window: Window) -> tuple[Mark, ...]:
@@ -45,7 +45,7 @@ def marks(site: Site, window: Window) -> tuple[Mark, ...]:
     if until <= window.start:
         return ()
     deployed = [_deployment(one) for one in deployments_service.between(site, window.start, until)]
-    fired = [_alert(site, one, until) for one in alert_episodes.between(site, window.start, until)]
+    fired = [_alert(site, one) for one in alert_episodes.between(site, window.start, until)]
     together_s = window.step_s
     while len(found := [*_merged(deployed, together_s), *_merged(fired, together_s)]) > MOST:
         together_s *= 2
@@ -57,10 +57,10 @@ def _deployment(one: Deployment) -> Mark:
     return Mark(one.at, "deployment", _cut(label), one.url)
 
 
-def _alert(site: Site, one: Episode, until: float) -> Mark:
+def _alert(site: Site, one: Episode) -> Mark:
     rule = next((rule for rule in site.config.alerts if rule.id == one.id), None)
     title = one.title if one.title != one.id or rule is None else alert_words.title(rule, site.config)
-    ended = one.until if one.until is not None else until if one.fires else None
+    ended = one.until if one.until is not None or one.fires else one.since
     lasted = None if one.until is None else f"for {alert_words.span(one.until - one.since)}"
     parts = (title, one.value, lasted or ("still fires" if one.fires else ""))
     return Mark(
@@ -68,7 +68,7 @@ def _alert(site: Site, one: Episode, until: float) -> Mark:
         "alert",
         _cut(" · ".join(part for part in parts if part)),
         HISTORY if rule is None else f"{ALERTS}#alert-{rule.id}",
-        None if ended is None else min(ended, until),
+        ended,
     )
 
 
@@ -85,8 +85,9 @@ def _one(group: Sequence[Mark]) -> Mark:
     names = [mark.label.split(" · ")[0] for mark in reversed(group)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     label = f"{len(names)} {first.kind}s: {', '.join(names[:NAMED])}{more}"
+    path = HISTORY if first.kind == "alert" else None
     ends = [mark.until for mark in group if mark.until is not None]
-    return Mark(first.at, first.kind, _cut(label), HISTORY if first.kind == "alert" else None, max(ends, default=None))
+    return Mark(first.at, first.kind, _cut(label), path, max(ends) if len(ends) == len(group) else None)
 
 
 def _cut(text: str) -> str:
