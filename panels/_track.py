@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from typing import Literal
 
 from services.estimates_service import Estimate
 from services.job_model import Job, StageSpan
+from services.workflow_service import Kind, kind_of
 
 TRACK = 100.0
 LEAST = 1.5
@@ -22,8 +22,6 @@ BEGUN, UNFINISHED = 0.08, 0.92
 COARSE = 0.05
 """What moves by time alone moves in steps of this share of its segment."""
 
-Kind = Literal["room", "done", "now", "bad"]
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -33,13 +31,6 @@ class Segment:
     x: float
     width: float
     kind: Kind
-
-
-def kind_of(job: Job, at: int) -> Kind:
-    """How the job's stage at this place stands."""
-    if at < len(job.stages) - 1 or job.status == "completed":
-        return "done"
-    return "bad" if job.status == "failed" else "now"
 
 
 def segments(job: Job, estimate: Estimate | None = None) -> tuple[Segment, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from panels._estimates import Outlook, outlook
-from panels._track import Kind, kind_of
 from services.estimates_service import Estimate
 from services.job_model import Job
+from services.workflow_service import Kind, kind_of
 
 
 @dataclass(frozen=True)

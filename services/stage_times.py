@@ -90,11 +90,11 @@ def _usual(fields: object) -> Usual:
 def _stretch(lasted: tuple[float, ...]) -> Stretch | None:
     if not lasted:
         return None
-    return Stretch(_quantile(lasted, LOW), _quantile(lasted, MIDDLE), _quantile(lasted, HIGH), len(lasted))
+    return Stretch(quantile(lasted, LOW), quantile(lasted, MIDDLE), quantile(lasted, HIGH), len(lasted))
 
 
-def _quantile(lasted: tuple[float, ...], share: float) -> float:
-    """The value under which so large a share of these lies, between two of them where it must."""
+def quantile(lasted: tuple[float, ...], share: float) -> float:
+    """The value under which so large a share of these, shortest first, lies; between two of them where it must."""
     place = share * (len(lasted) - 1)
     below = math.floor(place)
     above = min(below + 1, len(lasted) - 1)
