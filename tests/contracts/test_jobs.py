@@ -204,9 +204,11 @@ def test_reports_from_many_sides_in_any_order_end_in_one_state_counted_once(here
 
 def test_success_is_completed_out_of_completed_and_failed_with_two_decimals(open_site: Server) -> None:
     def rate() -> Any:
-        return open_site.get("/dashboard/api/jobs").json()["success_rate"]
+        return open_site.get(f"/agents/{agent}/stats").json()["successRate"]
 
+    agent = next(_names)
+    jobs = [create(open_site, agent=agent) for _ in range(3)]
     assert rate() is None
-    for status in ("completed", "completed", "failed"):
-        told(open_site, create(open_site), status=status)
-    wait_until(lambda: rate() == 66.67, within=40, what="the rate of two in three")
+    for job, status in zip(jobs, ("completed", "completed", "failed"), strict=True):
+        told(open_site, job, status=status)
+    assert rate() == 66.67
