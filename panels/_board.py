@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -19,8 +20,9 @@ from core.site import Site
 from core.store import StoreError, explain
 from core.times import rfc3339
 from panels import _words
+from panels._others import Busy, Others
 from panels._panel import Panel
-from services.windows import DEFAULT_RANGE
+from panels._view import USUAL, USUALS, Choice
 
 FRESH_S = 1.0
 """A panel's data is read at most so often in a process."""
@@ -61,6 +63,8 @@ class Shown:
     unavailable: Unavailable | None = None
     awaited: bool = False
     """Whether this stands in for a first reading that is not there yet."""
+    resting: bool = False
+    """Whether nothing more happens in the span that it shows."""
 
     @property
     def markup(self) -> Markup:
@@ -73,24 +77,36 @@ class Board:
     def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel]) -> None:
         _words.install(jinja, site.settings)
         self.panels = panels
-        readings = {part: (panel, read) for panel in panels.values() for part, read in panel.readings().items()}
-        self.parts = {part: panel for part, (panel, _) in readings.items()}
-        """The panel of every part that can be polled: `success-rate`, `success-rate:6h`."""
+        usual = {panel.part(choice): (panel, choice) for panel in panels.values() for choice in _usual(panel)}
+        self.parts = {part: panel for part, (panel, _) in usual.items()}
+        """The panel of every part that is pushed: `success-rate`, `success-rate:6h`, `success-rate:6h-day`."""
+        self._site, self._jinja = site, jinja
         self.raises = False
-        self._slots = {part: _Slot(self, site, jinja, panel, read) for part, (panel, read) in readings.items()}
+        self._slots = {part: _Slot(self, site, jinja, panel, choice) for part, (panel, choice) in usual.items()}
+        self.others: Others[_Slot] = Others()
 
     def poll(self, part: str) -> Shown:
-        """What a part shows now. Whoever asks while it is being read waits for that one reading."""
+        """What a usual part shows now. Whoever asks while it is being read waits for that one reading."""
         return self._slots[part].poll()
+
+    def show(self, panel: Panel, choice: Choice = USUAL) -> Shown:
+        """What a panel shows now of what was chosen."""
+        return self._slot(panel, choice).poll()
 
     def reading(self, part: str) -> tuple[float, float]:
         """When the present reading of a part began, and until when it serves everybody; by the monotonic clock."""
         slot = self._slots[part]
         return slot.began, slot.until
 
-    def page(self, range_: str = DEFAULT_RANGE) -> list[tuple[Panel, Shown]]:
-        """Every panel in order, at a range. What is due is read side by side; what takes long shows that it is awaited."""
-        slots = [self._slots[panel.part(range_)] for panel in self.panels.values()]
+    def interval(self, part: str) -> int:
+        """Seconds between two looks at a usual part."""
+        slot = self._slots[part]
+        return slot.panel.interval(slot.choice)
+
+    def page(self, choice: Choice = USUAL, page: str = "observability") -> list[tuple[Panel, Shown]]:
+        """Every panel of a page in order, as chosen. What is due is read side by side; what takes long shows that it is
+        awaited."""
+        slots = [self._slot(panel, choice) for panel in self.panels.values() if panel.stands_on(page)]
         shown = {slot: slot.poll() for slot in slots if not slot.due()}
         due = [slot for slot in slots if slot not in shown]
         if due:
@@ -103,18 +119,27 @@ class Board:
                 shown[slot] = reading.result() if reading in in_time else slot.awaited()
         return [(slot.panel, shown[slot]) for slot in slots]
 
+    def _slot(self, panel: Panel, choice: Choice) -> _Slot:
+        part, its_own = panel.part(choice), panel.choice(choice)
+        kept = self._slots.get(part)
+        return kept or self.others.get(part, lambda: _Slot(self, self._site, self._jinja, panel, its_own))
+
+
+def _usual(panel: Panel) -> tuple[Choice, ...]:
+    return USUALS if panel.windowed else (USUAL,)
+
 
 class _Slot:
-    """One part's place on the board: a panel, or a panel at one of its ranges."""
+    """One part's place on the board: a panel, or what was chosen of one."""
 
-    def __init__(self, board: Board, site: Site, jinja: Environment, panel: Panel, data: Callable[[Site], Any]) -> None:
+    def __init__(self, board: Board, site: Site, jinja: Environment, panel: Panel, choice: Choice) -> None:
         self.panel = panel
-        self._data = data
+        self.choice = choice
         self._board, self._site, self._jinja = board, site, jinja
         self._lock = threading.Lock()
         self.began = self.until = float("-inf")
         self._shown: Shown | None = None
-        self._good: tuple[Any, Shown] | None = None
+        self._good: Shown | None = None
         self._failing: Unavailable | None = None
 
     def due(self) -> bool:
@@ -128,7 +153,10 @@ class _Slot:
             if self._shown is None or self.due():
                 began = time.monotonic()
                 self._shown = self._read()
-                self.began, self.until = began, time.monotonic() + FRESH_S
+                fresh_s = max(FRESH_S, self.choice.fresh_s(self._site.clock()) if self.panel.windowed else 0.0)
+                # What failed, and what was not to be had in time, is tried again soon.
+                fresh_s = FRESH_S if self._shown.unavailable else fresh_s
+                self.began, self.until = began, time.monotonic() + fresh_s
             return self._shown
 
     def awaited(self) -> Shown:
@@ -141,9 +169,11 @@ class _Slot:
     def _read(self) -> Shown:
         taken_at, start = self._site.clock(), time.perf_counter()
         try:
-            data = self._data(self._site)
+            data = self._data()
             took_s = time.perf_counter() - start
             shown = self._show(data, taken_at, took_s)
+        except Busy as error:
+            return self._fail(str(error), taken_at, time.perf_counter() - start, of_store=False)
         except StoreError as error:
             return self._fail(explain(error), taken_at, time.perf_counter() - start, of_store=True)
         except Exception as error:
@@ -153,24 +183,31 @@ class _Slot:
                 log.exception("panel %s can't be read", self.panel.name)
             reason = f"reading it failed ({type(error).__name__}); the log has the details"
             return self._fail(reason, taken_at, time.perf_counter() - start, of_store=False)
-        self._good, self._failing = (data, shown), None
+        self._good, self._failing = shown, None
         return shown
+
+    def _data(self) -> Any:
+        if not self.panel.windowed:
+            return self.panel.data(self._site)
+        with nullcontext() if self.choice.usual else self._board.others.turn():
+            return self.panel.data(self._site, self.choice.view(self._site.clock()))
 
     def _show(self, data: Any, taken_at: float, took_s: float) -> Shown:
         figures = msgspec.to_builtins(data)
-        html, html_etag = self._same_html(data) or _tagged(self._render("components/reading.html", data=data))
         _, json_etag = _tagged(msgspec.json.encode({k: v for k, v in figures.items() if k not in WHEN}))
+        html, html_etag = self._same_html(json_etag) or _tagged(self._render("components/reading.html", data=data))
         stamped = {**figures, "timestamp": rfc3339(taken_at), "took_ms": round(took_s * 1000, 3)}
-        return Shown(msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s)
+        resting = self.panel.windowed and self.choice.past(taken_at)
+        return Shown(msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s, resting=resting)
 
-    def _same_html(self, data: Any) -> tuple[bytes, str] | None:
+    def _same_html(self, json_etag: str) -> tuple[bytes, str] | None:
         """What stands already, where nothing changed; never while templates are being worked on."""
-        if self._good and self._good[0] == data and not self._site.settings.dev:
-            return self._good[1].html, self._good[1].html_etag
+        if self._good and self._good.json_etag == json_etag and not self._site.settings.dev:
+            return self._good.html, self._good.html_etag
         return None
 
     def _fail(self, reason: str, taken_at: float, took_s: float, *, of_store: bool) -> Shown:
-        good = self._good[1] if self._good else None
+        good = self._good
         since = self._failing.since if self._failing else taken_at
         self._failing = Unavailable(reason, since, good.taken_at if good else None, of_store)
         page = self._render("components/unavailable.html", state=self._failing, last=good.markup if good else None)
@@ -178,7 +215,7 @@ class _Slot:
         return Shown(b"", html_etag, html, html_etag, taken_at, took_s, self._failing)
 
     def _render(self, template: str, **names: Any) -> bytes:
-        return self._jinja.get_template(template).render(panel=self.panel, **names).strip().encode()
+        return self._jinja.get_template(template).render(panel=self.panel, choice=self.choice, **names).strip().encode()
 
 
 def _tagged(content: bytes) -> tuple[bytes, str]:

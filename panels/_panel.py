@@ -7,11 +7,10 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
-from core.site import Site
-from services.windows import DEFAULT_RANGE, RANGES
+from panels._lines import Line
+from panels._view import USUAL, Choice
 
 
 class PanelError(Exception):
@@ -28,12 +27,18 @@ class Panel:
     every: int
     """Seconds between two polls of one open page, and between two looks for those that it is pushed to."""
     data: Callable[..., Any]
-    """Reads a frozen dataclass of a site, which the template gets as `data` and the JSON shows field by field."""
+    """Reads a frozen dataclass of a site, which the template gets as `data` and the JSON shows field by field. That of a
+    windowed panel takes a `View` behind the site."""
     width: Literal[1, 2, 3, 4] = 1
     """Columns out of four."""
     chart: Literal["line", "bars", "doughnut"] | None = None
-    ranged: bool = False
-    """Whether its reader chooses a range of time; `data` then takes the name of one of `RANGES` behind the site."""
+    page: Literal["observability", "charts", "both"] = "observability"
+    windowed: bool = False
+    """Whether its reader chooses the span of time that it shows, and what that is compared with."""
+    by_agent: bool = False
+    """Whether a windowed panel's reader chooses an agent, too."""
+    lines: tuple[Line, ...] = ()
+    """The figures of each of its points: the lines of its chart, the columns of its table and of its CSV."""
     order: int = 100
     """Place on the page, low to high."""
     note: str = ""
@@ -55,15 +60,23 @@ class Panel:
     def template(self) -> str:
         return f"panels/{self.name}.html"
 
-    def part(self, range_: str = DEFAULT_RANGE) -> str:
-        """What an open page calls it: `success-rate`, or `success-rate:6h` where that is not the usual range."""
-        return self.name if not self.ranged or range_ == DEFAULT_RANGE else f"{self.name}:{range_}"
+    def choice(self, choice: Choice) -> Choice:
+        """What of a choice means anything to it."""
+        if not self.windowed:
+            return USUAL
+        return choice if self.by_agent or choice.agent is None else choice.but(agent=None)
 
-    def readings(self) -> dict[str, Callable[[Site], Any]]:
-        """How the data of each of its parts is read."""
-        if not self.ranged:
-            return {self.name: self.data}
-        return {self.part(range_): partial(self.data, range_=range_) for range_ in RANGES}
+    def part(self, choice: Choice = USUAL) -> str:
+        """What an open page calls it: `success-rate`, or `success-rate:6h-day` where more was chosen than nothing."""
+        mark = self.choice(choice).mark
+        return f"{self.name}:{mark}" if mark else self.name
+
+    def interval(self, choice: Choice = USUAL) -> int:
+        """Seconds between two polls of what was chosen."""
+        return choice.every(self.every) if self.windowed else self.every
+
+    def stands_on(self, page: str) -> bool:
+        return self.page in (page, "both")
 
 
 def discover(package: str, paths: Iterable[str]) -> dict[str, Panel]:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel
-from services import job_series_service, windows
+from panels import Panel, View
+from services import job_series_service
 from services.job_series_service import Point
 
 
@@ -29,8 +29,8 @@ class JobsPerMinute:
     points: tuple[EndedPoint, ...]
 
 
-def data(site: Site, range_: str) -> JobsPerMinute:
-    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
+def data(site: Site, view: View) -> JobsPerMinute:
+    series = job_series_service.series(site, view.window)
     return JobsPerMinute(
         series.range,
         series.step_s,
@@ -47,5 +47,5 @@ def _ended(point: Point) -> EndedPoint:
 
 
 PANEL = Panel(
-    "jobs-per-minute", title="Jobs per minute", every=5, data=data, ranged=True, chart="bars", width=2, order=32
+    "jobs-per-minute", title="Jobs per minute", every=5, data=data, windowed=True, chart="bars", width=2, order=32
 )

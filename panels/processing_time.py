@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel
-from services import job_series_service, windows
+from panels import Panel, View
+from services import job_series_service
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class ProcessingTime:
     points: tuple[TimePoint, ...]
 
 
-def data(site: Site, range_: str) -> ProcessingTime:
-    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
+def data(site: Site, view: View) -> ProcessingTime:
+    series = job_series_service.series(site, view.window)
     return ProcessingTime(
         series.range,
         series.step_s,
@@ -39,5 +39,5 @@ def data(site: Site, range_: str) -> ProcessingTime:
 
 
 PANEL = Panel(
-    "processing-time", title="Processing time", every=5, data=data, ranged=True, chart="line", width=2, order=34
+    "processing-time", title="Processing time", every=5, data=data, windowed=True, chart="line", width=2, order=34
 )

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel
-from services import job_series_service, windows
+from panels import Panel, View
+from services import job_series_service
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class QueueDepth:
     points: tuple[DepthPoint, ...]
 
 
-def data(site: Site, range_: str) -> QueueDepth:
-    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
+def data(site: Site, view: View) -> QueueDepth:
+    series = job_series_service.series(site, view.window)
     return QueueDepth(
         series.range,
         series.step_s,
@@ -36,4 +36,4 @@ def data(site: Site, range_: str) -> QueueDepth:
     )
 
 
-PANEL = Panel("queue-depth", title="Queue depth", every=5, data=data, ranged=True, chart="line", width=2, order=38)
+PANEL = Panel("queue-depth", title="Queue depth", every=5, data=data, windowed=True, chart="line", width=2, order=38)

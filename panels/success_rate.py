@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel
-from services import job_series_service, windows
+from panels import Panel, View
+from services import job_series_service
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class SuccessRate:
     points: tuple[RatePoint, ...]
 
 
-def data(site: Site, range_: str) -> SuccessRate:
-    series = job_series_service.series(site, windows.of_range(range_, site.clock()))
+def data(site: Site, view: View) -> SuccessRate:
+    series = job_series_service.series(site, view.window)
     return SuccessRate(
         series.range,
         series.step_s,
@@ -37,4 +37,4 @@ def data(site: Site, range_: str) -> SuccessRate:
     )
 
 
-PANEL = Panel("success-rate", title="Success rate", every=5, data=data, ranged=True, chart="line", width=2, order=36)
+PANEL = Panel("success-rate", title="Success rate", every=5, data=data, windowed=True, chart="line", width=2, order=36)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
+from panels import Choice
 from routes import pages, ranges
 from routes.panels_api import board
 from services.windows import RANGES
@@ -22,8 +23,8 @@ def home() -> Response:
 @bp.get("/dashboard/observability")
 @access.scope("read")
 def observability() -> str:
-    chosen = ranges.asked()
-    panels = board().page(chosen)
+    choice = Choice(ranges.asked())
+    panels = board().page(choice)
     failing = [shown.unavailable for _, shown in panels if shown.unavailable and shown.unavailable.of_store]
     reason = failing[0].reason if failing else None
-    return render_template("observability.html", panels=panels, ranges=RANGES, chosen=chosen, store_reason=reason)
+    return render_template("observability.html", panels=panels, ranges=RANGES, choice=choice, store_reason=reason)

@@ -69,7 +69,7 @@ def part_of(name: str) -> Part:
     panel = board().parts.get(name)
     if panel is not None:
         topics = ("jobs",) if panel.live else ()
-        return Part(name, f"#panel-{panel.name} > .body", panel.every, topics, partial(_panel, app, name))
+        return Part(name, f"#panel-{panel.name} > .body", board().interval(name), topics, partial(_panel, app, name))
     region, argument = regions.find(name)
     changed_by = region.topics(argument)
     every = max(region.every, REGION_EVERY_S) if changed_by else region.every

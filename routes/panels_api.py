@@ -32,7 +32,7 @@ def _poll(panel: Panel) -> Callable[[], Shown]:
     events = metrics.HTMX_EVENTS.labels(panel=panel.name)
 
     def poll() -> Shown:
-        shown = board().poll(panel.part(ranges.asked()) if panel.ranged else panel.name)
+        shown = board().show(panel, ranges.choice()) if panel.windowed else board().poll(panel.name)
         refreshes.inc()
         if "HTTP_HX_REQUEST" in request.environ:
             events.inc()
@@ -71,6 +71,8 @@ def _answer(shown: Shown, content: bytes, etag: str, kind: str) -> Response:
     else:
         response = Response(content, content_type=kind)
     response.headers["ETag"] = etag
+    if shown.resting:
+        response.headers["Headway-Resting"] = "yes"
     response.headers["Server-Timing"] = f"panel;dur={shown.took_s * 1000:.2f}"
     if shown.unavailable and shown.unavailable.of_store:
         response.headers["Headway-Unavailable"] = shown.unavailable.reason

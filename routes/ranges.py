@@ -1,11 +1,21 @@
-"""The range of time that a request asks for."""
+"""What a request asks to see of charts: `?range=6h` or `?from=…&to=…`, and perhaps `&compare=day&agent=studio`."""
 
 from __future__ import annotations
 
+import re
+
+import msgspec
 from flask import request
 
+from core.fields import FieldError
 from core.problems import Problem
-from services.windows import DEFAULT_RANGE, RANGES
+from panels import USUAL, Choice
+from panels._view import BEFORE_S, Compare
+from routes import query, site
+from services import job_rules, windows
+from services.windows import DEFAULT_RANGE, RANGES, Window
+
+SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?\Z", re.ASCII)
 
 
 def asked() -> str:
@@ -14,3 +24,55 @@ def asked() -> str:
     if name not in RANGES:
         raise Problem(422, "Unknown range", f"range should be one of {', '.join(RANGES)}.", field="range")
     return name
+
+
+def choice() -> Choice:
+    """What was chosen; where a span is, `?range=` stands for the range to go back to. Raises Problem 422."""
+    if not request.query_string:
+        return USUAL
+    return Choice(_span() or asked(), _compare(), _whose())
+
+
+def _span() -> Window | None:
+    since, until = _moment("from"), _moment("to")
+    if since is None and until is None:
+        return None
+    if since is None:
+        raise _unprocessable("from", "should be there where to is: a span has a beginning")
+    now = site().clock()
+    try:
+        return windows.of_span(since, now if until is None else until, now)
+    except FieldError as error:
+        raise _unprocessable(error.field, error.fault) from error
+
+
+def _moment(name: str) -> float | None:
+    text = request.args.get(name, "")
+    if SECONDS.match(text):
+        return float(text)
+    try:
+        return query.moment(name)
+    except Problem as problem:
+        raise _unprocessable(
+            name, "should be a time with its zone, such as 2026-11-21T10:00:00Z, or seconds since the epoch"
+        ) from problem
+
+
+def _compare() -> Compare | None:
+    name = request.args.get("compare")
+    if name and name not in BEFORE_S:
+        raise _unprocessable("compare", f"should be one of {', '.join(BEFORE_S)}, or left out")
+    return name or None
+
+
+def _whose() -> str | None:
+    name = request.args.get("agent", "").strip()
+    try:
+        return msgspec.convert(name, job_rules.Agent) if name else None
+    except msgspec.ValidationError as error:
+        words = "should be an agent's name: 1 to 128 characters, no slash, no control character"
+        raise _unprocessable("agent", words) from error
+
+
+def _unprocessable(field: str, fault: str) -> Problem:
+    return Problem(422, "Unprocessable field", f"{field} {fault}.", field=field)

@@ -56,10 +56,13 @@ function pollUnavailable() {
   unavailableNames().map(find).forEach((part) => part && poll(part));
 }
 
+// What the stream can bring: a chart of what somebody chose alone is asked for.
+const brought = (part) => !rests(part) && !("polled" in part.dataset);
+
 // Tell the stream what is shown now. The polls go on until it is open, and are called up when that takes long.
 function tune() {
   if (!stream) return;
-  const shown = idle() ? [] : parts().filter((part) => !rests(part));
+  const shown = idle() ? [] : parts().filter(brought);
   carry([]);
   clearTimeout(opening);
   stream.want(Object.fromEntries(shown.map(({ dataset }) => [dataset.live, dataset.etag ?? ""])), notes.on);

@@ -45,7 +45,7 @@ def at_noon(site: Site) -> Site:
 
 def show(app: Flask, site: Site, name: str, data: Callable[[Site], Any] | None = None) -> Shown:
     """What a panel shows; `data` takes the place of its reading."""
-    panel: Panel = PANELS[name] if data is None else replace(PANELS[name], data=data, ranged=False)
+    panel: Panel = PANELS[name] if data is None else replace(PANELS[name], data=data, windowed=False)
     board = Board(site, app.jinja_env, {name: panel})
     board.raises = True
     return board.poll(name)
