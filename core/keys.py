@@ -137,9 +137,13 @@ DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON
 SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
 PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
 SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: what happened in a window of time, as JSON")
+PROMETHEUS = Key(
+    "prometheus:", "string", "prometheus_history", "15 s to 10 min: what Prometheus said of a window, as JSON"
+)
 CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
 
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")
+RESTORING = Key("restoring", "string", "backup_restore", "while a copy is put back: no site starts on half of one")
 
 # Access: who is signed in no longer, and how often somebody tried.
 REVOKED = Key(

@@ -49,12 +49,11 @@ def asked(
     return native.run(_read, answer.body, answer.status, read)
 
 
-def selector(labels: Mapping[str, str]) -> str:
-    """`{name="value",…}`; a value that begins with ~ is a regular expression for all of it, as it is in a tile's labels."""
-    parts = (
+def matchers(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """`name="value"` each; a value that begins with ~ is a regular expression for all of it, as it is in a tile's labels."""
+    return tuple(
         f"{name}=~{text(value[1:])}" if value[:1] == "~" else f"{name}={text(value)}" for name, value in labels.items()
     )
-    return f"{{{','.join(parts)}}}"
 
 
 def text(value: str) -> str:
