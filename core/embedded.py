@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from urllib.parse import quote
@@ -49,7 +49,8 @@ class StoreFailed(Exception):
 class Embedded:
     """One Valkey server on `folder`, started again whenever it ends before `stop`. `say` gets lines for the log."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None], options: Mapping[str, str] = OPTIONS) -> None:
+        self.options = options
         self.folder = folder.resolve()
         self.say = say
         self.socket = _socket_path(self.folder)
@@ -98,7 +99,7 @@ class Embedded:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         arguments = [str(_binary()), "--dir", str(self.folder), "--unixsocket", str(self.socket)]
-        for name, value in OPTIONS.items():
+        for name, value in self.options.items():
             arguments += [f"--{name}", value]
         self.socket.unlink(missing_ok=True)
         self._log_start = _shorten(self.log_file)

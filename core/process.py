@@ -13,7 +13,7 @@ from flask import Flask
 from core import duties
 from core.event_reader import Readers
 from core.site import Site
-from core.store import PartitionsMismatch, StoreError
+from core.store import StoreError, StoreUnfit
 
 BOOT_FAILED = 3
 """The exit code at which gunicorn's master gives up rather than starting the next worker."""
@@ -54,13 +54,13 @@ def _more_files() -> None:
 
 
 def _settle(site: Site, log: Any) -> bool:
-    """Whether the number of partitions is known to fit; False when the store does not answer."""
+    """Whether the store is known to fit; False when the store does not answer."""
     try:
         site.store.settle_partitions()
     except StoreError:
         return False
-    except PartitionsMismatch as mismatch:
-        log.error("Headway can't start: %s", mismatch)
+    except StoreUnfit as unfit:
+        log.error("Headway can't start: %s", unfit)
         sys.exit(BOOT_FAILED)
     return True
 

@@ -33,8 +33,16 @@ PATIENCE_S = 1.0
 TIMEOUT_S = 1.9
 
 
-class PartitionsMismatch(Exception):
+class StoreUnfit(Exception):
+    """The site can't work on what the store holds; the text says why in one line."""
+
+
+class PartitionsMismatch(StoreUnfit):
     """The store was begun with another number of partitions than is configured now."""
+
+
+class HalfRestored(StoreUnfit):
+    """A copy is being put back into the store, or that ended half way."""
 
 
 class Store:
@@ -51,7 +59,11 @@ class Store:
         return keys.partition_of(agent, self.partitions)
 
     def settle_partitions(self) -> None:
-        """Fix the number of partitions at the first start. Raises PartitionsMismatch later on."""
+        """Fix the number of partitions at the first start. Raises PartitionsMismatch later on, and HalfRestored."""
+        if self.redis.exists(keys.RESTORING.at()):
+            raise HalfRestored(
+                "a back-up is being restored into this store, or that ended half way: wait for it, or restore it again"
+            )
         key = keys.PARTITIONS.at()
         self.redis.set(key, self.partitions, nx=True)
         kept = int(str(self.redis.get(key) or self.partitions))
@@ -132,4 +144,13 @@ def _said(error: Exception) -> str:
     return str(error).rpartition(" of pipeline caused error: ")[2]
 
 
-__all__ = ["PartitionsMismatch", "Store", "StoreError", "explain", "full", "refuses_writes"]
+__all__ = [
+    "HalfRestored",
+    "PartitionsMismatch",
+    "Store",
+    "StoreError",
+    "StoreUnfit",
+    "explain",
+    "full",
+    "refuses_writes",
+]
