@@ -14,10 +14,10 @@ from headway.calls import tracked
 from headway.job import Job, current_job
 from headway.logs import LoggingHandler, LogHandler
 from headway.loops import Track, track
-from headway.reporting import configure, flush, increment, job, notify, tile
+from headway.reporting import configure, deployed, flush, increment, job, notify, tile
 
 __version__ = "0.1.0"
 __all__ = [
-    "Job", "LogHandler", "LoggingHandler", "Track", "configure", "current_job", "flush", "increment", "job", "notify", "tile",
-    "track", "tracked",
+    "Job", "LogHandler", "LoggingHandler", "Track", "configure", "current_job", "deployed", "flush", "increment", "job",
+    "notify", "tile", "track", "tracked",
 ]  # fmt: skip

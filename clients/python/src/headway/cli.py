@@ -54,6 +54,11 @@ def _notify(asked: argparse.Namespace) -> int:
     return _arrived()
 
 
+def _deployed(asked: argparse.Namespace) -> int:
+    headway.deployed(asked.version, asked.title, asked.link)
+    return _arrived()
+
+
 def _arrived() -> int:
     """1 where the site did not take it, of which a warning told."""
     return 0 if headway.flush() and not reporter.told.refused and not reporter.settings.fault else 1
@@ -62,8 +67,8 @@ def _arrived() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headway", description="Reports work to a Headway site.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"headway {headway.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="run | tile | notify")
-    for add in (_add_run, _add_tile, _add_notify):
+    commands = parser.add_subparsers(required=True, metavar="run | tile | notify | deployed")
+    for add in (_add_run, _add_tile, _add_notify, _add_deployed):
         one = add(commands)
         one.add_argument("--url", help="the site (HEADWAY_URL)")
         one.add_argument(
@@ -119,6 +124,20 @@ def _add_notify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     notify.add_argument("--level", choices=_LEVELS, default="info")
     notify.add_argument("--channel", help="the one channel that gets it; those that take its level unless said")
     return notify
+
+
+def _add_deployed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    deployed = commands.add_parser(
+        "deployed",
+        help="mark on the charts that a version went out",
+        description="Marks on the site's charts that a version went out, now.",
+        epilog=_EPILOG,
+    )
+    deployed.set_defaults(do=_deployed)
+    deployed.add_argument("version", help="such as v1.4.2, or a commit")
+    deployed.add_argument("--title", help="what is in it, in a line")
+    deployed.add_argument("--link", metavar="ADDRESS", help="where it says more: a release, a comparison, a build")
+    return deployed
 
 
 def _number(text: str) -> float:

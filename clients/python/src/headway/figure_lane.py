@@ -1,4 +1,4 @@
-"""The way of tiles and notifications: a request each; of what a tile was told meanwhile only what it comes to."""
+"""The way of tiles, notifications and deployments: a request each; of what a tile was told meanwhile only what it comes to."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from headway.told import Told
 from headway.transport import Refused, Transport
 
 MOST = 1_000
-"""Tiles that wait, and notifications."""
+"""Tiles that wait, notifications, and deployments."""
 BATCH = 100
 
-SET, ADD, NOTIFY = range(3)
+SET, ADD, NOTIFY, DEPLOY = range(4)
+_PLACES = {NOTIFY: ("/api/v1/notifications", "a notification"), DEPLOY: ("/api/v1/deployments", "a deployment")}
+"""Where those go that are no tiles, and what they are called."""
 
 
 class Figure:
-    """A tile's value, what to add to it, or a notification. `key` is the tile's id, or the notification's.
+    """A tile's value, what to add to it, a notification, or a deployment. `key` is the tile's id, or that of the other.
 
     `once` is the name under which an increment was sent: it may have counted, though no answer came.
     """
@@ -61,7 +63,7 @@ class FigureBacklog:
             last.then(one)
             return
         self._waiting.append(one)
-        if one.kind != NOTIFY:
+        if one.kind not in _PLACES:
             self._open[one.key] = one
         self._make_room()
 
@@ -71,7 +73,7 @@ class FigureBacklog:
     def restore(self, taken: list[Figure]) -> None:
         for figure in reversed(taken):
             # What may have counted is said again as it was, so that the site knows it.
-            closed = figure.kind == NOTIFY or figure.once is not None
+            closed = figure.kind in _PLACES or figure.once is not None
             later = self._open.get(figure.key)
             if later is not None and later.kind == SET:
                 continue
@@ -100,7 +102,7 @@ class FigureBacklog:
 
 
 class FigureLane(Lane[Figure]):
-    """Tiles have one, notifications another, so that a site which takes no more of these still takes those."""
+    """Tiles have one, notifications and deployments others, so that a site which takes no more of these still takes those."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -114,7 +116,9 @@ class FigureLane(Lane[Figure]):
             try:
                 transport.send(*_request(figure), figure.once)
             except Refused as refused:
-                told.refusal("a notification" if figure.kind == NOTIFY else f"the tile {figure.key}", str(refused))
+                told.refusal(
+                    _PLACES[figure.kind][1] if figure.kind in _PLACES else f"the tile {figure.key}", str(refused)
+                )
             del self.under_way[0]
 
     def _empty(self) -> FigureBacklog:
@@ -122,8 +126,8 @@ class FigureLane(Lane[Figure]):
 
 
 def _request(figure: Figure) -> tuple[str, str, dict[str, Any]]:
-    if figure.kind == NOTIFY:
-        return "POST", "/api/v1/notifications", {**(figure.fields or {}), "id": figure.key}
+    if figure.kind in _PLACES:
+        return "POST", _PLACES[figure.kind][0], {**(figure.fields or {}), "id": figure.key}
     tile = f"/api/v1/tiles/{quote(figure.key, safe='')}"
     if figure.kind == SET:
         return "PUT", tile, {"value": figure.value}

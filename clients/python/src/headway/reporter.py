@@ -31,8 +31,9 @@ class Reporter:
         self.told = Told("")
         self.jobs, self.logs = JobLane(), LogLane()
         self.tiles, self.notifications = FigureLane("tiles"), FigureLane("notifications")
+        self.deployments = FigureLane("deployments")
         # In this order, so that a job is known when its log lines come.
-        self.lanes: tuple[Lane[Any], ...] = (self.jobs, self.tiles, self.notifications, self.logs)
+        self.lanes: tuple[Lane[Any], ...] = (self.jobs, self.tiles, self.notifications, self.deployments, self.logs)
         self._settings = settings
         self._transport: Transport | None = None
         self._begin()

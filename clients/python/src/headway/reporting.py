@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import time
 import uuid
 from typing import Any
 
 from headway import text
-from headway.figure_lane import ADD, NOTIFY, SET, Figure
+from headway.batches import rfc3339
+from headway.figure_lane import ADD, DEPLOY, NOTIFY, SET, Figure
 from headway.job import Job
 from headway.reporter import Reporter
 from headway.settings import read
@@ -63,6 +65,18 @@ def notify(title: str, body: str | None = None, level: str = "info", channel: st
     said = {name: value for name, value in fields.items() if value is not None}
     # Under an id of its own, so that it is one notification however often it has to be sent.
     reporter.put(reporter.notifications, Figure(NOTIFY, str(uuid.uuid4()), fields=said))
+
+
+def deployed(version: str, title: str | None = None, url: str | None = None) -> None:
+    """Say that a version went out, now: a mark on the site's charts. `url` leads to what is in it."""
+    name = text.one_line(version, text.VERSION)
+    if not name:
+        reporter.told.fault("a deployment needs a version, and an empty one was said")
+        return
+    fields = {"version": name, "title": title and text.clip(title, text.TITLE), "url": url or None,
+              "timestamp": rfc3339(time.time())}  # fmt: skip
+    said = {name: value for name, value in fields.items() if value is not None}
+    reporter.put(reporter.deployments, Figure(DEPLOY, str(uuid.uuid4()), fields=said))
 
 
 def flush(timeout: float | None = None) -> bool:

@@ -8,7 +8,7 @@ import re
 import traceback
 from typing import Any
 
-TITLE, STAGE, MESSAGE, ERROR, BODY, LOG, SOURCE = 500, 100, 4_000, 16_000, 4_000, 16_000, 100
+TITLE, STAGE, MESSAGE, ERROR, BODY, LOG, SOURCE, VERSION = 500, 100, 4_000, 16_000, 4_000, 16_000, 100, 200
 """The most characters of each."""
 JSON_BYTES = 16 * 1024
 """The most bytes of metadata or a result."""
