@@ -173,7 +173,7 @@ def _rest(what: str, why: str) -> str:
 
 def _key(address: str, names: tuple[str, ...], window: Window, server: PrometheusServer) -> str:
     asked_for = (address, names, window.start, window.step_s, window.steps, server)
-    return hashlib.sha256(msgspec.json.encode(asked_for)).hexdigest()[:32]
+    return hashlib.sha256(repr(asked_for).encode()).hexdigest()[:32]
 
 
 def _kept_s(site: Site, window: Window) -> int:
