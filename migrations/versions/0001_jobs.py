@@ -9,6 +9,20 @@ revision = "0001"
 down_revision = None
 
 TEXTS = "title", "message", "error"
+TIME = ["finished_ms", "key"]
+# A list is read along one of these, newest first. Failures are few and sought the most, so they have their own.
+INDEXES = (
+    ("jobs_time", TIME, None),
+    ("jobs_failed", TIME, "status = 'failed'"),
+    ("jobs_agent", ["agent", *TIME], None),
+    ("jobs_agent_failed", ["agent", *TIME], "status = 'failed'"),
+    ("jobs_queue", ["queue", *TIME], "queue IS NOT NULL"),
+    ("jobs_function", ["function", *TIME], "function IS NOT NULL"),
+    ("jobs_failed_stage", ["failed_stage", *TIME], "failed_stage IS NOT NULL"),
+    ("jobs_duration", ["duration_ms"], None),
+    ("jobs_id", ["id"], None),
+)
+PUNCTUATION = "!\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 def upgrade() -> None:
@@ -45,14 +59,9 @@ def upgrade() -> None:
         sa.Column("result", sa.Text),
         sa.UniqueConstraint("number", "agent", "id", name="jobs_one"),
     )
-    for name, columns in {
-        "jobs_time": ["finished_ms", "key"],
-        "jobs_status": ["status", "finished_ms", "key"],
-        "jobs_agent": ["agent", "finished_ms", "key"],
-        "jobs_queue": ["queue", "finished_ms", "key"],
-        "jobs_id": ["id"],
-    }.items():
-        op.create_index(name, "jobs", columns)
+    for name, columns, kept in INDEXES:
+        where = sa.text(kept) if kept else None
+        op.create_index(name, "jobs", columns, postgresql_where=where, sqlite_where=where)
     _search_in_postgresql() if op.get_bind().dialect.name == "postgresql" else _search_in_sqlite()
 
 
@@ -63,12 +72,23 @@ def downgrade() -> None:
 
 
 def _search_in_postgresql() -> None:
-    # Without a language's rules: what is sought in errors is names, of many languages or none. A tsvector holds 1 MiB.
+    # Without a language's rules: what is sought in errors is names, of many languages or none. What a parser would take for
+    # one word (paths, hosts, identifiers) is taken apart, as SQLite does it. A tsvector holds 1 MiB.
     texts = " || ' ' || ".join(f"coalesce(left({name}, 100000), '')" for name in TEXTS)
-    op.execute(
-        f"ALTER TABLE jobs ADD COLUMN search tsvector GENERATED ALWAYS AS (to_tsvector('simple', {texts})) STORED"
+    words = f"translate({texts}, '{PUNCTUATION}', '{' ' * (len(PUNCTUATION) - 1)}')"
+    lower = f'lower({words} COLLATE "und-x-icu")' if _has_icu() else f"lower({words})"
+    op.get_bind().exec_driver_sql(
+        f"ALTER TABLE jobs ADD COLUMN search tsvector GENERATED ALWAYS AS (to_tsvector('simple', {lower})) STORED".replace(
+            "%", "%%"
+        )
     )
     op.execute("CREATE INDEX jobs_search ON jobs USING gin (search)")
+
+
+def _has_icu() -> bool:
+    """A database of the locale C knows capital letters of ASCII only."""
+    found = op.get_bind().execute(sa.text("SELECT 1 FROM pg_collation WHERE collname = 'und-x-icu'"))
+    return found.first() is not None
 
 
 def _search_in_sqlite() -> None:
