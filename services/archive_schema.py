@@ -1,4 +1,4 @@
-"""The archive's table, as this version reads and writes it. `migrations/` makes it, with its indexes and its full-text search.
+"""The archive's tables, as this version reads and writes them. `migrations/` makes them, with indexes and a full-text search.
 
 Times are milliseconds since the epoch, UTC.
 """
@@ -43,4 +43,13 @@ JOBS = Table(
     Column("attempts", Text, nullable=False),
     Column("metadata", Text),
     Column("result", Text),
+)
+
+ARCHIVE = Table(
+    "archive",
+    METADATA,
+    # The only row: which archive this is, drawn as its tables are made, how many jobs it holds, and when the last one came.
+    Column("site", Text, primary_key=True),
+    Column("jobs", BigInteger, nullable=False),
+    Column("archived_ms", BigInteger),
 )

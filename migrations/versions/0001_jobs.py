@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -62,6 +64,13 @@ def upgrade() -> None:
     for name, columns, kept in INDEXES:
         where = sa.text(kept) if kept else None
         op.create_index(name, "jobs", columns, postgresql_where=where, sqlite_where=where)
+    archive = op.create_table(
+        "archive",
+        sa.Column("site", sa.Text, primary_key=True),
+        sa.Column("jobs", sa.BigInteger, nullable=False),
+        sa.Column("archived_ms", sa.BigInteger),
+    )
+    op.bulk_insert(archive, [{"site": str(uuid.uuid4()), "jobs": 0, "archived_ms": None}])
     _search_in_postgresql() if op.get_bind().dialect.name == "postgresql" else _search_in_sqlite()
 
 
@@ -69,6 +78,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.drop_table("jobs_text")
     op.drop_table("jobs")
+    op.drop_table("archive")
 
 
 def _search_in_postgresql() -> None:
