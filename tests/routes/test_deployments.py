@@ -62,7 +62,7 @@ def test_a_wrong_field_is_named_and_nothing_is_kept(client: FlaskClient, body: A
 
 def test_a_page_goes_on_behind_the_last_one_and_wrong_pages_say_why(client: FlaskClient) -> None:
     for number in range(3):
-        post(client, {"version": f"v{number}"})
+        post(client, {"version": f"v{number}", "id": f"n{number}"})
     first = client.get(f"{API}?limit=2").json
     assert [one["version"] for one in first["items"]] == ["v2", "v1"]
     rest = client.get(f"{API}?limit=2&before={first['next_before']}").json
