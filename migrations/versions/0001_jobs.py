@@ -24,7 +24,8 @@ INDEXES = (
     ("jobs_duration", ["duration_ms"], None),
     ("jobs_id", ["id"], None),
 )
-PUNCTUATION = "!\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"
+# What parts words, quoted for SQL; a database of the locale C takes all beyond ASCII for letters.
+PUNCTUATION = "!\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~\u00a0“”„‘’«»‹›–—…·•→"
 
 
 def upgrade() -> None:
