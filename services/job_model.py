@@ -125,6 +125,7 @@ class _Stored(Struct):
 
 
 _unpack = msgspec.msgpack.Decoder(_Stored).decode
+_read_attempts = msgspec.json.Decoder(list[_StoredAttempt]).decode
 
 
 def from_record(number: int, record: object) -> Job | DamagedJob:
@@ -156,7 +157,7 @@ def _job(number: int, stored: _Stored) -> Job:
         metadata=stored.metadata,
         attempt=stored.attempt,
         attempts=tuple(map(_attempt, stored.attempts)),
-        stages=_spans(stored.stages),
+        stages=spans_of(stored.stages),
         created_at=from_ms(stored.created),
         started_at=_time_or_none(stored.started),
         finished_at=_time_or_none(stored.finished),
@@ -175,11 +176,17 @@ def _attempt(kept: _StoredAttempt) -> Attempt:
         progress=kept.progress,
         started_at=_time_or_none(kept.started),
         finished_at=_time_or_none(kept.finished),
-        stages=_spans(kept.stages),
+        stages=spans_of(kept.stages),
     )
 
 
-def _spans(kept: list[tuple[str, int, int]]) -> tuple[StageSpan, ...]:
+def attempts_of(text: str) -> tuple[Attempt, ...]:
+    """Earlier attempts, from a JSON array of them as they are in the store. Raises ValueError, OverflowError."""
+    return tuple(map(_attempt, _read_attempts(text)))
+
+
+def spans_of(kept: list[tuple[str, int, int]]) -> tuple[StageSpan, ...]:
+    """Stages, each with when it began and ended in ms, 0 while it goes on. Raises OverflowError."""
     return tuple(StageSpan(name, from_ms(start), _time_or_none(end)) for name, start, end in kept)
 
 
