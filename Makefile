@@ -18,7 +18,7 @@ demo: ## Start the site with a feeder beside it that does real work and reports 
 	@exec .venv/bin/python scripts/demo.py
 
 test: ## Get what the tests need, check style and types, run every test; ARGS='-k name' runs some
-	@scripts/venv.sh requirements.txt requirements-dev.txt
+	@scripts/tools.sh ahead & scripts/venv.sh requirements.txt requirements-dev.txt; status=$$?; wait; exit $$status
 	@scripts/tools.sh
 	@scripts/check.sh $(ARGS)
 
