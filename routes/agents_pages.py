@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,14 +11,16 @@ from flask import Blueprint, Response, render_template, request
 from core import access
 from core.problems import Problem
 from panels._estimates import outlooks
+from panels._waterfall import Chart, by_clock, by_length
 from routes import regions, site
 from routes.jobs import Active
 from routes.regions import Content, region
-from services import agent_list, agents_service, jobs_service
+from services import agent_list, agents_service, jobs_service, workflow_service
 from services.agent_model import Backfill, Video
 from services.agents_service import Episodes
 from services.job_model import Job
 from services.jobs_service import AgentCounts
+from services.workflow_service import Lane
 
 bp = Blueprint("agents_pages", __name__, url_prefix="/dashboard/agents")
 
@@ -54,12 +57,17 @@ def listing_rows() -> Response:
 @bp.get("/<agent>")
 @access.scope("read")
 def one(agent: str) -> str:
+    """`?times=clock` draws the workflow by the clock."""
+    times = request.args.get("times", "lengths")
+    if times not in WORKFLOWS:
+        raise Problem(400, "Unknown times", f"times should be one of {', '.join(WORKFLOWS)}.")
     _known(agent)
-    parts = [(name, regions.show(kind, agent)) for name, kind in PARTS.items()]
+    names = [name for name in PARTS if name not in WORKFLOWS.values() or name == WORKFLOWS[times]]
+    parts = [(name, regions.show(PARTS[name], agent)) for name in names]
     return render_template("agent.html", agent=agent, parts=parts)
 
 
-@bp.get("/<agent>/<any(state, jobs, made):part>")
+@bp.get("/<agent>/<any(state, workflow, clock, jobs, made):part>")
 @access.scope("read")
 def part(agent: str, part: str) -> Response:
     return regions.answer(PARTS[part], agent)
@@ -93,6 +101,32 @@ def _jobs(agent: str) -> Content:
     return Content(render_template("components/agent_jobs.html", agent=agent, page=page, outlooks=seen))
 
 
+def _never(agent: str) -> tuple[str, ...]:
+    """It tells of a hundred jobs, so it is not read anew for each event of one of them."""
+    return ()
+
+
+@region("agent-workflow", every=5, topics=_never)
+def _by_length(agent: str) -> Content:
+    return _workflow(agent, by_length, "lengths")
+
+
+@region("agent-clock", every=5, topics=_never)
+def _by_clock(agent: str) -> Content:
+    return _workflow(agent, by_clock, "clock")
+
+
+def _workflow(agent: str, draw: Callable[[list[Lane]], Chart], times: str) -> Content:
+    flow = workflow_service.of_agent(site(), agent)
+    chart = draw([lane for _, lane in flow.jobs])
+    jobs = {id(lane): job for job, lane in flow.jobs}
+    rows = [(jobs[id(row.lane)], row) for row in chart.rows]
+    html = render_template(
+        "components/agent_workflow.html", agent=agent, flow=flow, chart=chart, rows=rows, times=times
+    )
+    return Content(html)
+
+
 @region("agent-made", every=5, topics=lambda agent: (f"agent:{agent}",))
 def _made(agent: str) -> Content:
     made = Made(
@@ -104,7 +138,15 @@ def _made(agent: str) -> Content:
     return Content(render_template("components/agent_made.html", agent=agent, made=made, moment=_moment))
 
 
-PARTS = {"state": "agent", "jobs": "agent-jobs", "made": "agent-made"}
+PARTS = {
+    "state": "agent",
+    "jobs": "agent-jobs",
+    "workflow": "agent-workflow",
+    "clock": "agent-clock",
+    "made": "agent-made",
+}
+WORKFLOWS = {"lengths": "workflow", "clock": "clock"}
+"""The part that draws the workflow, by what the page is asked for."""
 
 
 def _known(agent: str) -> AgentCounts:

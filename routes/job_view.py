@@ -1,35 +1,23 @@
-"""What a job's page draws of it: the times of its stages, those to come, and its values as text to read."""
+"""What a job's page draws of it: its stages in time, those to come, and its values as text to read."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from panels._estimates import Outlook, outlook
-from services.estimates_service import Estimate
+from panels._waterfall import Chart, of_job
+from services import estimates_service, workflow_service
 from services.job_model import Job
-from services.workflow_service import Kind, kind_of
-
-
-@dataclass(frozen=True)
-class StageLine:
-    name: str
-    kind: Kind
-    """`room` for a stage to come."""
-    started_at: datetime | None = None
-    seconds: float | None = None
-    """None while it goes on, and before it began."""
-    going_since: datetime | None = None
-    """When one that goes on began, by the site's own clock."""
-    usual_s: float | None = None
-    """How long it usually takes, of one that is not over."""
+from services.stage_times import Usual
 
 
 @dataclass(frozen=True)
 class JobView:
     outlook: Outlook
-    stages: tuple[StageLine, ...]
+    chart: Chart
+    """Its stages, those to come too, in the first row; its earlier attempts in the others, latest first."""
     result: str | None
     metadata: str | None
     ran_s: float | None
@@ -37,31 +25,18 @@ class JobView:
     waited_s: float | None
 
 
-def of(job: Job, estimate: Estimate | None, now: float) -> JobView:
-    """`now` in seconds since the epoch; no estimate for a job that is queued or completed."""
+def of(job: Job, usual: Usual, now: float) -> JobView:
+    """`usual` is what is known of its agent's stages; `now` in seconds since the epoch."""
+    moment = datetime.fromtimestamp(now, UTC)
+    told = estimates_service.estimate(job, usual, moment) if job.status in ("processing", "failed") else None
     return JobView(
-        outlook=outlook(job, estimate, now),
-        stages=_lines(job, estimate or Estimate()),
+        outlook=outlook(job, told, now),
+        chart=of_job((workflow_service.present(job, moment, usual, told), *workflow_service.earlier(job))),
         result=_pretty(job.result),
         metadata=_pretty(job.metadata),
         ran_s=_between(job.started_at, job.finished_at),
         waited_s=_between(job.created_at, job.started_at),
     )
-
-
-def _lines(job: Job, estimate: Estimate) -> tuple[StageLine, ...]:
-    lines = list[StageLine]()
-    for at, stage in enumerate(job.stages):
-        kind, goes_on = kind_of(job, at), stage.finished_at is None and not job.is_final
-        usual_s = _coarse(estimate.steps[at].usual_s) if goes_on and estimate.steps else None
-        since = stage.started_at + estimate.behind if goes_on else None
-        lines.append(StageLine(stage.name, kind, stage.started_at, stage.seconds, since, usual_s))
-    coming = estimate.steps[len(job.stages) :] if job.status == "processing" else ()
-    return (*lines, *(StageLine(step.name, "room", usual_s=_coarse(step.usual_s)) for step in coming))
-
-
-def _coarse(seconds: float) -> float:
-    return round(seconds, 1 if seconds < 10 else None)
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:

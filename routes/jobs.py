@@ -14,7 +14,7 @@ from core.problems import Problem
 from panels._estimates import Outlook, outlooks
 from routes import job_view, regions, site
 from routes.regions import Content, region
-from services import estimates_service, job_search, jobs_service
+from services import job_search, jobs_service, stage_times
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
 from services.job_rules import STATUSES, Status
@@ -126,8 +126,8 @@ def _state(argument: str) -> Content:
     found = _job(regions.number_of(argument))
     if isinstance(found, DamagedJob):
         return Content(render_template("components/damaged.html"), resting=True)
-    estimate = estimates_service.of(site(), [found]).get(found.number)
-    html = render_template("components/job_state.html", job=found, view=job_view.of(found, estimate, site().clock()))
+    usual = stage_times.of(site(), [found.agent])[found.agent]
+    html = render_template("components/job_state.html", job=found, view=job_view.of(found, usual, site().clock()))
     # What failed is often tried again.
     return Content(html, resting=found.status == "completed")
 

@@ -30,7 +30,7 @@ def test_a_jobs_page_follows_it_to_its_end(headway: Site, visit: Go) -> None:
     number = headway.make("followed", stage="fetch", progress=10)
     seen = visit(headway, f"/dashboard/jobs/{number}")
     seen.live()
-    stages = seen.page.locator(".timeline li")
+    stages = seen.page.locator(".waterfall tbody tr:not(.wait)")
     expect(stages).to_have_count(1)
     headway.change(number, stage="render", progress=60, message="part 3")
     expect(stages).to_have_count(2, timeout=30_000)

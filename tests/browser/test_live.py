@@ -202,7 +202,7 @@ def test_a_job_page_follows_its_job_to_the_end_and_rests_then(headway: Site, vis
     seen = visit(headway, f"/dashboard/jobs/{number}", stream="none")
     seen.live()
     headway.change(number, stage="rendering", progress=60)
-    expect(seen.page.locator(".timeline")).to_contain_text("rendering", timeout=30_000)
+    expect(seen.page.locator(".waterfall")).to_contain_text("rendering", timeout=30_000)
     headway.change(number, status="completed", result={"ok": True})
     expect(seen.page.locator(".headline")).to_contain_text("completed", timeout=30_000)
     expect(seen.page.locator("[data-state-word]")).to_have_text("Finished", timeout=30_000)

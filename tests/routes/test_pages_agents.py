@@ -124,7 +124,7 @@ def test_videos_episodes_and_backfills_are_shown_where_there_are_any(client: Fla
     )
     page = client.get(f"{AGENTS}/studio").text
     assert headings(page) == [
-        "Processing now", "Jobs", "Backfills", "Unpublished episodes", "Published episodes", "Discovered videos",
+        "Processing now", "Jobs", "Workflow", "Backfills", "Unpublished episodes", "Published episodes", "Discovered videos",
     ]  # fmt: skip
     assert card(page, "Episodes") == "3 1 published, 2 unpublished"
     assert card(page, "Videos") == "4 seen in all"
@@ -142,7 +142,12 @@ def test_each_part_of_an_agents_page_is_asked_for_again_and_answers_304_where_no
     number = make(site, "a b&c", {"progress": 5.0})
     page = client.get(f"{AGENTS}/{quote('a b&c')}").text
     parts = re.findall(r'data-live="([^"]+)" data-etag="([^"]+)"\s+hx-get="([^"]+)"', page)
-    assert [name for name, _, _ in parts] == ["agent:a b&amp;c", "agent-jobs:a b&amp;c", "agent-made:a b&amp;c"]
+    assert [name for name, _, _ in parts] == [
+        "agent:a b&amp;c",
+        "agent-jobs:a b&amp;c",
+        "agent-workflow:a b&amp;c",
+        "agent-made:a b&amp;c",
+    ]
     for _, etag, address in parts:
         sent = {"If-None-Match": etag.replace("&#34;", '"')}
         assert client.get(address.replace("&amp;", "&"), headers=sent).status_code == 304
