@@ -50,6 +50,9 @@ EVENTS = Key(
     "apply, agent, notifications",
     "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a, a notification's in n, an alert's in k",
 )
+ARCHIVE = Key(
+    "archive", "hash", "archive, sweep, archive_service", "for ever: of which SQL database the archive is, and how far"
+)
 
 # Notifications. Written by the part `notifications`, which the scripts that use it share.
 NOTIFICATION_NUMBER = Key("notification-number", "string", "notifications", "for ever: how many there ever were")
@@ -135,6 +138,13 @@ PROCESS = Key("process:", "hash", "flush", "15 s: what a process is, and its gau
 LEADER = Key("leader", "string", "leader", "10 s: who runs the duties, the value of its lock")
 DUTIES = Key("duties", "hash", "duties", "for ever: how each duty fared, as JSON")
 SAMPLES = Key("samples", "list", "history_service", "the last 120: latency and totals every 5 s, as JSON")
+SERIES_RECORDS = Key("series-records:", "string", "history", "91 days from its last sample: a series' rings of records")
+SERIES_KNOWN = Key(
+    "series-known", "zset", "history", "as SERIES_RECORDS: the series that are kept by the hour of a sample"
+)
+SERIES_STATE = Key(
+    "series-state", "string", "history", "for ever: the newest sample's time, and totals that series grow from"
+)
 PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
 SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: what happened in a window of time, as JSON")
 PROMETHEUS = Key(

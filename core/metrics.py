@@ -28,6 +28,7 @@ REGISTRY = CollectorRegistry()
 
 FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
 """Bounds in seconds of what is mostly a matter of milliseconds."""
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -48,7 +49,7 @@ DUTY_FAILURES = _counter("duty_failures_total", "Runs of a duty that failed.", "
 
 HTTP_DURATION = Histogram(
     PREFIX + "http_request_duration_seconds", "Seconds until an answer began, by route.", ("method", "route"),
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0), registry=REGISTRY,
+    buckets=REQUEST_BUCKETS, registry=REGISTRY,
 )  # fmt: skip
 REDIS_LATENCY = Histogram(
     PREFIX + "redis_latency_seconds", "Seconds of one round trip to the store.", buckets=FAST, registry=REGISTRY

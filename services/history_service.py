@@ -1,4 +1,4 @@
-"""The last ten minutes of a few figures, kept in the store: every browser sees the same, and a restart changes nothing."""
+"""One process samples every figure of Headway, for all: the last ten minutes of a few, and the series of all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core import keys
 from core.metrics import REDIS_LATENCY, hit_rate
 from core.site import Site
 from core.times import rfc3339
-from services import job_series_service
+from services import job_series_service, series_sampling
 
 EVERY_S = 5
 KEPT = 120
@@ -76,9 +76,10 @@ def latency_ms(site: Site, kept: Sequence[Sample], now: float) -> float:
 
 
 def sample(site: Site) -> None:
-    """Take one sample and forget the oldest; a duty. Raises StoreError."""
+    """Take one sample of everything and forget the oldest; a duty. Raises StoreError."""
     latency_ms = measure_latency_ms(site)
-    totals = site.fleet.figures().totals
+    figures = site.fleet.figures()
+    totals = figures.totals
     taken = Sample(
         site.clock(),
         latency_ms,
@@ -91,6 +92,7 @@ def sample(site: Site) -> None:
         pipeline.ltrim(keys.SAMPLES.at(), -KEPT, -1)
         pipeline.execute()
     job_series_service.note_depth(site, taken.at)
+    series_sampling.take(site, taken.at, latency_ms, figures)
 
 
 def samples(site: Site) -> tuple[Sample, ...]:
