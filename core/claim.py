@@ -15,6 +15,10 @@ class FolderRefused(Exception):
     """The data folder can't be used; the text says why in one line."""
 
 
+class FolderInUse(FolderRefused):
+    """Another Headway has it."""
+
+
 class Claim:
     """Holds `folder` until the process ends, however it ends.
 
@@ -35,7 +39,7 @@ class Claim:
             self.file.close()
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise FolderRefused(f"HEADWAY_DATA ({str(folder)!r}) can't be locked: {error.strerror}") from error
-            raise FolderRefused(
+            raise FolderInUse(
                 f"HEADWAY_DATA ({str(folder)!r}) is in use by another Headway{holder}: "
                 "stop that one, or give this one a folder of its own, for example HEADWAY_DATA=data-2"
             ) from error

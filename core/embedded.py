@@ -39,6 +39,7 @@ OPTIONS = {
     "save": "",
     "appendonly": "yes",
     "appendfsync": "everysec",
+    "repl-diskless-sync-delay": "0",  # there is one who takes a snapshot, and nobody to wait for
 }
 
 

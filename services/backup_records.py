@@ -34,13 +34,13 @@ class Items(msgspec.Struct, frozen=True, array_like=True, tag="items"):
 
     key: bytes
     expires_ms: int | None
-    type: Literal["hash", "set", "zset", "list"]
+    kind: Literal["hash", "set", "zset", "list"]
     first: bool
     items: list[bytes]
 
     @property
     def members(self) -> int:
-        return len(self.items) // 2 if self.type in ("hash", "zset") else len(self.items)
+        return len(self.items) // 2 if self.kind in ("hash", "zset") else len(self.items)
 
 
 class Entries(msgspec.Struct, frozen=True, array_like=True, tag="entries"):

@@ -1,0 +1,180 @@
+"""Puts a back-up back, into a site that is stopped.
+
+What lies in HEADWAY_DATA (the embedded store, SQLite) is made anew beside it and moves to its place whole. PostgreSQL gets
+all in one transaction. A server at REDIS_URL carries a mark until all is there, and no site starts on one that does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import redis
+from sqlalchemy import Connection
+
+from core import keys, migrations
+from core.claim import Claim, FolderInUse, FolderRefused
+from core.database import Database, DatabaseError
+from core.embedded import Embedded, StoreFailed
+from core.settings import Settings
+from core.store import StoreError, explain, reader
+from services import backup_archive, backup_fill, backup_records, backup_walk
+from services.backup_file import FileRefused, Manifest, Reader
+from services.backup_fill import TIMEOUT_S, Filling
+from services.backup_records import Record
+from services.backup_service import APPEND_ONLY, STORE, BackupFailed
+
+GONE_S = 20.0
+"""A process that was ended without a word is given up after 15 s."""
+LONGEST_S = 24 * 3600.0
+
+
+def restore(settings: Settings, path: Path, *, force: bool = False, wait_s: float = GONE_S) -> Manifest:
+    """Put a back-up in place of all that the site holds, which is nothing unless `force`. Call it from the main thread.
+
+    Raises BackupFailed; the site then holds what it did, but a store at REDIS_URL may say that it holds half of a back-up.
+    """
+    try:
+        with ExitStack() as held:
+            file = held.enter_context(Reader(path))
+            _check(settings, file.manifest)
+            if settings.redis_url is None:
+                held.callback(Claim(settings.data).file.close)
+            else:
+                settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _await_end(settings.redis_url, wait_s)
+            if not force:
+                _refuse_what_is_there(settings)
+            _replace(settings, file)
+            return file.manifest
+    except FolderInUse as why:
+        where = f"HEADWAY_DATA ({str(settings.data)!r})"
+        raise BackupFailed(f"a site runs on {where}: stop it, restore, and start it again") from why
+    except StoreError as error:
+        raise BackupFailed(f"the store does not take it: {explain(error)}") from error
+    except DatabaseError as error:
+        raise BackupFailed(f"the archive does not take it: {error}") from error
+    except (FileRefused, FolderRefused, StoreFailed) as why:
+        raise BackupFailed(str(why)) from why
+    except msgspec.MsgspecError as fault:
+        raise BackupFailed(f"{path} holds what this version does not know: {fault}") from fault
+    except OSError as error:
+        raise BackupFailed(f"{error.filename or settings.data}: {error.strerror or error}") from error
+
+
+def _check(settings: Settings, manifest: Manifest) -> None:
+    kept = manifest.store.partitions
+    if kept != settings.partitions:
+        raise BackupFailed(
+            f"HEADWAY_PARTITIONS ({settings.partitions}) differs from the {kept} of the store that was backed up, "
+            f"for example HEADWAY_PARTITIONS={kept}"
+        )
+    if manifest.archive:
+        backup_archive.check(manifest.archive)
+
+
+def _await_end(url: str, wait_s: float) -> None:
+    """Until no process of a site works on the store."""
+    end = time.monotonic() + wait_s
+    with reader(url, TIMEOUT_S) as client:
+        while backup_walk.serving(client):
+            if time.monotonic() > end:
+                raise BackupFailed("a site runs on the store at REDIS_URL: stop it, restore, and start it again")
+            time.sleep(0.5)
+
+
+def _refuse_what_is_there(settings: Settings) -> None:
+    with _present(settings) as client:
+        # What an earlier attempt left is no loss.
+        holds = client is not None and not backup_walk.restoring(client)
+        if holds and client is not None and backup_walk.reported(client, settings.partitions):
+            raise BackupFailed("the store holds reports already: FORCE=yes replaces them")
+    database = Database(settings)
+    try:
+        if backup_archive.holds_rows(database):
+            raise BackupFailed(f"the archive ({database.name}) holds jobs already: FORCE=yes replaces them")
+    finally:
+        database.close()
+
+
+@contextmanager
+def _present(settings: Settings) -> Iterator[redis.Redis | None]:
+    """The store as it is now; None where there is none yet."""
+    if settings.redis_url is not None:
+        with reader(settings.redis_url, TIMEOUT_S) as client:
+            yield client
+    elif not (settings.data / APPEND_ONLY).is_dir():
+        yield None
+    else:
+        with _embedded(settings.data) as client:
+            yield client
+
+
+def _replace(settings: Settings, file: Reader) -> None:
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data) as folder:
+        fresh = replace(settings, data=Path(folder))
+        database = Database(fresh)
+        try:
+            migrations.settle(database)
+            # First what can fail for more reasons; what is in it counts once the store has everything too.
+            with database.write(LONGEST_S) as connection:
+                _fill_archive(connection, file)
+                _fill_store(fresh, file)
+        finally:
+            database.close()
+        _move(fresh.data, settings, database)
+    if settings.redis_url is not None:
+        with reader(settings.redis_url, TIMEOUT_S) as client:
+            client.delete(keys.RESTORING.at())
+
+
+def _fill_archive(connection: Connection, file: Reader) -> None:
+    backup_archive.clear(connection)
+    if file.manifest.archive is None:
+        return
+    for table, columns, part in backup_archive.tables(file.manifest.archive):
+        with file.part(part) as rows:
+            backup_archive.fill(connection, table, columns, rows)
+
+
+def _fill_store(fresh: Settings, file: Reader) -> None:
+    with ExitStack() as held:
+        if fresh.redis_url is None:
+            client = held.enter_context(_embedded(fresh.data))
+        else:
+            client = held.enter_context(reader(fresh.redis_url, TIMEOUT_S))
+            client.set(keys.RESTORING.at(), 1)
+            backup_fill.empty(client)
+        part = held.enter_context(file.part(STORE))
+        records: Iterator[Record] = backup_records.read(part, Record)  # type: ignore[arg-type]
+        Filling(client, int(time.time() * 1000)).records(records)
+
+
+def _move(made: Path, settings: Settings, database: Database) -> None:
+    """What was made beside the data folder's own takes its place; that goes with the folder that it is moved to."""
+    if settings.redis_url is None:
+        present = settings.data / APPEND_ONLY
+        if present.is_dir():
+            present.rename(made / "former")
+        (made / APPEND_ONLY).rename(present)
+    if database.kind == "sqlite":
+        target = settings.data / database.path.name
+        for left in ("-wal", "-shm"):  # they belong to the file that goes
+            target.with_name(target.name + left).unlink(missing_ok=True)
+        database.path.rename(target)
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[redis.Redis]:
+    store = Embedded(folder, lambda _: None)
+    store.start()
+    try:
+        with reader(store.url, TIMEOUT_S) as client:
+            yield client
+    finally:
+        store.stop()

@@ -1,0 +1,138 @@
+"""Copies store and archive into one file, while the site runs and when it rests."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.claim import Claim, FolderInUse, FolderRefused
+from core.database import Database, DatabaseError
+from core.embedded import Embedded, StoreFailed
+from core.settings import Settings
+from core.store import StoreError, explain
+from core.times import rfc3339
+from core.version import VERSION
+from services import backup_archive, backup_file, backup_keys, backup_records, backup_snapshot, backup_walk
+from services.backup_file import Family, Manifest, StorePart, Writer
+from services.backup_records import Entries, Items, Record, Text
+from services.backup_snapshot import CopyLost
+
+FOLDER = "backups"
+STORE = "store.records"
+APPEND_ONLY = "appendonlydir"
+
+
+class BackupFailed(Exception):
+    """No back-up was made, or none was restored; the text says why in one line."""
+
+
+@dataclass(frozen=True)
+class Made:
+    path: Path
+    size_bytes: int
+    manifest: Manifest
+
+
+def usual_target(settings: Settings, now: float) -> Path:
+    """Where a back-up goes that nobody names."""
+    return settings.data / FOLDER / f"headway-{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H-%M-%SZ}.zip"
+
+
+def summary(manifest: Manifest) -> str:
+    """What a back-up holds, in a line."""
+    families = manifest.store.families
+    jobs = {name.partition(":")[2]: one.items for name, one in families.items() if name.startswith("status:")}
+    by_status = ", ".join(f"{count:,} {status}" for status, count in jobs.items() if count)
+    counts = {
+        "agents": families.get("agents"),
+        "tiles": families.get("tiles"),
+        "chunks of logs": families.get("log-index"),
+        "notifications": families.get("notifications"),
+        "uploads": families.get("uploads"),
+    }
+    parts = [f"{sum(jobs.values()):,} jobs" + (f" ({by_status})" if by_status else "")]
+    parts += [f"{family.items:,} {name}" for name, family in counts.items() if family]
+    archived = manifest.archive.rows.get("jobs", 0) if manifest.archive else None
+    parts.append("no archive" if archived is None else f"{archived:,} jobs in the archive")
+    return "; ".join(parts)
+
+
+def create(settings: Settings, target: Path, now: float) -> Made:
+    """One file at `target`, whole or not at all. Call it from the main thread. Raises BackupFailed."""
+    database = Database(settings)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".headway-", dir=target.parent) as folder,
+            backup_file.written(target) as writer,
+        ):
+            store = _store(settings, Path(folder), writer)
+            archive = backup_archive.copy(database, writer)
+            manifest = Manifest(backup_file.FORMAT, VERSION, rfc3339(now), store, archive, dict(writer.parts))
+            writer.manifest(manifest)
+        return Made(target, target.stat().st_size, manifest)
+    except OSError as error:
+        raise BackupFailed(f"{target} can't be written: {error.strerror or error}") from error
+    except StoreError as error:
+        raise BackupFailed(f"the store can't be read: {explain(error)}") from error
+    except DatabaseError as error:
+        raise BackupFailed(f"the archive can't be read: {error}") from error
+    except (CopyLost, FolderRefused, StoreFailed) as error:
+        raise BackupFailed(str(error)) from error
+    finally:
+        database.close()
+
+
+def _store(settings: Settings, folder: Path, writer: Writer) -> StorePart:
+    families: dict[str, Family] = {}
+    with _moment(settings, folder) as (url, rests):
+        taken = backup_snapshot.as_it_is(url) if rests else backup_snapshot.moment(url, folder)
+        with taken as moment:
+            if backup_walk.restoring(moment.client):
+                raise BackupFailed("the store holds half of a back-up that was being restored: restore it again first")
+            with writer.part(STORE) as file:
+                backup_records.write(file, _counted(backup_walk.records(moment.client), families))
+            server, partitions = backup_walk.server(moment.client), backup_walk.partitions(moment.client)
+    return StorePart(server, partitions, moment.torn, dict(sorted(families.items())))
+
+
+@contextmanager
+def _moment(settings: Settings, folder: Path) -> Iterator[tuple[str, bool]]:
+    """The store's URL, and whether nobody else writes to it: an embedded one whose site does not run is started here."""
+    if settings.redis_url is not None:
+        yield settings.redis_url, False
+        return
+    if not (settings.data / APPEND_ONLY).is_dir():
+        raise BackupFailed(
+            f"HEADWAY_DATA ({str(settings.data)!r}) holds no store: name the site's folder, for example HEADWAY_DATA=data, "
+            "or set REDIS_URL as for the site"
+        )
+    store = Embedded(settings.data, lambda _: None)
+    try:
+        claim = Claim(settings.data)
+    except FolderInUse:
+        yield store.url, False
+        return
+    try:
+        store.start()
+        yield store.url, True
+    finally:
+        store.stop()
+        claim.file.close()
+
+
+def _counted(records: Iterable[Record], families: dict[str, Family]) -> Iterator[Record]:
+    for record in records:
+        family = families.setdefault(backup_keys.label(record.key), Family())
+        match record:
+            case Text():
+                family.keys, family.items = family.keys + 1, family.items + 1
+            case Items():
+                family.keys, family.items = family.keys + record.first, family.items + record.members
+            case Entries():
+                family.keys, family.items = family.keys + record.first, family.items + len(record.entries)
+        yield record
