@@ -87,7 +87,9 @@ class DamagedJob:
     number: int
 
 
-class _StoredAttempt(Struct):
+class StoredAttempt(Struct):
+    """An earlier attempt as a record holds it; times are ms since the epoch, those of a stage 0 where it never ended."""
+
     attempt: int
     status: str
     progress: float
@@ -98,7 +100,9 @@ class _StoredAttempt(Struct):
     stages: list[tuple[str, int, int]] = []
 
 
-class _Stored(Struct):
+class Stored(Struct):
+    """A job as its record holds it; `metadata` and `result` are JSON text."""
+
     agent: str
     id: str
     status: Status
@@ -120,12 +124,13 @@ class _Stored(Struct):
     started: int | None = None
     finished: int | None = None
     stages: list[tuple[str, int, int]] = []
-    attempts: list[_StoredAttempt] = []
+    attempts: list[StoredAttempt] = []
     skew: int | None = None
 
 
-_unpack = msgspec.msgpack.Decoder(_Stored).decode
-_read_attempts = msgspec.json.Decoder(list[_StoredAttempt]).decode
+unpack = msgspec.msgpack.Decoder(Stored).decode
+"""A record as it lies in the store. Raises msgspec.DecodeError."""
+_read_attempts = msgspec.json.Decoder(list[StoredAttempt]).decode
 
 
 def from_record(number: int, record: object) -> Job | DamagedJob:
@@ -133,12 +138,12 @@ def from_record(number: int, record: object) -> Job | DamagedJob:
     if not isinstance(record, bytes):
         return DamagedJob(number)
     try:
-        return _job(number, _unpack(record))
+        return _job(number, unpack(record))
     except (ValueError, TypeError, KeyError, OverflowError):
         return DamagedJob(number)
 
 
-def _job(number: int, stored: _Stored) -> Job:
+def _job(number: int, stored: Stored) -> Job:
     return Job(
         number=number,
         id=stored.id,
@@ -167,7 +172,7 @@ def _job(number: int, stored: _Stored) -> Job:
     )
 
 
-def _attempt(kept: _StoredAttempt) -> Attempt:
+def _attempt(kept: StoredAttempt) -> Attempt:
     return Attempt(
         attempt=kept.attempt,
         status=kept.status,

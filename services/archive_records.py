@@ -1,0 +1,117 @@
+"""Rows of the archive, made of the records of finished jobs in the store."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from services.job_model import DamagedJob, Stored, unpack
+from services.job_rules import FINAL
+
+BUCKET = math.log(1.1)
+MOST_NAME = 200
+"""Characters of a queue's or a function's name; they are indexed."""
+
+
+class Row(Struct, frozen=True):
+    """One job, by the columns of `archive_schema.JOBS` but the key."""
+
+    number: int
+    agent: str
+    id: str
+    status: str
+    title: str | None
+    queue: str | None
+    function: str | None
+    stage: str | None
+    failed_stage: str | None
+    message: str | None
+    error: str | None
+    progress: float
+    attempt: int
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int
+    updated_ms: int
+    duration_ms: int
+    bucket: int
+    video_id: str | None
+    episode_id: str | None
+    published: bool
+    skew_s: int | None
+    stages: str
+    attempts: str
+    metadata: str | None
+    result: str | None
+
+
+class _Names(Struct):
+    queue: Any = None
+    function: Any = None
+
+
+_json = msgspec.json.Encoder().encode
+_names = msgspec.json.Decoder(_Names).decode
+_NO_NAMES = _Names()
+
+
+def of_record(number: int, record: bytes) -> Row | DamagedJob | None:
+    """The row of a record; None where the job has not ended, or goes on in a new attempt."""
+    try:
+        job = unpack(record)
+    except (ValueError, TypeError, OverflowError):
+        return DamagedJob(number)
+    if job.status not in FINAL:
+        return None
+    return _row(number, job, job.finished or job.updated or job.created)
+
+
+def _row(number: int, job: Stored, finished: int) -> Row:
+    duration = max(0, finished - (job.started or job.created))
+    names = _names_of(job.metadata)
+    return Row(
+        number=number,
+        agent=job.agent,
+        id=job.id,
+        status=job.status,
+        title=job.title,
+        queue=_name(names.queue),
+        function=_name(names.function),
+        stage=job.stage,
+        failed_stage=job.failedStage,
+        message=job.message,
+        error=job.error,
+        progress=job.progress,
+        attempt=job.attempt,
+        created_ms=job.created,
+        started_ms=job.started,
+        finished_ms=finished,
+        updated_ms=job.updated or job.created,
+        duration_ms=duration,
+        bucket=int(math.log(max(duration, 1)) / BUCKET),
+        video_id=job.videoId,
+        episode_id=job.episodeId,
+        published=job.published,
+        skew_s=job.skew,
+        stages=_json(job.stages).decode() if job.stages else "[]",
+        attempts=_json(job.attempts).decode() if job.attempts else "[]",
+        metadata=job.metadata,
+        result=job.result,
+    )
+
+
+def _names_of(metadata: str | None) -> _Names:
+    """What a job's metadata says of its queue and function; most say nothing, and are not read for that."""
+    if metadata is None or not ('"queue"' in metadata or '"function"' in metadata):
+        return _NO_NAMES
+    try:
+        return _names(metadata)
+    except msgspec.DecodeError:
+        return _NO_NAMES
+
+
+def _name(said: Any) -> str | None:
+    return said[:MOST_NAME] or None if isinstance(said, str) else None
