@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
+from sqlalchemy import RowMapping
 
 from services.archive_schema import JOBS
 from services.job_model import Attempt, Job, StageSpan, attempts_of, from_ms, spans_of
@@ -27,12 +26,12 @@ class ArchivedJob:
     job: Job
 
 
-def of(row: Mapping[str, Any]) -> ArchivedJob:
+def of(row: RowMapping) -> ArchivedJob:
     """The job of a row that has COLUMNS."""
     return ArchivedJob(row["key"], row["queue"], row["function"], _job(row))
 
 
-def _job(row: Mapping[str, Any]) -> Job:
+def _job(row: RowMapping) -> Job:
     return Job(
         number=row["number"],
         id=row["id"],

@@ -1,0 +1,144 @@
+"""Which archived jobs are meant, and what that is in SQL. Whatever reads the archive takes the same filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from core.database import Kind
+from services import archive_words
+from services.archive_schema import JOBS
+from services.archive_words import Sought
+
+Outcome = Literal["completed", "failed"]
+OUTCOMES: tuple[Outcome, ...] = ("completed", "failed")
+LARGEST_NUMBER = 2**53
+
+Condition = ColumnElement[bool]
+
+
+class TSQuery(sa.types.UserDefinedType[str]):
+    """PostgreSQL's type of a text that is searched by."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "tsquery"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is left out narrows nothing. Times are ends in ms since the epoch, from `since_ms` on and before `until_ms`; durations in
+    ms, both bounds among them; `job` is a number or an id, `stage` that in which it failed."""
+
+    text: str = ""
+    status: Outcome | None = None
+    agent: str | None = None
+    queue: str | None = None
+    function: str | None = None
+    stage: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    least_ms: int | None = None
+    most_ms: int | None = None
+    job: str | None = None
+
+    @cached_property
+    def sought(self) -> Sought:
+        return archive_words.read(self.text)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A filter's conditions, all but its text."""
+
+    roads: tuple[tuple[Condition, ...], ...]
+    """Each is what an index of ends holds besides; an empty one is the index of all ends."""
+    times: tuple[Condition, ...]
+    selective: tuple[Condition, ...]
+    """What an index other than those of ends finds."""
+    others: tuple[Condition, ...]
+    sought: Sought
+
+    @property
+    def all(self) -> tuple[Condition, ...]:
+        return (*(one for road in self.roads for one in road), *self.times, *self.selective, *self.others)
+
+    @property
+    def is_road_alone(self) -> bool:
+        return len(self.roads) == 1 and not (self.selective or self.others or self.sought)
+
+
+def parts(chosen: Filter) -> Parts:
+    c = JOBS.c
+    # The word stands in the statement, since indexes of failures alone are found by it.
+    failed = (c.status == sa.literal_column("'failed'"),) if chosen.status == "failed" else ()
+    named = ((c.failed_stage, chosen.stage), (c.function, chosen.function), (c.queue, chosen.queue))
+    roads: list[tuple[Condition, ...]] = [(column == name,) for column, name in named if name is not None]
+    if chosen.agent is not None:
+        roads.append((c.agent == chosen.agent, *failed))
+    elif failed or not roads:
+        roads.append(failed)
+    completed = (c.status == sa.literal_column("'completed'"),) if chosen.status == "completed" else ()
+    return Parts(tuple(roads), tuple(_times(chosen)), tuple(_selective(chosen)), completed, chosen.sought)
+
+
+def conditions(chosen: Filter, kind: Kind) -> list[Condition]:
+    """All of a filter."""
+    found = parts(chosen)
+    return [*found.all, *text(found.sought, kind)]
+
+
+def text(sought: Sought, kind: Kind, lowest: int | None = None, highest: int | None = None) -> list[Condition]:
+    """What a text means; none where it says nothing. `lowest` and `highest` bound the keys that SQLite looks through."""
+    if not sought:
+        return []
+    if kind == "postgresql":
+        return [sa.literal_column("search").op("@@")(sa.cast(archive_words.tsquery(sought), TSQuery))]
+    wanted = archive_words.fts5(sought.wanted)
+    found = [JOBS.c.key.in_(_matching(wanted, lowest, highest))] if wanted else []
+    return found + excluding(sought, lowest, highest)
+
+
+def excluding(sought: Sought, lowest: int | None = None, highest: int | None = None) -> list[Condition]:
+    """What may not be there, for SQLite."""
+    excluded = archive_words.fts5(sought.excluded, "OR")
+    return [JOBS.c.key.not_in(_matching(excluded, lowest, highest))] if excluded else []
+
+
+def matching(sought: Sought, most: int) -> sa.Select[Any]:
+    """The first keys, at most so many, that SQLite's index finds for what is wanted."""
+    return _matching(archive_words.fts5(sought.wanted), None, None).limit(most)
+
+
+def _matching(query: str, lowest: int | None, highest: int | None) -> sa.Select[Any]:
+    rowid = sa.literal_column("rowid", sa.Integer)
+    found = sa.select(rowid).select_from(sa.table("jobs_text")).where(sa.literal_column("jobs_text").op("MATCH")(query))
+    return found if lowest is None else found.where(rowid.between(lowest, highest))
+
+
+def _times(chosen: Filter) -> Iterable[Condition]:
+    if chosen.since_ms is not None:
+        yield JOBS.c.finished_ms >= chosen.since_ms
+    if chosen.until_ms is not None:
+        yield JOBS.c.finished_ms < chosen.until_ms
+
+
+def _selective(chosen: Filter) -> Iterable[Condition]:
+    if chosen.job is not None:
+        yield _named(chosen.job)
+    bounds = ((chosen.least_ms, JOBS.c.duration_ms.__ge__), (chosen.most_ms, JOBS.c.duration_ms.__le__))
+    if both := [holds(bound) for bound, holds in bounds if bound is not None]:
+        yield sa.and_(*both)
+
+
+def _named(text: str) -> Condition:
+    digits = text.removeprefix("#")
+    if digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= LARGEST_NUMBER:
+        return JOBS.c.number == int(digits)  # no id is of digits alone
+    return JOBS.c.id == text
