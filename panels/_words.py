@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from core.settings import Settings
 from core.times import rfc3339
 from panels._drawing import drawn
+from panels._marks import placed
 from services.stage_figures import Lengths
 
 NONE = "–"
@@ -163,7 +164,7 @@ def leads_to(link: str | None, base: str = "") -> str | None:
     return link if link and link.startswith(("http://", "https://")) else None
 
 
-FILTERS = (iso, epoch, utc, count, short, figure, percent, span, usually, size, noun, signed, as_json, spark, drawn)
+FILTERS = (iso, epoch, utc, count, short, figure, percent, span, usually, size, noun, signed, as_json, spark, drawn, placed)
 
 
 def install(jinja: Environment, settings: Settings) -> None:

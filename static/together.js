@@ -1,27 +1,22 @@
-// Pointing at a time in one chart tells of it in all: one tooltip, and a line through each chart there.
-let pointed = null; // the time from and until in ms, of the point under the pointer
+// All charts over time of a page go together: pointing at a time in one tells of it in all, by one tooltip and a line through
+// each chart there, and a span that is selected in one is seen in all.
+import { drawMarks, marksIn, sayMark } from "./marks.js";
+import { chartsOverTime, placeIn, stepOf, xOf } from "./moments.js";
+
+let pointed = null; // the step under the pointer, or of the cursor that keys move: from and until, in ms
 let under = null; // the chart that it is in
+let selected = null; // {from, until, says}
+
+function ink(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
 
 function others(chart) {
-  return Object.values(window.Chart.instances).filter((each) => each !== chart && each.data.times);
-}
-
-function lasts(times) {
-  return times.length > 1 ? times[1] - times[0] : 1;
-}
-
-function spanOf({ data: { times } }, at) {
-  return { from: times[at], until: times[at] + lasts(times) };
-}
-
-// The newest point of a chart that shares a moment with that span; -1 where none does.
-function placeIn({ data: { times } }, { from, until }) {
-  const each = lasts(times);
-  return times.findLastIndex((time) => time < until && time + each > from);
+  return chartsOverTime().filter((each) => each !== chart);
 }
 
 function point(chart, at) {
-  const next = at === undefined ? null : spanOf(chart, at);
+  const next = at === undefined ? null : stepOf(chart, at);
   if (next?.from === pointed?.from && next?.until === pointed?.until) return false;
   pointed = next;
   under = next && chart;
@@ -29,14 +24,29 @@ function point(chart, at) {
   return true;
 }
 
-// What the other charts show at the time of a point, a line of words each.
+// Moves the cursor to a point of a chart, as the pointer would; away from all where none is named.
+export function pointAt(chart, at) {
+  const elements = at === undefined ? [] : chart.data.datasets.map((_, datasetIndex) => ({ datasetIndex, index: at }));
+  point(chart, at);
+  chart.setActiveElements(elements);
+  chart.tooltip.setActiveElements(elements, { x: 0, y: 0 });
+  chart.update("none");
+}
+
+export function select(span) {
+  selected = span;
+  for (const chart of chartsOverTime()) chart.draw();
+}
+
+// What the other charts show at the time of a point, a line of words each; before that what happened then.
 export function elsewhere(chart, at) {
-  const there = spanOf(chart, at);
-  return others(chart).flatMap((other) => {
+  const there = stepOf(chart, at);
+  const told = others(chart).flatMap((other) => {
     const place = placeIn(other, there);
-    const told = place < 0 ? [] : other.data.tell(place);
-    return told.length ? [`${other.data.title}: ${told.join(", ")}`] : [];
+    const words = place < 0 ? [] : other.data.tell(place);
+    return words.length ? [`${other.data.title}: ${words.join(", ")}`] : [];
   });
+  return [...marksIn(chart, there).map(sayMark), ...told];
 }
 
 // The tooltip tells of other charts too, so it is made anew when any of them got new points.
@@ -44,8 +54,40 @@ export function tellAnew() {
   if (under?.ctx) under.update("none");
 }
 
+function drawCursor(chart) {
+  const { ctx, chartArea } = chart;
+  const place = pointed ? placeIn(chart, pointed) : -1;
+  if (place < 0) return;
+  const x = chart.scales.x.getPixelForValue(place);
+  ctx.strokeStyle = ink("--edge");
+  ctx.setLineDash([2, 3]);
+  ctx.beginPath();
+  ctx.moveTo(x, chartArea.top);
+  ctx.lineTo(x, chartArea.bottom);
+  ctx.stroke();
+}
+
+function drawSelected(chart) {
+  const { ctx, chartArea } = chart;
+  const left = xOf(chart, selected.from);
+  const right = xOf(chart, selected.until);
+  if (left === right) return;
+  ctx.setLineDash([]);
+  Object.assign(ctx, { fillStyle: ink("--accent"), strokeStyle: ink("--accent"), globalAlpha: 0.16 });
+  ctx.fillRect(left, chartArea.top, right - left, chartArea.height);
+  ctx.globalAlpha = 1;
+  ctx.strokeRect(left, chartArea.top, right - left, chartArea.height);
+}
+
 export const together = {
   id: "together",
+
+  // The cursor is a slider over time, which zoom.js moves by keys.
+  afterInit({ canvas, data: { times } }) {
+    const last = Math.max(times.length - 1, 0);
+    Object.assign(canvas, { role: "slider", tabIndex: 0, ariaValueMin: 0, ariaValueMax: last, ariaValueNow: last });
+    canvas.setAttribute("aria-valuetext", "Arrow keys tell what it shows");
+  },
 
   afterEvent(chart, args) {
     const at = args.event.type === "mouseout" ? undefined : chart.getActiveElements()[0]?.index;
@@ -53,17 +95,11 @@ export const together = {
   },
 
   afterDatasetsDraw(chart) {
-    const place = pointed ? placeIn(chart, pointed) : -1;
-    const x = chart.getDatasetMeta(0).data[place]?.x;
-    if (x === undefined) return;
-    const { ctx, chartArea } = chart;
-    ctx.save();
-    ctx.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--edge");
-    ctx.setLineDash([2, 3]);
-    ctx.beginPath();
-    ctx.moveTo(x, chartArea.top);
-    ctx.lineTo(x, chartArea.bottom);
-    ctx.stroke();
-    ctx.restore();
+    if (!chart.data.times?.length) return;
+    chart.ctx.save();
+    drawCursor(chart);
+    if (selected) drawSelected(chart);
+    chart.ctx.restore();
+    drawMarks(chart);
   },
 };
