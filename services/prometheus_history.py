@@ -24,8 +24,7 @@ from core.outgoing import OutgoingError
 from core.site import Site
 from core.store import StoreError, explain
 from services import prometheus_queries as queries
-from services.prometheus_query import Data, asked, text
-from services.tile_sources.reading import SourceError
+from services.prometheus_query import Data, PrometheusError, asked, text
 from services.windows import Window
 
 log = logging.getLogger("headway.prometheus")
@@ -148,7 +147,7 @@ def _fly(site: Site, names: tuple[str, ...], window: Window, key: str, flight: _
         flight.values = site.cache.get_or_compute(
             keys.PROMETHEUS.at(0, key), _kept_s(site, window), lambda: _ask(site, names, window), "prometheus", Values
         )
-    except SourceError as fault:  # it answers, and may answer another question
+    except PrometheusError as fault:  # it answers, and may answer another question
         flight.why = _rest(key, str(fault))
     except OutgoingError as fault:
         flight.why = _rest(address, str(fault))
@@ -182,7 +181,7 @@ def _kept_s(site: Site, window: Window) -> int:
 
 
 def _ask(site: Site, names: tuple[str, ...], window: Window) -> Values:
-    """Raises SourceError, OutgoingError."""
+    """Raises PrometheusError, OutgoingError."""
     step, now = queries.Step.of(window, site.config.prometheus), site.clock()
     wanted = {piece: query for name in names for piece, query in queries.pieces(name, step).items()}
     found: Values = {}
@@ -224,7 +223,7 @@ def _range(site: Site, query: str, window: Window, now: float) -> Values:
 
 def _values(data: Data, window: Window) -> Values:
     if data.result_type != "matrix":
-        raise SourceError("Prometheus answered no series over time")
+        raise PrometheusError("Prometheus answered no series over time")
     found: Values = {}
     for line in msgspec.convert(data.result, list[_Line]):
         bound = line.metric.get("le")

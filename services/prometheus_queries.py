@@ -10,18 +10,21 @@ from dataclasses import dataclass
 
 from core.config.model import PrometheusServer
 from services.prometheus_query import matchers, text
+from services.series_catalog import JOB_DURATION, OTHER, TILE
 from services.windows import Window
 
 SCRAPES = 4
 """A step looks back over so many scrapes at least: with fewer than two, nothing can be seen to grow."""
 LOOKS = 24
 """So often within a step several series are added up, where it is their sum that has a smallest and a largest."""
-AGENT, TILE, JOBS = "job_duration:", "tile:", "jobs"
-JOBS_OF = "jobs:"
+JOBS = "jobs"
+"""Not a series of the catalog: what became of jobs."""
 
 GROWING: Mapping[str, tuple[str, str]] = {
     "requests": ("headway_http_requests_total", ""),
     "request_errors": ("headway_http_requests_total", 'status=~"5.."'),
+    "dashboard_refreshes": ("headway_dashboard_refresh_total", ""),
+    "htmx_events": ("headway_htmx_events_total", ""),
     "cache_hits": ("headway_cache_hits_total", ""),
     "cache_misses": ("headway_cache_misses_total", ""),
     "stream_events": ("headway_stream_events_sent_total", ""),
@@ -33,6 +36,7 @@ GROWING: Mapping[str, tuple[str, str]] = {
 STANDING: Mapping[str, tuple[str, str]] = {
     "longest_wait_s": ("headway_queue_oldest_seconds", 'queue="reported"'),
     "jobs_queued": ("headway_queue_depth", 'queue="reported"'),
+    "notifications_pending": ("headway_notifications_pending", ""),
 }
 """Gauges of one series."""
 
@@ -72,10 +76,9 @@ class Step:
 
 
 def pieces(name: str, step: Step) -> dict[str, str]:
-    """The PromQL of each piece of a series, none for what `/metrics` does not tell.
+    """The PromQL of each piece of a series of the catalog or of JOBS; none for what `/metrics` does not tell.
 
-    What grew is a piece NAME; a gauge's are `NAME:min` and so on; a histogram's is NAME with the label `le`; those of `jobs`
-    and of `jobs:AGENT` are what `Jobs` says.
+    What grew is a piece NAME; a gauge's are `NAME:min` and so on; a histogram's are NAME with the label `le`, and `NAME:sum`.
     """
     if name in GROWING:
         return {name: step.grown(*GROWING[name])}
@@ -88,19 +91,26 @@ def pieces(name: str, step: Step) -> dict[str, str]:
         took, times = (step.grown(f"headway_redis_latency_seconds_{part}") for part in ("sum", "count"))
         return {f"{name}:avg": f"1000 * {took} / {times}"}
     if name == REQUESTS:
-        return {name: step.grown("headway_http_request_duration_seconds_bucket", by=" by (le) ")}
-    if name.startswith(AGENT):
-        return {name: _took(step, name.removeprefix(AGENT))}
+        return _histogram(name, "headway_http_request_duration_seconds", step)
+    if name == JOBS:
+        return _jobs(step)
     if name.startswith(TILE):
         return _standing(name, step.series("headway_tile", f"tile={text(name.removeprefix(TILE))}"), step)
-    if name == JOBS or name.startswith(JOBS_OF):
-        return _jobs(name, step, None if name == JOBS else name.removeprefix(JOBS_OF))
+    if known(name):
+        return _histogram(name, "headway_job_duration_seconds", step, f"agent={text(name.removeprefix(JOB_DURATION))}")
     return {}
 
 
+def known(name: str) -> bool:
+    """Whether `/metrics` tells of a series. What counts under `other` are other agents there than here."""
+    return name in (*GROWING, *STANDING, *ADDED, LATENCY, REQUESTS, JOBS) or (
+        name.startswith((TILE, JOB_DURATION)) and name != JOB_DURATION + OTHER
+    )
+
+
 def counts(piece: str) -> bool:
-    """Whether a piece is a count of what happened in the time that a step looks back over."""
-    return "\t" in piece or piece.endswith((":completed", ":failed", ":created", ":sum", ":count"))
+    """Whether a piece tells what happened in the time that a step looks back over."""
+    return "\t" in piece or piece.endswith((":completed", ":failed", ":created", ":sum"))
 
 
 def _standing(name: str, series: str, step: Step) -> dict[str, str]:
@@ -115,18 +125,18 @@ def _added(name: str, sum_: str, step: Step) -> dict[str, str]:
     return {f"{name}:{kind}": f"{kind}_over_time({sum_}[{step.width_s}s:{step.look_s}s])" for kind in KINDS}
 
 
-def _took(step: Step, agent: str | None) -> str:
-    labels = () if agent is None else (f"agent={text(agent)}",)
-    return step.grown("headway_job_duration_seconds_bucket", *labels, by=" by (le) ")
+def _histogram(name: str, metric: str, step: Step, *labels: str) -> dict[str, str]:
+    buckets = step.grown(f"{metric}_bucket", *labels, by=" by (le) ")
+    return {name: buckets, f"{name}:sum": step.grown(f"{metric}_sum", *labels)}
 
 
-def _jobs(name: str, step: Step, agent: str | None) -> dict[str, str]:
-    labels = () if agent is None else (f"agent={text(agent)}",)
-    finished, took = "headway_jobs_finished_total", "headway_job_duration_seconds"
-    parts = {outcome: step.grown(finished, f'outcome="{outcome}"', *labels) for outcome in ("completed", "failed")}
-    parts |= {part: step.grown(f"{took}_{part}", *labels) for part in ("sum", "count")}
-    if agent is None:
-        parts["created"] = step.grown("headway_ingest_updates_total", 'outcome="created"')
-        depth = step.series(*STANDING["jobs_queued"])
-        parts |= {kind: f"{kind}({kind}_over_time({depth}[{step.width_s}s]))" for kind in ("avg", "max")}
-    return {f"{name}:{part}": query for part, query in parts.items()} | {name: _took(step, agent)}
+def _jobs(step: Step) -> dict[str, str]:
+    depth = step.series(*STANDING["jobs_queued"])
+    return {
+        "jobs:completed": step.grown("headway_jobs_finished_total", 'outcome="completed"'),
+        "jobs:failed": step.grown("headway_jobs_finished_total", 'outcome="failed"'),
+        "jobs:created": step.grown("headway_ingest_updates_total", 'outcome="created"'),
+        **_histogram(JOBS, "headway_job_duration_seconds", step),
+        "jobs:avg": f"avg(avg_over_time({depth}[{step.width_s}s]))",
+        "jobs:max": f"max(max_over_time({depth}[{step.width_s}s]))",
+    }

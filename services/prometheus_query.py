@@ -12,10 +12,13 @@ import msgspec
 
 from core import native
 from core.site import Site
-from services.tile_sources.reading import SourceError
 from services.web import ask, quoted
 
 T = TypeVar("T")
+
+
+class PrometheusError(Exception):
+    """It gives no result. The words go on behind "because", and name no secret."""
 
 
 class Data(msgspec.Struct):
@@ -41,7 +44,7 @@ def asked(
     """What `read` makes of the answer of `query` or `query_range` (`path`) at an address of Prometheus.
 
     A user and password in the address are sent as basic authentication. `read` runs beside the other greenlets, and may raise
-    SourceError and msgspec's ValidationError. Raises SourceError and OutgoingError, whose words hold no secret.
+    PrometheusError and msgspec's ValidationError. Raises PrometheusError and OutgoingError, whose words hold no secret.
     """
     url, own = _without_user(address)
     told = urlencode(dict(parameters) | {"timeout": f"{timeout_s * 1000:.0f}ms"}, errors="replace")
@@ -65,13 +68,15 @@ def _read(body: bytes, status: int, read: Callable[[Data], T]) -> T:
     try:
         reply = msgspec.json.decode(body, type=Reply)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise SourceError(f"Prometheus answered {status} and no result of a query: is its address right?") from fault
+        raise PrometheusError(
+            f"Prometheus answered {status} and no result of a query: is its address right?"
+        ) from fault
     if reply.status != "success" or reply.data is None:
-        raise SourceError(f"Prometheus says: {quoted(reply.error) or reply.status}")
+        raise PrometheusError(f"Prometheus says: {quoted(reply.error) or reply.status}")
     try:
         return read(reply.data)
     except msgspec.ValidationError as fault:
-        raise SourceError("Prometheus answered no result of a query") from fault
+        raise PrometheusError("Prometheus answered no result of a query") from fault
 
 
 def _without_user(url: str) -> tuple[str, dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.config.sources import Prometheus
-from services.prometheus_query import Data, asked
+from services.prometheus_query import Data, PrometheusError, asked
 from services.tile_sources.reading import Context, SourceError, number
 from services.web import quoted
 
@@ -18,7 +18,10 @@ class Series(msgspec.Struct):
 def read(source: Prometheus, context: Context) -> int | float:
     """The value of the one series that the query answers. Raises SourceError, OutgoingError."""
     address = source.url or context.site.settings.prometheus_url or ""
-    return asked(context.site, address, "query", {"query": source.query}, source.headers, context.timeout_s, _value)
+    try:
+        return asked(context.site, address, "query", {"query": source.query}, source.headers, context.timeout_s, _value)
+    except PrometheusError as fault:
+        raise SourceError(str(fault)) from fault
 
 
 def _value(data: Data) -> int | float:
