@@ -164,7 +164,24 @@ def leads_to(link: str | None, base: str = "") -> str | None:
     return link if link and link.startswith(("http://", "https://")) else None
 
 
-FILTERS = (iso, epoch, utc, count, short, figure, percent, span, usually, size, noun, signed, as_json, spark, drawn, placed)
+FILTERS = (
+    iso,
+    epoch,
+    utc,
+    count,
+    short,
+    figure,
+    percent,
+    span,
+    usually,
+    size,
+    noun,
+    signed,
+    as_json,
+    spark,
+    drawn,
+    placed,
+)
 
 
 def install(jinja: Environment, settings: Settings) -> None:
