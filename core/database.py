@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core import sqlite
@@ -33,16 +33,19 @@ CONNECTIONS = 8
 LOOKS = 10_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 FILE = "archive.sqlite3"
+REFUSED = "22", "23", "54"
+"""PostgreSQL's classes of errors about values: their form, what must hold of them, their size."""
 
 Kind = Literal["postgresql", "sqlite"]
 
 
 class DatabaseError(Exception):
-    """Why the database does not serve, in words. `late`: it took too long."""
+    """Why the database does not serve, in words. `late`: it took too long. `refused`: it serves, but can't take what it was given."""
 
-    def __init__(self, words: str, *, late: bool = False) -> None:
+    def __init__(self, words: str, *, late: bool = False, refused: bool = False) -> None:
         super().__init__(words)
         self.late = late
+        self.refused = refused
 
 
 class Database:
@@ -95,9 +98,9 @@ class Database:
                 connection.begin(),
             ):
                 yield connection
-        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
+        except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as error:
             late = bool(cut and cut.made) or _is_late(error)
-            raise DatabaseError(self._explain(error, late, timeout_s), late=late) from error
+            raise DatabaseError(self._explain(error, late, timeout_s), late=late, refused=_is_refused(error)) from error
 
     def _limit(self, connection: Connection, timeout_s: float) -> AbstractContextManager[Cut | None]:
         """Ends what takes longer: the database itself would, unless it is not heard any more."""
@@ -148,6 +151,8 @@ class Database:
             return f"{self.name} took longer than {timeout_s:g} s"
         if isinstance(error, PoolTimeout):
             return f"every connection to {self.name} is busy"
+        if isinstance(error, OSError):
+            return f"{self.path} can't be used: {(error.strerror or str(error)).lower()}"
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, sqlite3.Error):
             return f"SQLite says: {cause}"
@@ -169,3 +174,9 @@ def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
 def _is_late(error: Exception) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether it is about the values, and not about the database."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(error, DataError | IntegrityError) or (getattr(cause, "sqlstate", None) or "")[:2] in REFUSED

@@ -45,6 +45,9 @@ LOG_LINES = _counter("log_lines_total", "Log lines stored.", "source", "level")
 LOG_REJECTED = _counter("log_rejected_total", "Log lines that were not taken.", "reason")
 LOG_DRAIN_FAULTS = _counter("log_drain_faults_total", "Deliveries of log drains with nothing stored.", "reason")
 LOG_REDACTIONS = _counter("log_redactions_total", "Log lines in which something was put out of sight.")
+ARCHIVE_JOBS = _counter("archive_jobs_total", "Finished jobs handed to the archive, by what became of them.", "outcome")
+ARCHIVE_MISSED = _counter("archive_missed_total", "Finished jobs that were gone before they were archived.")
+ARCHIVE_FAILURES = _counter("archive_failures_total", "Times that archiving failed and was put off.")
 DUTY_FAILURES = _counter("duty_failures_total", "Runs of a duty that failed.", "duty")
 
 HTTP_DURATION = Histogram(

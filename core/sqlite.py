@@ -53,7 +53,8 @@ def connect(path: Path) -> Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, factory=Connection
     )
-    # Readers go on while somebody writes; what a power cut may take is the last transactions, whole.
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"):
+    # The file can give room back, which has to be said before anything is in it. Readers go on while somebody writes; what a
+    # power cut may take is the last transactions, whole.
+    for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
