@@ -12,12 +12,11 @@ from services.marks_service import Mark
 class Marks:
     """What the charts of the page mark, oldest first; see `services.marks_service`."""
 
-    range: str | None
     marks: tuple[Mark, ...]
 
 
 def data(site: Site, view: View) -> Marks:
-    return Marks(view.window.range, marks_service.marks(site, view.window))
+    return Marks(marks_service.marks(site, view.window))
 
 
 PANEL = Panel(
