@@ -12,7 +12,7 @@ from core.problems import Problem
 from panels import USUAL, Choice
 from panels._view import BEFORE_S, Compare
 from routes import query, site
-from services import job_rules, windows
+from services import chart_source, job_rules, windows
 from services.windows import DEFAULT_RANGE, RANGES, Window
 
 SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?\Z", re.ASCII)
@@ -41,7 +41,7 @@ def _span() -> Window | None:
         raise _unprocessable("from", "should be there where to is: a span has a beginning")
     now = site().clock()
     try:
-        return windows.of_span(since, now if until is None else until, now)
+        return windows.of_span(since, now if until is None else until, now, chart_source.reach_s(site()))
     except FieldError as error:
         raise _unprocessable(error.field, error.fault) from error
 
