@@ -19,7 +19,7 @@ from markupsafe import Markup
 from core.site import Site
 from core.store import StoreError, explain
 from core.times import rfc3339
-from panels import _words
+from panels import _compared, _figures, _words
 from panels._others import Busy, Others
 from panels._panel import Panel
 from panels._view import USUAL, USUALS, Choice
@@ -76,6 +76,8 @@ class Board:
 
     def __init__(self, site: Site, jinja: Environment, panels: Mapping[str, Panel]) -> None:
         _words.install(jinja, site.settings)
+        _figures.install(jinja)
+        _compared.install(jinja)
         self.panels = panels
         usual = {panel.part(choice): (panel, choice) for panel in panels.values() for choice in _usual(panel)}
         self.parts = {part: panel for part, (panel, _) in usual.items()}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 WIDTH, HEIGHT = 300.0, 100.0
 HEAD, FOOT = 3.0, 97.0
+LOOKS = ("dash", "light", "before")
 BAR = 0.8
 """A bar's share of the room that a point has."""
 
@@ -23,6 +24,8 @@ class Drawn:
     ink: str
     path: str
     area: str = ""
+    style: str = "series"
+    """Its classes: `filled` of bars, else `series`, with `light`, `dash` or `before`."""
 
 
 def drawn(
@@ -36,17 +39,21 @@ def drawn(
     """The lines of a chart at one scale. Each has `values` (None where nothing is known), `ink`, and perhaps `fill`.
 
     The scale reaches from `least` to `most`, or to the highest value; that of `times`, which are above zero, goes by their
-    logarithms from the lowest on. Bars stand on one another.
+    logarithms from the lowest on. Bars stand on one another; what was `before` is a line over them.
     """
     if kind == "bars":
-        return list(_bars(lines))
+        return _bars([line for line in lines if not line.get("before")], [line for line in lines if line.get("before")])
     if times:
         lines = [{**line, "values": [None if v is None else log(v) for v in line["values"]]} for line in lines]
     known = [value for line in lines for value in line["values"] if value is not None]
     top = most if most is not None else max(known, default=0.0)
     least = min(known, default=0.0) if times else least
+    return [_scaled(line, least, top) for line in lines]
+
+
+def _scaled(line: dict[str, Any], least: float, top: float) -> Drawn:
     rise = (FOOT - HEAD) / (top - least) if top > least else 0.0
-    return [_line(line, [None if v is None else FOOT - (v - least) * rise for v in line["values"]]) for line in lines]
+    return _line(line, [None if v is None else FOOT - (v - least) * rise for v in line["values"]])
 
 
 def _line(line: dict[str, Any], heights: Values) -> Drawn:
@@ -63,12 +70,17 @@ def _line(line: dict[str, Any], heights: Values) -> Drawn:
         for run in runs
         if line.get("fill")
     )
-    return Drawn(line["ink"], path, area)
+    return Drawn(line["ink"], path, area, " ".join(("series", *(look for look in LOOKS if line.get(look)))))
 
 
-def _bars(lines: Sequence[dict[str, Any]]) -> Iterator[Drawn]:
+def _bars(lines: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]]) -> list[Drawn]:
     sums = [sum(value or 0.0 for value in column) for column in zip(*(line["values"] for line in lines), strict=True)]
-    rise = (FOOT - HEAD) / max([*sums, 0.0]) if any(sums) else 0.0
+    top = max([*sums, *(value or 0.0 for line in before for value in line["values"]), 0.0])
+    return [*_stacked(lines, sums, top), *(_scaled(line, 0.0, top) for line in before)]
+
+
+def _stacked(lines: Sequence[dict[str, Any]], sums: Sequence[float], top: float) -> Iterator[Drawn]:
+    rise = (FOOT - HEAD) / top if top else 0.0
     room = WIDTH / max(len(sums), 1)
     feet = [FOOT] * len(sums)
     for line in lines:
@@ -78,7 +90,7 @@ def _bars(lines: Sequence[dict[str, Any]]) -> Iterator[Drawn]:
                 height = value * rise
                 path += f"M{_place((at + (1 - BAR) / 2) * room, feet[at])}h{room * BAR:.1f}v-{height:.1f}h-{room * BAR:.1f}z"
                 feet[at] -= height
-        yield Drawn(line["ink"], path)
+        yield Drawn(line["ink"], path, style="filled")
 
 
 def _place(x: float, y: float) -> str:

@@ -23,3 +23,5 @@ class Line:
     """Drawn thin and pale: the highest of what another line tells the mean of."""
     compared: bool = True
     """Whether its past is drawn where the reader compares."""
+    only_before: bool = False
+    """Shown of the past alone: in the present other lines tell it in parts."""

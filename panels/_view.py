@@ -70,10 +70,16 @@ class Choice:
     @property
     def query(self) -> str:
         """What stands behind the question mark of an address."""
+        return urlencode(self.fields, safe=":")
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What that says, by name."""
         over = self.over
-        span = {"range": over} if isinstance(over, str) else {"from": _moment(over.start), "to": _moment(over.end)}
-        rest = {"compare": self.compare, "agent": self.agent}
-        return urlencode({**span, **{name: value for name, value in rest.items() if value}}, safe=":")
+        span = (
+            [("range", over)] if isinstance(over, str) else [("from", _moment(over.start)), ("to", _moment(over.end))]
+        )
+        return span + [(name, value) for name, value in (("compare", self.compare), ("agent", self.agent)) if value]
 
     @property
     def step_s(self) -> int:

@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel, View
-from services import job_series_service
+from panels import Line, Panel, View
+from panels._charted import Charted, charted, span_of
+from services import chart_source
+from services.windows import Window
 
 
 @dataclass(frozen=True)
@@ -14,26 +16,38 @@ class DepthPoint:
     """On average over the step."""
 
 
-@dataclass(frozen=True)
-class QueueDepth:
+@dataclass(frozen=True, kw_only=True)
+class QueueDepth(Charted):
     """How many jobs were queued, from a look every five seconds. None where nobody looked."""
 
-    range: str | None
-    step_s: int
     average: float | None
     highest: int | None
     points: tuple[DepthPoint, ...]
 
 
 def data(site: Site, view: View) -> QueueDepth:
-    series = job_series_service.series(site, view.window)
-    return QueueDepth(
-        series.range,
-        series.step_s,
-        average=series.queue_depth,
-        highest=series.deepest,
-        points=tuple(DepthPoint(point.at, point.queue_depth) for point in series.points),
-    )
+    def read(window: Window) -> QueueDepth:
+        jobs = chart_source.jobs(site, window)
+        return QueueDepth(
+            **span_of(window),
+            average=jobs.series.queue_depth,
+            highest=jobs.series.deepest,
+            points=tuple(DepthPoint(point.at, point.queue_depth) for point in jobs.series.points),
+            source=jobs.source,
+        )
+
+    return charted(site, view, read)
 
 
-PANEL = Panel("queue-depth", title="Queue depth", every=5, data=data, windowed=True, chart="line", width=2, order=38)
+PANEL = Panel(
+    "queue-depth",
+    title="Queue depth",
+    every=5,
+    data=data,
+    page="both",
+    windowed=True,
+    lines=(Line("queued", "queued", fill=True),),
+    chart="line",
+    width=2,
+    order=38,
+)

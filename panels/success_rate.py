@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.site import Site
-from panels import Panel, View
-from services import job_series_service
+from panels import Line, Panel, View
+from panels._charted import Charted, charted, span_of
+from services import chart_source
+from services.windows import Window
 
 
 @dataclass(frozen=True)
@@ -13,12 +15,10 @@ class RatePoint:
     success_rate: float | None
 
 
-@dataclass(frozen=True)
-class SuccessRate:
+@dataclass(frozen=True, kw_only=True)
+class SuccessRate(Charted):
     """Completed out of those that ended, in percent; None where none ended. `lowest` is of the worst step."""
 
-    range: str | None
-    step_s: int
     ended: int
     success_rate: float | None
     lowest: float | None
@@ -26,15 +26,30 @@ class SuccessRate:
 
 
 def data(site: Site, view: View) -> SuccessRate:
-    series = job_series_service.series(site, view.window)
-    return SuccessRate(
-        series.range,
-        series.step_s,
-        ended=sum(point.completed + point.failed for point in series.points),
-        success_rate=series.success_rate,
-        lowest=min((point.success_rate for point in series.points if point.success_rate is not None), default=None),
-        points=tuple(RatePoint(point.at, point.success_rate) for point in series.points),
-    )
+    def read(window: Window) -> SuccessRate:
+        jobs = chart_source.jobs(site, window)
+        points = jobs.series.points
+        return SuccessRate(
+            **span_of(window),
+            ended=sum(point.completed + point.failed for point in points),
+            success_rate=jobs.series.success_rate,
+            lowest=min((point.success_rate for point in points if point.success_rate is not None), default=None),
+            points=tuple(RatePoint(point.at, point.success_rate) for point in points),
+            source=jobs.source,
+        )
+
+    return charted(site, view, read)
 
 
-PANEL = Panel("success-rate", title="Success rate", every=5, data=data, windowed=True, chart="line", width=2, order=36)
+PANEL = Panel(
+    "success-rate",
+    title="Success rate",
+    every=5,
+    data=data,
+    page="both",
+    windowed=True,
+    lines=(Line("success_rate", "succeed", "%"),),
+    chart="line",
+    width=2,
+    order=36,
+)

@@ -16,6 +16,7 @@ CDN = "https://cdn.jsdelivr.net/npm"
 
 PAGES = (
     ("observability", "Observability", "/dashboard/observability"),
+    ("charts", "Charts", "/dashboard/charts"),
     ("jobs", "Jobs", "/dashboard/jobs"),
     ("agents", "Agents", "/dashboard/agents"),
     ("admin", "Admin", "/dashboard/admin"),

@@ -1,4 +1,5 @@
-"""Two routes a panel, from its declaration: `/dashboard/api/NAME` (JSON) and `/dashboard/api/NAME-html` (the partial).
+"""Two routes a panel, from its declaration: `/dashboard/api/NAME` (JSON) and `/dashboard/api/NAME-html` (the partial); a
+third, `/dashboard/api/NAME.csv`, of those with lines.
 
 The way of a poll that finds its panel unchanged is kept short: what is answered stands ready on the board.
 """
@@ -8,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
 from flask import Blueprint, Response, current_app, request
 
 from core import access, metrics
 from core.problems import Problem
 from core.times import rfc3339
 from panels import PANELS, Board, Panel, Shown, Unavailable
+from panels._figures import as_csv
 from routes import ranges
 
 bp = Blueprint("panels_api", __name__, url_prefix="/dashboard/api")
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
 
 
 def board() -> Board:
@@ -63,6 +67,22 @@ def _html_view(panel: Panel) -> Callable[[], Response]:
     return view
 
 
+def _csv_view(panel: Panel) -> Callable[[], Response]:
+    def view() -> Response:
+        choice = ranges.choice()
+        shown = board().show(panel, choice)
+        if shown.unavailable:
+            raise _problem(panel, shown.unavailable)
+        name = "-".join(
+            [panel.name, choice.range or "span", *([f"with-{choice.compare}-before"] if choice.compare else [])]
+        )
+        response = Response(as_csv(panel.lines, msgspec.json.decode(shown.json)), content_type=CSV)
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        return response
+
+    return view
+
+
 def _answer(shown: Shown, content: bytes, etag: str, kind: str) -> Response:
     asked = request.environ.get("HTTP_IF_NONE_MATCH")
     if asked and (asked == etag or request.if_none_match.contains_weak(etag[3:-1])):
@@ -95,3 +115,5 @@ def _problem(panel: Panel, state: Unavailable) -> Problem:
 for _panel in PANELS.values():
     bp.add_url_rule(f"/{_panel.name}", _panel.name, access.scope("read")(_json_view(_panel)))
     bp.add_url_rule(f"/{_panel.name}-html", f"{_panel.name}-html", access.scope("read")(_html_view(_panel)))
+    if _panel.lines:
+        bp.add_url_rule(f"/{_panel.name}.csv", f"{_panel.name}-csv", access.scope("read")(_csv_view(_panel)))

@@ -19,7 +19,8 @@ function options(plot) {
 function give(chart, fresh) {
   const { datasets, ...rest } = fresh;
   Object.assign(chart.data, rest);
-  datasets.forEach((dataset, at) => Object.assign(chart.data.datasets[at], dataset));
+  if (chart.data.datasets.length !== datasets.length) chart.data.datasets = datasets;
+  else datasets.forEach((dataset, at) => Object.assign(chart.data.datasets[at], dataset));
 }
 
 function draw(plot) {

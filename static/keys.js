@@ -2,6 +2,7 @@
 const base = document.body.dataset.base;
 const PLACES = {
   o: "/dashboard/observability",
+  c: "/dashboard/charts",
   j: "/dashboard/jobs",
   a: "/dashboard/agents",
   d: "/dashboard/admin",

@@ -1,8 +1,10 @@
 // What each kind of chart draws. Figures come from data-series of the element around the canvas, colours from the page's tokens.
 import { elsewhere, together } from "./together.js";
-import { sayClock, sayHour, sayMoment } from "./times.js";
+import { sayClock, sayDay, sayHour, sayMoment, sayStamp } from "./times.js";
 
-const SAYS = { clock: sayClock, hour: sayHour, moment: sayMoment };
+const SAYS = { clock: sayClock, hour: sayHour, moment: sayMoment, day: sayDay, stamp: sayStamp };
+const WIDE = 420; // of an axis, where it has room for five labels and not three
+const TIMES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800];
 const SECONDS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 864_000]; // where an axis of times is marked
 const few = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const none = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
@@ -69,58 +71,62 @@ function before(times, at) {
 
 // What a chart over time has besides its lines. `tell` says in words what it shows at a point.
 function overTime(plot, seconds, lines) {
-  const { unit, says } = plot.dataset;
+  const { unit, says, axis = says, moving } = plot.dataset;
   const times = seconds.map((each) => each * 1000);
+  const newest = moving === undefined ? -1 : times.length - 1;
   return {
     times,
-    labels: times.map((time, at) => (says === "clock" ? before(times, at) : at === times.length - 1 ? "now" : SAYS[says](time))),
+    labels: times.map((time, at) => (says === "clock" ? before(times, at) : at === newest ? "now" : SAYS[axis](time))),
     title: plot.closest("section").querySelector("h2").textContent,
     tell: (at) => lines.filter(({ values }) => values[at] !== null).map(({ name, values }) => words(name, values[at], unit)),
   };
 }
 
+// Light ones tell of extremes, those from before of the time that is compared with: neither should be the first that is seen.
+function lineOf({ values, ink: name, fill, dash, light, before: past }) {
+  const color = ink(`--${name}`);
+  const newest = past || light ? -1 : values.findLastIndex((value) => value !== null);
+  const alone = (place) => (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
+  return {
+    type: "line",
+    data: values,
+    borderColor: light ? see(color, 45) : color,
+    backgroundColor: see(color, 10),
+    borderWidth: past || light ? 1.25 : 2,
+    borderDash: past ? [3, 3] : dash ? [5, 3] : [],
+    borderJoinStyle: "round",
+    clip: 6, // or half of a line at the top would be cut off
+    fill: fill ? "origin" : false,
+    pointBackgroundColor: color,
+    pointRadius: values.map((value, place) => (value === null ? 0 : place === newest ? 3.5 : alone(place) ? 1.5 : 0)),
+    pointHoverRadius: 4,
+    order: past ? 1 : 0,
+  };
+}
+
 function line(plot) {
   const { at, lines } = series(plot);
+  return { ...overTime(plot, at, lines), datasets: lines.map(lineOf) };
+}
+
+function barsOf({ values, ink: name }) {
+  const color = ink(`--${name}`);
+  const older = name === "bad" ? color : see(color, 75);
   return {
-    ...overTime(plot, at, lines),
-    datasets: lines.map(({ values, ink: name, fill, dash }) => {
-      const color = ink(`--${name}`);
-      const newest = values.findLastIndex((value) => value !== null);
-      const alone = (place) => (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
-      return {
-        data: values,
-        borderColor: color,
-        backgroundColor: see(color, 10),
-        borderWidth: 2,
-        borderDash: dash ? [5, 3] : [],
-        borderJoinStyle: "round",
-        clip: 6, // or half of a line at the top would be cut off
-        fill: fill ? "origin" : false,
-        pointBackgroundColor: color,
-        pointRadius: values.map((_, place) => (place === newest ? 3.5 : alone(place) ? 1.5 : 0)),
-        pointHoverRadius: 4,
-      };
-    }),
+    data: values,
+    backgroundColor: values.map((_, place) => (place === values.length - 1 ? color : older)),
+    hoverBackgroundColor: color,
+    categoryPercentage: 1,
+    barPercentage: 0.8,
+    borderRadius: 1,
+    order: 1,
   };
 }
 
 function bars(plot) {
   const { at, lines } = series(plot);
-  return {
-    ...overTime(plot, at, lines),
-    datasets: lines.map(({ values, ink: name }) => {
-      const color = ink(`--${name}`);
-      const older = name === "bad" ? color : see(color, 75);
-      return {
-        data: values,
-        backgroundColor: values.map((_, place) => (place === values.length - 1 ? color : older)),
-        hoverBackgroundColor: color,
-        categoryPercentage: 1,
-        barPercentage: 0.8,
-        borderRadius: 1,
-      };
-    }),
-  };
+  const over = (each) => ({ ...lineOf(each), stack: "before", order: 0 });
+  return { ...overTime(plot, at, lines), datasets: lines.map((each) => (each.before ? over(each) : barsOf(each))) };
 }
 
 function timeOptions(plot) {
@@ -160,17 +166,26 @@ function timeOptions(plot) {
   };
 }
 
-// The first, the middle and the last point bear a label. Chart.js calls this with the scale as `this`.
+// The first, the middle and the last point bear a label, and one between each where there is room. Chart.js calls this with
+// the scale as `this`.
 function tick(_, at, all) {
-  const wanted = at === 0 || at === all.length - 1 || at === Math.floor((all.length - 1) / 2);
-  return wanted ? this.getLabelForValue(at) : "";
+  const parts = this.width > WIDE ? 4 : 2;
+  const wanted = Array.from({ length: parts + 1 }, (_each, part) => Math.floor(((all.length - 1) * part) / parts));
+  return wanted.includes(at) ? this.getLabelForValue(at) : "";
 }
 
-// How high a chart reaches. Times are of very different sizes, so each mark is several times the one before.
-export function scale({ dataset: { unit, least, most } }) {
-  if (unit === "s") return { type: "logarithmic", afterDataLimits: roundTimes, afterBuildTicks: tickTimes };
+// How high a chart reaches. Times are of very different sizes, so each mark is several times the one before; waits that
+// may be nothing at all stand on zero.
+export function scale({ dataset: { unit, least, most, linear } }) {
+  if (unit === "s" && linear === undefined) return { type: "logarithmic", afterDataLimits: roundTimes, afterBuildTicks: tickTimes };
+  if (unit === "s") return { min: 0, grace: "10%", afterBuildTicks: tickWaits };
   if (most) return { suggestedMin: Number(least), max: Number(most) };
   return { min: 0, grace: "10%" };
+}
+
+function tickWaits(axis) {
+  const step = TIMES.find((seconds) => axis.max / seconds <= 4) ?? axis.max;
+  axis.ticks = Array.from({ length: Math.floor(axis.max / step) + 1 }, (_, at) => ({ value: at * step }));
 }
 
 function roundTimes(axis) {

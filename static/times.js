@@ -2,6 +2,7 @@
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const second = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
@@ -53,6 +54,7 @@ const WORDS = {
   clock: (moment) => clock.format(moment),
   hour: (moment) => hour.format(moment),
   moment: (moment) => day.format(moment),
+  day: (moment) => date.format(moment),
   // Of a log line: to the second; its tooltip tells it whole.
   stamp: (moment) => (moment.toDateString() === new Date().toDateString() ? clock : second).format(moment),
 };
@@ -87,4 +89,13 @@ export function sayHour(moment) {
 
 export function sayMoment(moment) {
   return day.format(moment);
+}
+
+export function sayDay(moment) {
+  return date.format(moment);
+}
+
+// To the second, with the day where that is not today.
+export function sayStamp(moment) {
+  return WORDS.stamp(new Date(moment));
 }

@@ -51,5 +51,5 @@ def test_zeros_are_a_line_at_the_foot_and_bars_of_no_height() -> None:
 
 
 def test_nothing_at_all_is_drawn_as_nothing() -> None:
-    for kind in ("line", "bars"):
-        assert drawn([line()], kind) == [Drawn("accent", "")]
+    for kind, style in (("line", "series"), ("bars", "filled")):
+        assert drawn([line()], kind) == [Drawn("accent", "", style=style)]

@@ -12,15 +12,17 @@ from panels.jobs_per_minute import EndedPoint, JobsPerMinute
 from tests.panels.boards import Parts, at_noon, show, words
 
 SHOWN = JobsPerMinute(
-    "1h",
-    60,
+    range="1h",
+    starts_at="2026-11-21T11:58:00.000Z",
+    ends_at="2026-11-21T12:01:00.000Z",
+    step_s=60,
     completed=50,
     failed=10,
     most=40.0,
     points=(
-        EndedPoint("2026-11-21T11:58:00.000Z", 30.0, 10.0),
-        EndedPoint("2026-11-21T11:59:00.000Z", 0.0, 0.0),
-        EndedPoint("2026-11-21T12:00:00.000Z", 20.0, 0.0),
+        EndedPoint("2026-11-21T11:58:00.000Z", 30.0, 10.0, 40.0),
+        EndedPoint("2026-11-21T11:59:00.000Z", 0.0, 0.0, 0.0),
+        EndedPoint("2026-11-21T12:00:00.000Z", 20.0, 0.0, 0.0),
     ),
 )
 

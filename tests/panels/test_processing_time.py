@@ -12,12 +12,14 @@ from panels.processing_time import ProcessingTime, TimePoint
 from tests.panels.boards import Parts, at_noon, show, words
 
 SHOWN = ProcessingTime(
-    "6h",
-    300,
-    8.2,
-    93.0,
-    20.51,
-    (
+    range="6h",
+    starts_at="2026-11-21T11:50:00.000Z",
+    ends_at="2026-11-21T12:05:00.000Z",
+    step_s=300,
+    p50_s=8.2,
+    p95_s=93.0,
+    mean_s=20.51,
+    points=(
         TimePoint("2026-11-21T11:50:00.000Z", 8.0, 60.0),
         TimePoint("2026-11-21T11:55:00.000Z", None, None),
         TimePoint("2026-11-21T12:00:00.000Z", 9.0, 120.0),
@@ -32,7 +34,7 @@ def test_it_is_on_the_page(client: FlaskClient) -> None:
 def test_it_names_its_lines_with_their_figures(app: Flask, site: Site) -> None:
     shown = show(app, at_noon(site), "processing-time", lambda _: SHOWN)
     assert "p50 8.2 s p95 1 min 33 s on average 20.5 s Figures From p50 p95" in words(shown)
-    assert b'<path class="series second"' in shown.html
+    assert b'<path class="series dash second"' in shown.html
 
 
 def test_where_none_ended_a_line_has_a_gap(app: Flask, site: Site) -> None:

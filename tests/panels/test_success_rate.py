@@ -10,12 +10,14 @@ from panels.success_rate import RatePoint, SuccessRate
 from tests.panels.boards import Parts, at_noon, show, words
 
 SHOWN = SuccessRate(
-    "15m",
-    60,
-    1_284,
-    99.96,
-    50.0,
-    (
+    range="15m",
+    starts_at="2026-11-21T11:59:00.000Z",
+    ends_at="2026-11-21T12:01:00.000Z",
+    step_s=60,
+    ended=1_284,
+    success_rate=99.96,
+    lowest=50.0,
+    points=(
         RatePoint("2026-11-21T11:59:00.000Z", 50.0),
         RatePoint("2026-11-21T12:00:00.000Z", 100.0),
     ),
