@@ -20,5 +20,5 @@ def data(site: Site, view: View) -> Marks:
 
 
 PANEL = Panel(
-    "marks", title="Deployments and alerts", every=5, data=data, page="both", windowed=True, width=4, order=39
+    "marks", title="Deployments and alerts", every=5, data=data, page="both", windowed=True, width=4, order=58
 )
