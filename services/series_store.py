@@ -5,6 +5,7 @@ The script `history` writes them. A reading of a window takes a part of it from 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,14 +109,23 @@ def parts(window: Window, now: float) -> list[Part]:
     A record is of all that was sampled in its slot, so the coarsest is as exact as the finest, and quicker to read.
     """
     dividing = [ring for ring in RINGS if window.step_s % ring.step_s == 0]
+    rings = RINGS[RINGS.index(dividing[-1]) if dividing else 0 :]
     found, until = list[Part](), window.steps
-    for ring in RINGS[RINGS.index(dividing[-1]) if dividing else 0 :]:
-        unkept = -(-(ring.reaches(now) - window.start) // window.step_s)
-        begin = 0 if ring is RINGS[-1] else min(max(unkept, 0), until)
+    for ring, coarser in zip(rings, (*rings[1:], None), strict=True):
+        begin = 0 if coarser is None else min(_first_kept(window, ring, coarser, now), until)
         if begin < until:
             found.append(_part(ring, window.starts[begin:until], window.step_s, now))
         until = begin
     return found[::-1]
+
+
+def _first_kept(window: Window, ring: Ring, coarser: Ring, now: float) -> int:
+    """The first step that comes from a ring and not from a coarser one, of which no slot is told in part by the one and the other."""
+    if (reaches := ring.reaches(now)) <= window.start:
+        return 0
+    evenly = math.lcm(window.step_s, coarser.step_s)
+    border = -(-reaches // evenly) * evenly
+    return -(-(border - window.start) // window.step_s)
 
 
 def _part(ring: Ring, starts: Sequence[int], step_s: int, now: float) -> Part:

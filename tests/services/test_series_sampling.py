@@ -1,0 +1,144 @@
+"""One sample of every figure, of a real site: each has its series, and each series what it says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from core import keys, metrics
+from core.site import Site
+from core.store import Store
+from services import (
+    history_service,
+    job_metrics_service,
+    jobs_service,
+    series_catalog,
+    series_sampling,
+    series_service,
+    tiles_service,
+)
+from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
+from services.windows import Window
+from tests.services.alert_rules import Clock
+from tests.services.sampled_series import START, at
+
+HOUR = Window(int(START), 3_600, 1)
+
+
+@pytest.fixture
+def wide(site: Site) -> Iterator[Site]:
+    """The site with three partitions."""
+    store = Store(site.store.url, partitions=3)
+    yield replace(site, store=store)
+    store.close()
+
+
+def report(site: Site, *lines: dict[str, Any]) -> None:
+    jobs_service.batch(site, enumerate((json.dumps(line).encode() for line in lines), 1), jobs_service.BatchReport())
+
+
+def sample(site: Site, clock: Clock) -> None:
+    clock.now += 5
+    history_service.sample(site)
+
+
+def latest(site: Site, *names: str) -> dict[str, float | None]:
+    found = series_service.read(site, names, HOUR)
+    return {name: None if step is None else step.last for name, (step,) in found.items()}
+
+
+def fell(site: Site, name: str) -> float | None:
+    (counts,) = series_service.histograms(site, [name], HOUR)[name]
+    return None if counts is None else counts.total
+
+
+def test_every_series_of_the_catalog_is_sampled_and_says_what_it_is(client: FlaskClient, site: Site) -> None:
+    site, clock = at(site)
+    sample(site, clock)
+    client.get("/dashboard/api/stats")
+    sample(site, clock)
+    assert set(SERIES) <= set(series_service.names(site))
+    for name in series_service.names(site):
+        told = series_catalog.of(name)
+        assert told.meaning and (told.kind == "histogram") == bool(told.bounds)
+        assert (fell(site, name) if told.bounds else latest(site, name)[name]) is not None, name
+    assert latest(site, "requests", "dashboard_refreshes") == {"requests": 0.2, "dashboard_refreshes": 0.2}
+    assert fell(site, "request_duration") == 1
+
+
+def test_jobs_agents_and_tiles_are_told_as_they_stand(wide: Site) -> None:
+    site, clock = at(wide)
+    report(site, *({"agent": agent, "id": f"{agent}-1"} for agent in "abcd"))
+    report(site, *({"agent": agent, "id": f"{agent}-1", "status": "processing"} for agent in "ab"))
+    tiles_service.set_value(site, "requests.total", 12.5)
+    sample(site, clock)
+    assert latest(site, "jobs_queued", "jobs_processing", "agents_busy", "tile:requests.total", "tile:users") == {
+        "jobs_queued": 2, "jobs_processing": 2, "agents_busy": 2, "tile:requests.total": 12.5, "tile:users": None,
+    }  # fmt: skip
+
+
+def test_answers_with_a_servers_fault_are_errors_and_others_are_not(site: Site) -> None:
+    site, clock = at(site)
+    sample(site, clock)
+    for status in ("200", "404", "500", "503"):
+        metrics.HTTP_REQUESTS.labels(method="GET", route="/x", status=status).inc(5)
+    sample(site, clock)
+    assert latest(site, "requests", "request_errors") == {"requests": 4.0, "request_errors": 2.0}
+
+
+def test_durations_are_told_of_the_agents_with_most_ends_and_of_the_others_together(wide: Site) -> None:
+    site, clock = at(wide)
+    ends = {f"agent{number:02}": number for number in range(1, MOST_AGENTS + 4)}
+    _end(site, ends)
+    sample(site, clock)
+    _end(site, dict.fromkeys(ends, 1))
+    sample(site, clock)
+    told = {name: fell(site, name) for name in series_service.names(site) if name.startswith("job_duration:")}
+    assert len(told) == MOST_AGENTS + 1
+    assert Counter(told.values()) == {1: MOST_AGENTS, 3: 1}
+    assert told["job_duration:other"] == 3 and "job_duration:agent03" not in told
+    _end(site, {"agent03": 100})
+    sample(site, clock)
+    _end(site, {"agent01": 2, "agent03": 1})
+    sample(site, clock)
+    # agent03 came among those with the most ends, and agent04 among the others, which had four before.
+    assert (fell(site, "job_duration:other"), fell(site, "job_duration:agent03")) == (5, 1)
+
+
+def test_what_this_process_knows_alone_is_not_taken_for_the_fleets(site: Site) -> None:
+    site, clock = at(site)
+    figures = site.fleet.figures()
+    series_sampling.take(site, clock.now, 0.1, replace(figures, values={}, families={}, away="the store is away"))
+    assert "requests" not in series_service.names(site) and "jobs_queued" in series_service.names(site)
+
+
+def test_of_many_tiles_the_first_fifty_have_a_series(site: Site) -> None:
+    site, clock = at(site)
+    for number in range(MOST_TILES + 10):
+        tiles_service.set_value(site, f"tile{number:03}", number)
+    sample(site, clock)
+    # The usual four come first, and none of those has a value.
+    assert sum(name.startswith("tile:") for name in series_service.names(site)) == MOST_TILES - 4
+
+
+def test_a_sample_of_a_site_that_does_nothing_says_zero_where_it_knows(site: Site) -> None:
+    site, clock = at(site)
+    sample(site, clock)
+    assert set(latest(site, "jobs_queued", "longest_wait_s", "agents_busy", "notifications_pending").values()) == {0.0}
+    assert fell(site, "request_duration") is None
+    sample(site, clock)
+    assert fell(site, "request_duration") == 0
+
+
+def _end(site: Site, ends: dict[str, int]) -> None:
+    for agent, many in ends.items():
+        key = keys.TOTALS.at(site.store.partition_of(agent))
+        for field in ("completed", "le\t5"):
+            site.store.redis.hincrbyfloat(key, f"{agent}\t{field}", many)
+    assert job_metrics_service.finished(site)[0].keys() >= ends.keys()
