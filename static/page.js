@@ -6,8 +6,11 @@ import "./find.js";
 import { startCharts } from "./charts.js";
 import { startLive } from "./live.js";
 import { startLogs } from "./logs.js";
+import { startMarkTips } from "./mark-tip.js";
+import { startPictures } from "./png.js";
 import { keepSteady } from "./steady.js";
 import { countTimes, sayTimes } from "./times.js";
+import { startZoom } from "./zoom.js";
 
 const FLASH_MS = 400;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -51,6 +54,9 @@ const tab = document.querySelector(".tabs [aria-current]");
 if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - tab.parentElement.clientWidth / 3;
 
 startCharts();
+startMarkTips();
+startZoom();
+startPictures();
 keepSteady();
 startLogs();
 startLive();

@@ -77,6 +77,8 @@ function drawSelected(chart) {
   ctx.fillRect(left, chartArea.top, right - left, chartArea.height);
   ctx.globalAlpha = 1;
   ctx.strokeRect(left, chartArea.top, right - left, chartArea.height);
+  Object.assign(ctx, { fillStyle: ink("--text"), font: `600 11px ${getComputedStyle(document.body).fontFamily}`, textAlign: "center" });
+  if (ctx.measureText(selected.says).width < right - left - 8) ctx.fillText(selected.says, (left + right) / 2, chartArea.top + 14);
 }
 
 export const together = {

@@ -29,15 +29,13 @@ function go({ from, until }) {
   url.search = location.search;
   url.searchParams.set("from", new Date(from - less).toISOString().replace(".000Z", "Z"));
   url.searchParams.set("to", new Date(until + less).toISOString().replace(".000Z", "Z"));
+  url.search = url.search.replaceAll("%3A", ":");
   location.assign(url);
 }
 
+// Selects whole steps, from one place to another.
 function choose(chart, one, other) {
-  const low = Math.min(one, other);
-  const high = Math.max(one, other);
-  const first = Math.max(placeOf(chart, low), 0);
-  const last = Math.max(placeOf(chart, Math.max(high - 1, low)), first);
-  span = { from: stepOf(chart, first).from, until: stepOf(chart, last).until };
+  span = { from: stepOf(chart, Math.min(one, other)).from, until: stepOf(chart, Math.max(one, other)).until };
   select({ ...span, says: saySpan() });
 }
 
@@ -66,7 +64,7 @@ function move(event) {
   if (!drag.moved) drag.chart.canvas.setPointerCapture(event.pointerId);
   drag.moved = true;
   hideTip();
-  choose(drag.chart, drag.from, momentAt(drag.chart, event.offsetX));
+  choose(drag.chart, Math.max(placeOf(drag.chart, drag.from), 0), placeOf(drag.chart, momentAt(drag.chart, event.offsetX)));
 }
 
 function end(event) {
@@ -106,7 +104,7 @@ function step(chart, by, selecting) {
   cursor.at = Math.min(Math.max(cursor.at + by, 0), chart.data.times.length - 1);
   if (selecting && place()) {
     cursor.anchor ??= was;
-    choose(chart, ...[cursor.anchor, cursor.at].map((at) => chart.data.times[at]));
+    choose(chart, cursor.anchor, cursor.at);
   } else {
     cursor.anchor = null;
     letGo();
