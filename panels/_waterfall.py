@@ -24,7 +24,7 @@ LEAST_OF_WAIT = 0.01
 """A wait shorter than this share of the longest row is left out."""
 CUT_RANK, CUT_TIMES = 0.8, 3
 """Of many rows, one is cut that is so many times longer than that at this rank: one that hangs would hide the others."""
-ASSUMED_PX, LETTER_PX, MARGIN_PX, FEWEST_LETTERS = 620, 6.6, 12, 5
+ASSUMED_PX, LETTER_PX, MARGIN_PX, FEWEST_LETTERS = 720, 6.3, 10, 5
 """By these is reckoned whether a stage's name fits into its bar; where it does not, the bar cuts it."""
 
 STEPS_S = (

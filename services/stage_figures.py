@@ -10,6 +10,8 @@ from services import stage_times
 from services.job_model import Attempt, Job
 from services.stage_times import NOTHING, Usual
 
+MOST_STAGES = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
@@ -34,11 +36,13 @@ class StageFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the stages of `jobs` recent jobs tell, in the order in which they follow each other. `failures` are of all attempts, of
-    which `unplaced` failed in no stage. The two stages are None where none is slower than nothing, and where none failed."""
+    """What the stages of `jobs` recent jobs tell, in the order in which they follow each other; `left_out` more take little time and
+    fail seldom. `failures` are of all attempts, of which `unplaced` failed in no stage. The two stages are None where none takes any
+    time, and where none failed."""
 
     jobs: int
     stages: tuple[StageFigures, ...]
+    left_out: int
     failures: int
     unplaced: int
     slowest: StageFigures | None
@@ -69,14 +73,22 @@ def figures(jobs: Sequence[Job], usual: Usual = NOTHING) -> Figures:
     )
     slow = max(stages, key=lambda one: one.lengths.p50_s if one.lengths else 0.0, default=None)
     worst = max(stages, key=lambda one: one.failures, default=None)
+    kept = _weightiest(stages, slow)
     return Figures(
         jobs=len(jobs),
-        stages=stages,
+        stages=kept,
+        left_out=len(stages) - len(kept),
         failures=len(failed),
         unplaced=failures[None],
         slowest=slow if slow and slow.lengths and slow.lengths.p50_s > 0 else None,
         most_failing=worst if worst and worst.failures else None,
     )
+
+
+def _weightiest(stages: Sequence[StageFigures], slow: StageFigures | None) -> tuple[StageFigures, ...]:
+    heavy = sorted(stages, key=lambda one: (one is slow, one.failures, one.share or 0.0), reverse=True)[:MOST_STAGES]
+    names = {one.name for one in heavy}
+    return tuple(one for one in stages if one.name in names)
 
 
 def lengths(lasted: tuple[float, ...]) -> Lengths | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -56,6 +56,8 @@ class Lane:
     ran_s: float | None
     """From start to end; None while it goes on, and where nobody told."""
     bars: tuple[Bar, ...]
+    going_since: datetime | None = None
+    """When one that goes on began, by the site's own clock."""
 
     @property
     def length_s(self) -> float:
@@ -93,13 +95,13 @@ def present(job: Job, now: datetime, usual: Usual = NOTHING, estimate: Estimate 
     end = job.finished_at if job.is_final else here
     bars = _bars(job, start, end, usual)
     if job.status == "processing" and bars and (last := bars[-1]).seconds is None:
-        since = last.started_at and last.started_at + behind
-        bars[-1] = Bar(last.name, "now", last.from_s, _stepped(last.lasts_s), None, last.started_at, since, last.usual)
+        began = last.started_at and last.started_at + behind
+        bars[-1] = replace(last, kind="now", lasts_s=_stepped(last.lasts_s), going_since=began)
         bars += _to_come(job, bars[-1], estimate, usual)
     previous = job.attempts[-1].finished_at if job.attempts else job.created_at
-    return Lane(
-        job.attempt, job.status, start, _between(previous, start), _between(start, job.finished_at), tuple(bars)
-    )
+    waited_s, ran_s = _between(previous, start), _between(start, job.finished_at)
+    since = start + behind if start and job.status == "processing" else None
+    return Lane(job.attempt, job.status, start, waited_s, ran_s, tuple(bars), since)
 
 
 def earlier(job: Job) -> tuple[Lane, ...]:
