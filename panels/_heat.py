@@ -1,0 +1,92 @@
+"""How the heat map of durations is drawn and said: a cell for each time and class of durations in which jobs ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from panels._words import span
+from services.heat_service import Column, DurationClass
+
+LEVELS = 6
+"""Shades: a cell's is by the square root of its share of the fullest, so that few jobs beside many are still seen."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`x` and `y` count columns and rows from the upper left; the longest durations are above."""
+
+    x: int
+    y: int
+    level: int
+    ended: int
+    title: str
+    query: str
+    """Finds its jobs in the history."""
+
+
+@dataclass(frozen=True)
+class Shade:
+    """What a shade stands for: from `low` to `high` jobs."""
+
+    level: int
+    low: int
+    high: int
+
+
+def cells(columns: Sequence[Column], classes: Sequence[DurationClass], most: int) -> Iterator[Cell]:
+    for x, column in enumerate(columns):
+        for at, ended in enumerate(column.ended):
+            if ended:
+                jobs = f"{ended:,} job{'' if ended == 1 else 's'}"
+                title = f"{jobs}, {says(classes[at])}, {between(column)}"
+                y = len(classes) - 1 - at
+                yield Cell(x, y, level(ended, most), ended, title, query(column, classes[at]))
+
+
+def shades(most: int) -> list[Shade]:
+    """Those that stand for any number."""
+    found = list[Shade]()
+    for ended in range(1, min(most, LEVELS * LEVELS) + 1) if most <= LEVELS * LEVELS else ():
+        at = level(ended, most)
+        low = found.pop().low if found and found[-1].level == at else ended
+        found.append(Shade(at, low, ended))
+    if found:
+        return found
+    bounds = [math.floor(most * (at / LEVELS) ** 2) for at in range(LEVELS + 1)]
+    return [Shade(at, bounds[at - 1] + 1, bounds[at]) for at in range(1, LEVELS + 1) if most]
+
+
+def level(ended: int, most: int) -> int:
+    """From 1 to LEVELS, of any number above none."""
+    return math.ceil(LEVELS * math.sqrt(ended / most) - 1e-9)
+
+
+def says(of: DurationClass) -> str:
+    """`under 100 ms`, `1–3 s`, `30 s–1 min`, `over 2 h`."""
+    if of.to_s is None:
+        return f"over {span(of.from_s)}"
+    if not of.from_s:
+        return f"under {span(of.to_s)}"
+    low, high = span(of.from_s), span(of.to_s)
+    same = low.split(" ")[1] == high.split(" ")[1]
+    return f"{low.split(' ')[0]}–{high}" if same else f"{low}–{high}"
+
+
+def between(column: Column) -> str:
+    """`21 Nov, 11:00 to 11:15 UTC`."""
+    start, end = (datetime.fromtimestamp(at, UTC) for at in (column.start, column.start + column.lasts_s))
+    until = f"{end:%H:%M}" if end.date() == start.date() else f"{end.day} {end:%b, %H:%M}"
+    return f"{start.day} {start:%b, %H:%M} to {until} UTC"
+
+
+def query(column: Column, of: DurationClass) -> str:
+    """Of the history's address."""
+    most = "" if of.to_s is None else f"&max_s={of.to_s:g}"
+    return f"?from={moment(column.start)}&to={moment(column.start + column.lasts_s)}&min_s={of.from_s:g}{most}"
+
+
+def moment(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
