@@ -33,6 +33,8 @@ from routes import (
     dev,
     feeds,
     health,
+    history,
+    history_api,
     job_logs,
     jobs,
     live_metrics,
@@ -59,6 +61,9 @@ from services import (
     alert_events,
     alert_metrics_service,
     alerts_service,
+    archive_metrics,
+    archive_retention,
+    archive_service,
     history_service,
     job_events,
     job_metrics_service,
@@ -87,6 +92,7 @@ DUTIES = (
     Duty("history", every_s=history_service.EVERY_S, run=history_service.sample),
     Duty("logs", every_s=10, run=logs_service.retain, makes_room=True),
     Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
+    Duty("archive-retention", every_s=archive_retention.EVERY_S, run=archive_retention.run, longest_pause_s=600),
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
     Duty("former-targets", every_s=600, run=targets_service.forget_former),
 )
@@ -107,6 +113,7 @@ FAMILIES = (
     target_metrics_service.families,
     notification_metrics.families,
     log_metrics.families,
+    archive_metrics.families,
 )
 
 VIEWS = (
@@ -121,6 +128,8 @@ VIEWS = (
     deployments,
     feeds,
     health,
+    history,
+    history_api,
     job_logs,
     jobs,
     live_metrics,
@@ -178,6 +187,12 @@ def _duties(site: Site) -> tuple[Duty, ...]:
     sender = Sender(site)
     return (
         *DUTIES,
+        Duty(
+            "archive",
+            every_s=archive_service.EVERY_S,
+            run=archive_service.Archiver().run,
+            longest_pause_s=archive_service.LONGEST_PAUSE_S,
+        ),
         Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
         Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
         Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end),

@@ -23,6 +23,7 @@ import msgspec
 from flask import Flask
 
 from core import keys
+from core.database import DatabaseError
 from core.leader import TTL_S, Leader
 from core.metrics import DUTY_FAILURES
 from core.settings import SettingError
@@ -50,10 +51,11 @@ class Duty:
     makes_room: bool = False
     end: Callable[[float], object] | None = None
     """Called as the process ends, with the seconds that what goes on in threads of the duty's own may take."""
+    longest_pause_s: float = LONGEST_PAUSE_S
 
     def pause_s(self, failures: int) -> float:
         """How long to wait after so many failures in a row."""
-        return max(self.every_s, min(self.every_s * 2.0**failures, LONGEST_PAUSE_S))
+        return max(self.every_s, min(self.every_s * 2.0 ** min(failures, 30), self.longest_pause_s))
 
 
 class Fared(msgspec.Struct, frozen=True):
@@ -139,6 +141,10 @@ class Duties:
         except StoreError as fault:
             error = explain(fault)
             log.warning("The duty %s failed: %s", duty.name, error)
+        except DatabaseError as fault:
+            error = str(fault)
+            if before is None or before.error != error or not before.failures:  # it may be away for hours
+                log.warning("The duty %s failed: %s", duty.name, error)
         except Exception as fault:
             # The border around a duty: whatever went wrong in it, the others go on.
             error = f"{type(fault).__name__}: {fault}"[:500]

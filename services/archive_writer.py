@@ -53,15 +53,14 @@ Mark = tuple[int, int]
 """Which state of a job: its attempt, and when it was updated in ms."""
 
 
-def held(database: Database, numbers: Iterable[int]) -> dict[int, Mark]:
-    """The newest state that the archive has of each number. Raises DatabaseError."""
+def held(database: Database, numbers: Iterable[int]) -> set[tuple[int, int, int]]:
+    """(number, attempt, updated) of what the archive has under these numbers, of any agent. Raises DatabaseError."""
     c = JOBS.c
     asked = sqlalchemy.select(c.number, c.attempt, c.updated_ms).where(
         c.number.in_(bindparam("numbers", expanding=True))
     )
     with database.read() as connection:
-        found = sorted(tuple(row) for row in connection.execute(asked, {"numbers": list(numbers)}))
-    return {number: (attempt, updated_ms) for number, attempt, updated_ms in found}
+        return {(row[0], row[1], row[2]) for row in connection.execute(asked, {"numbers": list(numbers)})}
 
 
 def _halving(database: Database, rows: Sequence[Row], now_ms: int) -> Written:

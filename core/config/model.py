@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 from core.config.alerts import When
 from core.config.sources import Push, Source
-from core.config.values import Headers, Id, Seconds, Url
+from core.config.values import Headers, Id, LongSpan, Seconds, Url
 
 Level = Literal["info", "success", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("info", "success", "warning", "error")
@@ -130,6 +130,8 @@ class Retention(Struct, frozen=True, forbid_unknown_fields=True):
     notifications: Seconds = Seconds(30 * 86_400)
     alerts: Seconds = Seconds(90 * 86_400)
     """Of what fired when."""
+    archive: LongSpan = LongSpan(365 * 86_400)
+    """For how long a finished job stays in the SQL database, from its end on."""
 
 
 class Outgoing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,7 +28,9 @@ Id = Annotated[
 
 
 class Seconds(float):
-    """A span of time: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`, or a number of seconds."""
+    """A span of time: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`, or a number of seconds. A year at most."""
+
+    most_days, most = 366, "a year"
 
     def __str__(self) -> str:
         left, parts = float(self), []
@@ -41,9 +43,15 @@ class Seconds(float):
         return "".join(parts)
 
 
+class LongSpan(Seconds):
+    """Ten years at most."""
+
+    most_days, most = 3_660, "ten years"
+
+
 def hook(kind: type, value: Any) -> Any:
     """For `core.fields.check`. Raises ValueError, TypeError."""
-    if kind is not Seconds:
+    if not issubclass(kind, Seconds):
         raise TypeError(f"no value of a configuration is a {kind.__name__}")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("should be a span of time, such as 30s, 5m or 1h30m")
@@ -52,9 +60,9 @@ def hook(kind: type, value: Any) -> Any:
         if not parts or "".join(number + unit for number, unit in parts) != value:
             raise ValueError("should be a span of time, such as 30s, 5m or 1h30m")
         value = sum(float(number) * UNITS_S[unit] for number, unit in parts)
-    if not 0 < value <= 366 * 86_400:
-        raise ValueError("should be a span of time above 0, a year at most")
-    return Seconds(value)
+    if not 0 < value <= kind.most_days * 86_400:
+        raise ValueError(f"should be a span of time above 0, {kind.most} at most")
+    return kind(value)
 
 
 def toml(text: str, whole: str) -> dict[str, Any]:

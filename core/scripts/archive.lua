@@ -1,7 +1,7 @@
 -- Hands out what ended: the present records of the jobs of which the stream tells so, at least once. What was handed out and
 -- not acknowledged comes first. Where events are lost, or may be, they are given up for a comparison of all finished jobs.
 -- ARGV[1] is {of = the database's name, most = how many entries, bytes = about how much of records}.
--- Answers {whether the reading began anew, whether a comparison is due, entries read, {id, …}, {number, record or false, …}}:
+-- Answers {whether the reading began anew, whether a comparison is due, whether there is more, {id, …}, {number, record or false, …}}:
 -- the ids of entries to acknowledge once these jobs are archived.
 
 local root = KEYS[1]
@@ -9,35 +9,6 @@ local call = cmsgpack.unpack(ARGV[1])
 local FINAL = {completed = true, failed = true}
 
 -- part: archive
-
-local function fields(flat)
-  local named = {}
-  for i = 1, #flat, 2 do named[flat[i]] = flat[i + 1] end
-  return named
-end
-
-local function position()
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  if groups.err then return nil end
-  for _, group in ipairs(groups) do
-    group = fields(group)
-    if group.name == GROUP then return group['last-delivered-id'] end
-  end
-end
-
-local function is_after(one, other)
-  local ms, seq = one:match('(%d+)-(%d+)')
-  local other_ms, other_seq = other:match('(%d+)-(%d+)')
-  ms, other_ms = tonumber(ms), tonumber(other_ms)
-  return ms > other_ms or (ms == other_ms and tonumber(seq) > tonumber(other_seq))
-end
-
--- Whether entries that nobody read may have been trimmed: the last one that was read is gone.
-local function is_trimmed(last)
-  local info = fields(redis.call('XINFO', 'STREAM', stream))
-  local first = info['first-entry']
-  return is_after(info['last-generated-id'], last) and not (first and not is_after(first[1], last))
-end
 
 local function read(from)
   local answer = redis.call('XREADGROUP', 'GROUP', GROUP, 'archiver', 'COUNT', call.most, 'STREAMS', stream, from)
@@ -54,19 +25,19 @@ local function ended(entry)
   end
 end
 
-settle(call.of)
-local last = position()
-if not last then
+local is_another, group = settle(call.of), reading()
+if not group then
   redis.call('XGROUP', 'CREATE', stream, GROUP, '$', 'MKSTREAM')
-  sweep()
+  if not is_another then sweep() end
   return {1, 1, 0, {}, {}}
 end
 
-local entries = read('0')
+local entries, last = read('0'), group['last-delivered-id']
 if #entries == 0 then
-  if is_trimmed(last) then
+  local _, is_trimmed = unread(last)
+  if is_trimmed then
     redis.call('XGROUP', 'SETID', stream, GROUP, '$')
-    sweep()
+    sweep(ms_of(last))
   else
     entries = read('>')
   end
@@ -75,7 +46,7 @@ end
 local ids, done, jobs, known, size = {}, {}, {}, {}, 0
 for _, entry in ipairs(entries) do
   local number = entry[2] and ended(entry[2])
-  if not entry[2] then sweep() end
+  if not entry[2] then sweep(ms_of(entry[1])) end
   if not number then
     done[#done + 1] = entry[1]
   elseif known[number] or size < call.bytes then
@@ -91,4 +62,5 @@ for _, entry in ipairs(entries) do
   end
 end
 if #done > 0 then redis.call('XACK', stream, GROUP, unpack(done)) end
-return {0, redis.call('HEXISTS', state, 'sweep'), #entries, ids, jobs}
+local has_more = #entries == call.most or #done + #ids < #entries
+return {0, redis.call('HEXISTS', state, 'sweep'), has_more and 1 or 0, ids, jobs}

@@ -1,6 +1,7 @@
 -- Removes the oldest finished jobs of a partition: those that finished before a time, and those beyond a count. And with them
 -- the agents that have no job any more and were not seen since that time.
--- ARGV[1] is {before = ms, keep = how many finished jobs stay, most = how many may go in this step}.
+-- ARGV[1] is {before = ms, keep = how many finished jobs stay, most = how many may go in this step, sure = by number, when a job
+-- was updated that may go so, 0 where its record is damaged; where it is not given, any may}.
 -- Answers how many jobs went.
 
 local root = KEYS[1]
@@ -27,13 +28,23 @@ local function retire_agent(agent)
     root .. '@BACKFILLS@' .. agent, root .. '@BACKFILL@' .. agent)
 end
 
-local function retire(number)
+local function read(number)
   local record = redis.pcall('GET', root .. '@JOB@' .. number)
   local good, job = pcall(cmsgpack.unpack, type(record) == 'string' and record or nil)
+  return good and type(job) == 'table' and type(job.agent) == 'string' and type(job.id) == 'string' and job
+end
+
+local function may_go(number, job)
+  if not call.sure then return true end
+  local updated = call.sure[tonumber(number)]
+  return updated == 0 or (updated and job and (job.updated or job.created) == updated)
+end
+
+local function retire(number, job)
   redis.call('ZREM', root .. '@FINISHED@', number)
   for _, status in ipairs(STATUSES) do redis.call('ZREM', root .. '@STATUS@' .. status, number) end
   redis.call('UNLINK', root .. '@JOB@' .. number)
-  if not (good and type(job) == 'table' and type(job.agent) == 'string' and type(job.id) == 'string') then return end
+  if not job then return end
   for _, status in ipairs(STATUSES) do
     redis.call('ZREM', root .. '@AGENT_STATUS@' .. status .. ':' .. job.agent, number)
   end
@@ -45,8 +56,11 @@ end
 
 for i = 1, #oldest, 2 do
   if gone >= beyond and tonumber(oldest[i + 1]) >= call.before then break end
-  retire(oldest[i])
-  gone = gone + 1
+  local job = read(oldest[i])
+  if may_go(oldest[i], job) then
+    retire(oldest[i], job)
+    gone = gone + 1
+  end
 end
 
 -- Of many that were not seen for long, some may still have a job that never ended: so each time begin elsewhere among them.

@@ -1,21 +1,12 @@
 -- Goes through a partition's finished jobs, oldest first, to compare them with the archive; goes on where it was.
 -- ARGV[1] is {of = the database's name, most = how many jobs, was, done = the place before the last step and behind it, once that
 -- step's jobs are archived}.
--- Answers {place, place behind this step, how many jobs are left with these, {number, attempt, updated, …}}; nothing where all
--- are compared.
+-- Answers {place, place behind this step, {number, attempt, updated, …}}; nothing where all are compared.
 
 local root = KEYS[1]
 local call = cmsgpack.unpack(ARGV[1])
 
 -- part: archive
-
--- The rank behind a place. Jobs come and go meanwhile: where the last one is gone, those of its time are compared again.
-local function rank_behind(place)
-  local score, member = place:match('^(%S+) (%d+)$')
-  if not score then return 0 end
-  if redis.call('ZSCORE', finished, member) == score then return redis.call('ZRANK', finished, member) + 1 end
-  return redis.call('ZCOUNT', finished, '-inf', '(' .. score)
-end
 
 settle(call.of)
 if call.done and redis.call('HGET', state, 'sweep') == call.was then redis.call('HSET', state, 'sweep', call.done) end
@@ -30,9 +21,9 @@ if #found == 0 and redis.call('HDEL', state, 'again') == 1 then
   found = redis.call('ZRANGE', finished, 0, call.most - 1, 'WITHSCORES')
 end
 if #found == 0 then
-  redis.call('HDEL', state, 'sweep')
+  redis.call('HDEL', state, 'sweep', 'since')
   return {}
 end
 local members = {}
 for i = 1, #found, 2 do members[#members + 1] = found[i] end
-return {place, found[#found] .. ' ' .. found[#found - 1], redis.call('ZCARD', finished) - first, marks(members)}
+return {place, found[#found] .. ' ' .. found[#found - 1], marks(members)}

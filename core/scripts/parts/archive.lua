@@ -1,11 +1,47 @@
 -- How far the archive is. @ARCHIVE@ holds of which database that is told (`of`), and while finished jobs are compared with it
--- where that stands (`sweep`: `score member` of the last one compared, empty at the beginning) and whether to begin `again`.
+-- where that stands (`sweep`: `score member` of the last one compared, empty at the beginning), whether to begin `again`, and
+-- from when on (`since`, ms) jobs may be missing, where that is known.
 
 local GROUP = 'archive'
 local stream, state, finished = root .. '@EVENTS@', root .. '@ARCHIVE@', root .. '@FINISHED@'
 
+local function named(flat)
+  local fields = {}
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields
+end
+
+-- What the store knows of the reading of the stream; nil where that has not begun, or is forgotten.
+local function reading()
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err then return nil end
+  for _, group in ipairs(groups) do
+    group = named(group)
+    if group.name == GROUP then return group end
+  end
+end
+
+local function ms_of(id)
+  return tonumber(id:match('%d+'))
+end
+
+local function is_after(one, other)
+  if ms_of(one) ~= ms_of(other) then return ms_of(one) > ms_of(other) end
+  return tonumber(one:match('%d+$')) > tonumber(other:match('%d+$'))
+end
+
+-- Whether there are unread entries, and whether some of them may have been trimmed: the last one that was read is gone.
+local function unread(last)
+  local info = named(redis.call('XINFO', 'STREAM', stream))
+  local first = info['first-entry']
+  local is_any = is_after(info['last-generated-id'], last)
+  local is_whole = (first and not is_after(first[1], last)) or info['entries-added'] == info.length
+  return is_any, is_any and not is_whole
+end
+
 -- Something may be missing from the archive: compare all, once more where that was begun before.
-local function sweep()
+local function sweep(since)
+  if since and since > 0 then redis.call('HSETNX', state, 'since', since) end
   if redis.call('HEXISTS', state, 'sweep') == 1 then
     redis.call('HSET', state, 'again', 1)
   else
@@ -13,11 +49,20 @@ local function sweep()
   end
 end
 
+-- The rank behind a place. Jobs come and go meanwhile: where the last one is gone, those of its time are compared again.
+local function rank_behind(place)
+  local score, member = place:match('^(%S+) (%d+)$')
+  if not score then return 0 end
+  if redis.call('ZSCORE', finished, member) == score then return redis.call('ZRANK', finished, member) + 1 end
+  return redis.call('ZCOUNT', finished, '-inf', '(' .. score)
+end
+
+-- Begins a comparison where what is known is of another database; whether that is so.
 local function settle(of)
-  if redis.call('HGET', state, 'of') ~= of then
-    redis.call('HSET', state, 'of', of, 'sweep', '')
-    redis.call('HDEL', state, 'again')
-  end
+  if redis.call('HGET', state, 'of') == of then return false end
+  redis.call('HSET', state, 'of', of, 'sweep', '')
+  redis.call('HDEL', state, 'again', 'since')
+  return true
 end
 
 -- {number, attempt, updated, …} of finished jobs; the attempt is 0 where the record is missing or can't be read.
