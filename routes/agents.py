@@ -8,10 +8,11 @@ import msgspec
 from flask import Blueprint, Response, url_for
 
 from core import access
+from core.database import DatabaseError
 from core.fields import FieldError, check
 from core.problems import Problem
 from routes import body, query, site
-from services import agent_json, agents_service, job_rules, jobs_service
+from services import agent_json, agents_service, archived_jobs, job_rules, jobs_service
 from services.agent_rules import AgentUpdate, BackfillFound, NewAgentJob, NewBackfill, NewVideo
 from services.agents_service import Told
 from services.job_model import DamagedJob
@@ -54,10 +55,9 @@ def active(agent: str) -> Response:
 @access.scope("read")
 def show(agent: str, ref: str) -> Response:
     _check(agent)
+    """A job that the store has let go of comes from the archive, with `archived` true."""
     found = agents_service.get_job(site(), agent, ref)
-    if found is None:
-        raise _unknown("job", agent, ref)
-    return _answer(agent_json.job(found))
+    return _answer(agent_json.job(found) if found is not None else _archived(agent, ref))
 
 
 @bp.get("/<agent>/stats")
@@ -150,6 +150,16 @@ def _pages(total: int, page: int, limit: int) -> dict[str, int]:
     return {"total": total, "page": page, "totalPages": -(-total // limit)}
 
 
+def _archived(agent: str, ref: str) -> dict[str, Any]:
+    try:
+        found = archived_jobs.of_agent(site(), agent, ref)
+    except DatabaseError as error:
+        raise _unknown("job", agent, ref, f"The archive can't be asked, because {error}.") from error
+    if found is None:
+        raise _unknown("job", agent, ref)
+    return {**agent_json.job(found.job), "archived": True}
+
+
 def _job(agent: str, outcome: Outcome, status: int) -> Response:
     if outcome.job is None or isinstance(outcome.job, DamagedJob):
         raise Problem(409, "Damaged job", f"This is not stored: {jobs_service.DAMAGED}.")
@@ -166,8 +176,10 @@ def _told(told: Told[Any], shape: Any) -> Response:
     return _answer({**shape(told.value), "applied": told.kind != "kept"}, status)
 
 
-def _unknown(what: Literal["job", "backfill"], agent: str, ref: str) -> Problem:
-    return Problem(404, f"No such {what}", f"Agent {agent!r} has no {what} {ref[:128]!r}. It may have been retired.")
+def _unknown(
+    what: Literal["job", "backfill"], agent: str, ref: str, rest: str = "It may have been retired."
+) -> Problem:
+    return Problem(404, f"No such {what}", f"Agent {agent!r} has no {what} {ref[:128]!r}. {rest}")
 
 
 def _answer(value: Any, status: int = 200) -> Response:

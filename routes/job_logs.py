@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response, render_template
 
 from core import access
+from core.database import DatabaseError
 from routes import log_view, regions, site
 from routes.regions import Content, region
-from services import jobs_service, logs_service
+from services import archived_jobs, jobs_service, logs_service
 from services.job_changes import JobRef
 from services.job_model import Job
 from services.job_search import LARGEST_NUMBER
@@ -35,11 +38,18 @@ def _logs(argument: str) -> Content:
     """Nothing where the job is over and has no lines, or is no longer there."""
     number = regions.number_of(argument)
     job = jobs_service.get(site(), JobRef(number=number)) if 0 < number <= LARGEST_NUMBER else None
+    is_archived = job is None
+    if job is None:
+        with suppress(DatabaseError):  # The page's other part says so.
+            archived = archived_jobs.get(site(), number)
+            job = archived.job if archived else None
     if not isinstance(job, Job):
         return Content("", resting=True)
     lines = logs_service.of_job(site(), job.agent, job.id, limit=SHOWN)
     rows = log_view.render(list(reversed(lines)))
     html = render_template("components/job_logs.html", job=job, rows=rows, most=SHOWN)
+    if is_archived:
+        return Content(html, resting=True)
     # What failed is often tried again.
     ended_at = job.finished_at.timestamp() if job.finished_at and job.status == "completed" else None
     return Content(html, resting=ended_at is not None and (not rows or site().clock() - ended_at > LATE_S))

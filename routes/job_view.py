@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from panels._estimates import Outlook, outlook
 from panels._waterfall import Chart, of_job
+from routes import history_view
 from services import estimates_service, workflow_service
 from services.job_model import Job
 from services.stage_times import Usual
@@ -23,6 +24,8 @@ class JobView:
     ran_s: float | None
     """From start to end; None where one of the two is not known."""
     waited_s: float | None
+    similar: str
+    """The query of the history page that finds failures like this one; empty where it tells no words."""
 
 
 def of(job: Job, usual: Usual, now: float) -> JobView:
@@ -36,6 +39,7 @@ def of(job: Job, usual: Usual, now: float) -> JobView:
         metadata=_pretty(job.metadata),
         ran_s=_between(job.started_at, job.finished_at),
         waited_s=_between(job.created_at, job.started_at),
+        similar=history_view.similar(job.error),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import parse_qsl, urlencode
@@ -10,11 +11,13 @@ from urllib.parse import parse_qsl, urlencode
 from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
+from core.database import DatabaseError
 from core.problems import Problem
 from panels._estimates import Outlook, outlooks
 from routes import job_view, regions, site
 from routes.regions import Content, region
-from services import job_search, jobs_service, stage_times
+from services import archived_jobs, job_search, jobs_service, stage_times
+from services.archive_rows import ArchivedJob
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
 from services.job_rules import STATUSES, Status
@@ -83,7 +86,7 @@ def listing() -> str | Response | tuple[str, int]:
     chosen = _filter(request.args)
     sought = (request.args.get("find") or "").strip()[:128]
     agents = [each.agent for each in jobs_service.agents(site(), MOST_AGENTS)]
-    if sought and (number := job_search.find(site(), sought, [chosen.agent] if chosen.agent else agents)):
+    if sought and (number := _sought(sought, chosen.agent, agents)):
         return cast(Response, redirect(f"{request.script_root}/dashboard/jobs/{number}"))
     rows = regions.show("job-list", chosen.here[1:])
     active = regions.show("active-jobs", chosen.agent or "") if chosen.leads else None
@@ -111,6 +114,7 @@ def job(number: int) -> str:
     found = _job(number)
     if isinstance(found, DamagedJob):
         return render_template("job_damaged.html", number=number)
+    found = found.job if isinstance(found, ArchivedJob) else found
     state, logs = regions.show("job", str(number)), regions.show("job-logs", str(number))
     return render_template("job.html", job=found, state=state, logs=logs)
 
@@ -126,8 +130,12 @@ def _state(argument: str) -> Content:
     found = _job(regions.number_of(argument))
     if isinstance(found, DamagedJob):
         return Content(render_template("components/damaged.html"), resting=True)
+    archived, found = (found, found.job) if isinstance(found, ArchivedJob) else (None, found)
     usual = stage_times.of(site(), [found.agent])[found.agent]
-    html = render_template("components/job_state.html", job=found, view=job_view.of(found, usual, site().clock()))
+    view = job_view.of(found, usual, site().clock())
+    html = render_template("components/job_state.html", job=found, view=view, archived=archived)
+    if archived:
+        return Content(html, resting=True)
     # What failed is often tried again.
     return Content(html, resting=found.status == "completed")
 
@@ -164,13 +172,31 @@ def _page(chosen: Filter) -> JobPage:
     return page
 
 
-def _job(number: int) -> Job | DamagedJob:
+def _sought(text: str, agent: str | None, agents: list[str]) -> int | None:
+    """The number of the job that a reader named, live or archived."""
+    number = job_search.find(site(), text, [agent] if agent else agents)
+    if number is None:
+        with suppress(DatabaseError):  # It is not found then, and the page says where else to look.
+            found = archived_jobs.of_agent(site(), agent, text) if agent else archived_jobs.find(site(), text)
+            number = found.job.number if found else None
+    return number
+
+
+def _job(number: int) -> Job | DamagedJob | ArchivedJob:
     found = jobs_service.get(site(), JobRef(number=number)) if 0 < number <= LARGEST_NUMBER else None
-    if found is None:
-        raise Problem(
-            404, "No such job", f"No job has the number {number}. It may have been retired: see the job list."
+    if found is not None:
+        return found
+    try:
+        archived = archived_jobs.get(site(), number)
+    except DatabaseError as error:
+        words = (
+            f"No live job has the number {number}, and the archive can't be asked, because {error}. Try again later."
         )
-    return found
+        raise Problem(404, "No such job", words) from error
+    if archived is None:
+        words = f"No job has the number {number}, neither live nor archived. Look for it under History."
+        raise Problem(404, "No such job", words)
+    return archived
 
 
 def _filter_of(argument: str) -> Filter:

@@ -10,10 +10,12 @@ import msgspec
 from flask import Blueprint, Response, request, url_for
 
 from core import access
+from core.database import DatabaseError
 from core.problems import Problem
 from core.store import StoreError, explain, full
 from routes import body, query, site
-from services import jobs_service
+from services import archived_jobs, jobs_service
+from services.archive_rows import ArchivedJob
 from services.job_changes import JobRef
 from services.job_model import Attempt, DamagedJob, Job, StageSpan
 from services.job_rules import DEFAULT_AGENT, STATUSES, NewJob, Status, Update
@@ -51,10 +53,9 @@ def update(ref: str) -> Response:
 @bp.get("/<ref>")
 @access.scope("read")
 def show(ref: str) -> Response:
+    """A job that the store has let go of comes from the archive, with `archived` true."""
     job = jobs_service.get(site(), ref_of(ref))
-    if job is None:
-        raise unknown(ref)
-    return _answer(item(job))
+    return _answer(item(job) if job is not None else archived_item(_archived(ref)))
 
 
 @bp.get("")
@@ -121,6 +122,23 @@ def item(job: Job | DamagedJob) -> dict[str, Any]:
     }
 
 
+def archived_item(archived: ArchivedJob) -> dict[str, Any]:
+    """A job of the archive in the same shape, with what is known there alone."""
+    return {**item(archived.job), "queue": archived.queue, "function": archived.function, "archived": True}
+
+
+def _archived(ref: str) -> ArchivedJob:
+    agent = request.args.get("agent", DEFAULT_AGENT)
+    try:
+        by_number = ref.isascii() and ref.isdigit()
+        found = archived_jobs.find(site(), ref) if by_number else archived_jobs.of_agent(site(), agent, ref)
+    except DatabaseError as error:
+        raise unknown(ref, error) from error
+    if found is None:
+        raise unknown(ref)
+    return found
+
+
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt.attempt,
@@ -180,9 +198,10 @@ def ref_of(text: str) -> JobRef:
     return JobRef(agent=request.args.get("agent", DEFAULT_AGENT), id=text)
 
 
-def unknown(ref: str) -> Problem:
+def unknown(ref: str, fault: DatabaseError | None = None) -> Problem:
     where = "" if ref.isdigit() else f" of agent {request.args.get('agent', DEFAULT_AGENT)!r} (name another by ?agent=)"
-    return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. It may have been retired.")
+    rest = f"The archive can't be asked, because {fault}." if fault else "It may have been retired."
+    return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. {rest}")
 
 
 def _status(text: str | None) -> Status | None:

@@ -131,13 +131,14 @@ def _times(chosen: Filter) -> Iterable[Condition]:
 
 def _selective(chosen: Filter) -> Iterable[Condition]:
     if chosen.job is not None:
-        yield _named(chosen.job)
+        yield named(chosen.job)
     bounds = ((chosen.least_ms, JOBS.c.duration_ms.__ge__), (chosen.most_ms, JOBS.c.duration_ms.__le__))
     if both := [holds(bound) for bound, holds in bounds if bound is not None]:
         yield sa.and_(*both)
 
 
-def _named(text: str) -> Condition:
+def named(text: str) -> Condition:
+    """The job of a number (`17`, `#17`) or an id."""
     digits = text.removeprefix("#")
     if digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= LARGEST_NUMBER:
         return JOBS.c.number == int(digits)  # no id is of digits alone

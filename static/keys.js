@@ -4,6 +4,7 @@ const PLACES = {
   o: "/dashboard/observability",
   c: "/dashboard/charts",
   j: "/dashboard/jobs",
+  h: "/dashboard/history",
   a: "/dashboard/agents",
   d: "/dashboard/admin",
   w: "/dashboard/alerts",
