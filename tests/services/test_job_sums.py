@@ -43,14 +43,14 @@ def series(site: Site, since: float, until: float) -> Series:
     return job_series_service.series(site, windows.of_span(since, until, NOW))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 60 * HOUR_S), st.integers(0, 2), st.integers(1, 50)), max_size=12))
 def test_whole_hours_of_any_step_sum_to_what_happened_in_them(wide: Site, ends: list[tuple[int, int, int]]) -> None:
     wide.store.redis.flushall()
     for ago, partition, many in ends:
         happened(wide, NOW - ago, partition, completed=many, failed=1, created=2)
-    for step_s in (10, MINUTE_S, 5 * MINUTE_S, 15 * MINUTE_S, HOUR_S, 4 * HOUR_S):
-        for ago_h in (0, 24, 26, 48):
+    for step_s in (30, MINUTE_S, 5 * MINUTE_S, 15 * MINUTE_S, HOUR_S, 4 * HOUR_S):
+        for ago_h in (0, 24, 48):
             first = int((NOW - ago_h * HOUR_S) // (4 * HOUR_S)) * 4 * HOUR_S
             window = Window(first, step_s, 4 * HOUR_S // step_s)
             inside = [many for ago, _, many in ends if first <= NOW - ago < first + 4 * HOUR_S]
