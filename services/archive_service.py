@@ -126,7 +126,7 @@ def _compare(site: Site, partition: int, of: str) -> bool:
             return False
         was, done, flat = step
         secure(site, partition, marks_of(flat))
-        step = site.store.scripts.run("sweep", partition, call | {"was": was, "done": done})
+        step = site.store.scripts.run("sweep", partition, call | {"was": was.decode(), "done": done.decode()})
     return True
 
 
