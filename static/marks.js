@@ -64,22 +64,25 @@ function drawBand(chart, { at, until }) {
   ctx.globalAlpha = 1;
 }
 
+// A mark's shape, which stands on a foot and is set off from what it covers.
+export function drawSign(ctx, kind, x, foot) {
+  shape(ctx, kind, x, foot);
+  Object.assign(ctx, { fillStyle: ink(INKS[kind]), strokeStyle: ink("--surface"), lineWidth: 2 });
+  ctx.stroke();
+  ctx.fill();
+}
+
 export function drawMarks(chart) {
   const { ctx, chartArea } = chart;
   ctx.save();
   for (const mark of marksOf(chart)) {
-    const color = ink(INKS[mark.kind]);
-    Object.assign(ctx, { fillStyle: color, strokeStyle: color });
+    Object.assign(ctx, { fillStyle: ink(INKS[mark.kind]), strokeStyle: ink(INKS[mark.kind]) });
     if (mark.kind === "alert") drawBand(chart, mark);
     ctx.setLineDash(mark.kind === "alert" ? [1, 3] : [4, 3]);
     const x = xOfMark(chart, mark);
     lineAt(ctx, x, chartArea);
     ctx.setLineDash([]);
-    shape(ctx, mark.kind, x, chartArea.bottom);
-    ctx.strokeStyle = ink("--surface");
-    ctx.lineWidth = 2;
-    ctx.stroke();
-    ctx.fill();
+    drawSign(ctx, mark.kind, x, chartArea.bottom);
   }
   ctx.restore();
 }

@@ -1,12 +1,12 @@
 // A chart as a picture: with its title, what it spans, its legend and the page's own colours, made of its canvas as it is drawn.
-import { marksOf } from "./marks.js";
+import { drawSign, marksOf } from "./marks.js";
 import { beginning, ending } from "./moments.js";
 import { pointAt, select } from "./together.js";
-import { sayStamp } from "./times.js";
 
 const EDGE = 20;
 const HEAD = 52;
-const FOOT = 40;
+const ROW = 20; // of the legend
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -14,39 +14,62 @@ function ink(name) {
 
 function keysOf(plot) {
   const { lines } = JSON.parse(plot.dataset.series);
-  const title = plot.closest("section").querySelector("h2").textContent;
-  const keys = lines.map(({ name, ink: color, dash, before }) => ({ says: name || title, color: ink(`--${color}`), dash: dash || before }));
+  const keys = lines
+    .filter(({ name }) => name)
+    .map(({ name, ink: color, dash, before }) => ({ says: name, color: ink(`--${color}`), dash: dash || before }));
   const kinds = new Set(marksOf({ canvas: plot.querySelector("canvas") }).map(({ kind }) => kind));
-  if (kinds.has("deployment")) keys.push({ says: "▲ deployment", color: null });
-  if (kinds.has("alert")) keys.push({ says: "◆ alert", color: null });
-  return keys;
+  return [...keys, ...[...kinds].sort().reverse().map((kind) => ({ says: kind, kind }))];
 }
 
-function drawKeys(ctx, keys, x, y) {
-  for (const { says, color, dash } of keys) {
-    if (color) {
-      Object.assign(ctx, { strokeStyle: color, lineWidth: 3 });
-      ctx.setLineDash(dash ? [5, 3] : []);
-      ctx.beginPath();
-      ctx.moveTo(x, y - 4);
-      ctx.lineTo(x + 16, y - 4);
-      ctx.stroke();
-      x += 22;
-    }
-    ctx.fillText(says, x, y);
-    x += ctx.measureText(says).width + 18;
+// Where each key stands: in rows of a width.
+function laid(keys, wide) {
+  const ctx = document.createElement("canvas").getContext("2d");
+  ctx.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  let [x, row] = [0, 0];
+  return keys.map((key) => {
+    const width = ctx.measureText(key.says).width + 40;
+    if (x && x + width > wide) [x, row] = [0, row + 1];
+    x += width;
+    return { ...key, x: x - width, row };
+  });
+}
+
+function drawKey(ctx, { says, color, dash, kind }, x, y) {
+  if (kind) {
+    drawSign(ctx, kind, x + 8, y + 1);
+  } else {
+    Object.assign(ctx, { strokeStyle: color, lineWidth: 3 });
+    ctx.setLineDash(dash ? [5, 3] : []);
+    ctx.beginPath();
+    ctx.moveTo(x, y - 4);
+    ctx.lineTo(x + 16, y - 4);
+    ctx.stroke();
+    ctx.setLineDash([]);
   }
+  ctx.fillStyle = ink("--muted");
+  ctx.fillText(says, x + 22, y);
 }
 
 function spanOf(chart) {
-  return `${sayStamp(beginning(chart))} – ${sayStamp(ending(chart))}`;
+  return [rangeName(), `${moment.format(beginning(chart))} – ${moment.format(ending(chart))}`].filter(Boolean).join(" · ");
+}
+
+function rangeName() {
+  return document.querySelector("[data-zoom] [aria-current]")?.textContent.trim();
+}
+
+function titleOf(plot) {
+  const note = plot.closest("section").querySelector("header > .muted")?.textContent;
+  return [plot.closest("section").querySelector("h2").textContent, note].filter(Boolean).join(", ");
 }
 
 function picture(plot, chart) {
   const { canvas, width, height, currentDevicePixelRatio: ratio } = chart;
+  const keys = laid(keysOf(plot), width);
+  const foot = keys.length ? (keys.at(-1).row + 1) * ROW + 14 : 12;
   const sheet = document.createElement("canvas");
   sheet.width = (width + 2 * EDGE) * ratio;
-  sheet.height = (height + HEAD + FOOT) * ratio;
+  sheet.height = (height + HEAD + foot) * ratio;
   const ctx = sheet.getContext("2d");
   const family = getComputedStyle(document.body).fontFamily;
   ctx.scale(ratio, ratio);
@@ -55,11 +78,11 @@ function picture(plot, chart) {
   ctx.drawImage(canvas, EDGE, HEAD, width, height);
   ctx.fillStyle = ink("--text");
   ctx.font = `600 15px ${family}`;
-  ctx.fillText(chart.data.title, EDGE, 26);
+  ctx.fillText(titleOf(plot), EDGE, 26);
   ctx.fillStyle = ink("--muted");
   ctx.font = `12px ${family}`;
   ctx.fillText(spanOf(chart), EDGE, 44);
-  drawKeys(ctx, keysOf(plot), EDGE, HEAD + height + 24);
+  for (const key of keys) drawKey(ctx, key, EDGE + key.x, HEAD + height + 20 + key.row * ROW);
   return sheet;
 }
 
@@ -67,9 +90,8 @@ function picture(plot, chart) {
 function nameOf(plot) {
   const name = plot.closest("section").id.replace(/^panel-/, "");
   const asked = new URLSearchParams(location.search);
-  const moment = (text) => text.replace(/[^0-9TZ]/g, "");
-  const range = document.querySelector("[data-zoom] [aria-current]")?.textContent.trim();
-  const span = asked.has("from") ? [asked.get("from"), asked.get("to") ?? ""].map(moment).filter(Boolean).join("-") : range;
+  const plain = (text) => text.replace(/[^0-9TZ]/g, "");
+  const span = asked.has("from") ? [asked.get("from"), asked.get("to") ?? ""].map(plain).filter(Boolean).join("-") : rangeName();
   return ["headway", name, span].filter(Boolean).join("-") + ".png";
 }
 

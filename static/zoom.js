@@ -40,7 +40,9 @@ function choose(chart, one, other) {
 }
 
 function saySpan() {
-  return `${sayStamp(span.from)} – ${sayStamp(span.until)}`;
+  const [from, until] = [span.from, span.until].map((moment) => sayStamp(moment));
+  const whole = span.from % 60_000 === 0 && span.until % 60_000 === 0;
+  return [from, until].map((text) => (whole ? text.replace(/:00$/, "") : text)).join(" – ");
 }
 
 function letGo() {
