@@ -146,7 +146,12 @@ SERIES_STATE = Key(
     "series-state", "string", "history", "for ever: the newest sample's time, and totals that series grow from"
 )
 PROBE = Key("probe", "string", "system_health", "1 min: that the store takes writes")
-SERIES = Key("series:", "string", "job_series_service", "5 to 60 s: what happened in a window of time, as JSON")
+SERIES = Key(
+    "series:",
+    "string",
+    "job_series_service, failure_days",
+    "5 s to 5 min: what happened in a window of time, as JSON",
+)
 PROMETHEUS = Key(
     "prometheus:", "string", "prometheus_history", "15 s to 10 min: what Prometheus said of a window, as JSON"
 )

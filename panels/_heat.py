@@ -82,11 +82,9 @@ def between(column: Column) -> str:
     return f"{start.day} {start:%b, %H:%M} to {until} UTC"
 
 
-def query(column: Column, of: DurationClass) -> str:
-    """Of the history's address."""
-    most = "" if of.to_s is None else f"&max_s={of.to_s:g}"
-    return f"?from={moment(column.start)}&to={moment(column.start + column.lasts_s)}&min_s={of.from_s:g}{most}"
-
-
-def moment(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+def query(column: Column, of: DurationClass | None = None) -> str:
+    """Of the history's address: the jobs that ended then, of all durations or of a class."""
+    ended = f"?from={column.start}&to={column.start + column.lasts_s}"
+    if of is None:
+        return ended
+    return f"{ended}&min_s={of.from_s:g}" + ("" if of.to_s is None else f"&max_s={of.to_s:g}")

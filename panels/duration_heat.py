@@ -39,12 +39,9 @@ class DurationHeat:
         return [_heat.says(each) for each in self.classes]
 
     @property
-    def rows(self) -> Iterator[tuple[Column, list[tuple[int, str]]]]:
-        """The columns with jobs, newest first; of each class how many, and the query that finds them in the history."""
-        for column in reversed(self.columns):
-            if any(column.ended):
-                queries = (_heat.query(column, each) for each in self.classes)
-                yield column, list(zip(column.ended, queries, strict=True))
+    def rows(self) -> Iterator[tuple[Column, str]]:
+        """The columns with jobs, newest first, each with the query that finds them in the history."""
+        return ((column, _heat.query(column)) for column in reversed(self.columns) if any(column.ended))
 
 
 def data(site: Site, view: View) -> DurationHeat:
