@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jinja2 import Environment
 
 from panels._charted import Charted
+from panels._lines import Line
 from panels._words import count, figure, percent, span
 from services.windows import DAY_S, HOUR_S
 
@@ -30,6 +33,13 @@ def unsampled(data: Charted) -> str:
     return "No sample was taken then."
 
 
+def compared(data: Charted, lines: Sequence[Line]) -> str:
+    """What the dashed line is, or that there is none."""
+    span = f"the {data.compare} before"
+    known = any(getattr(point, line.key) is not None for line in lines if line.compared for point in data.before.points)
+    return f"compared with {span}" if known else f"nothing is known of {span}"
+
+
 def says(data: Charted) -> str:
     """How the page's script says the times of its points: `hour`, `moment` with the day, `stamp` to the second."""
     if data.range:
@@ -51,10 +61,12 @@ def said(number: float | None, unit: str = "") -> str:
     return f"{percent(number) if unit == '%' else figure(number) if number else 0} {unit}".strip()
 
 
-def than(now: float, before: float | None, unit: str = "") -> str:
-    """How a figure differs from an earlier one: `12 % less`, `0.4 points more`, `the same`."""
+def than(now: float | None, before: float | None, unit: str = "") -> str:
+    """How a figure differs from an earlier one: `12 % less`, `0.4 points more`, `the same`; empty where that is not known."""
     if before is None:
-        return "nothing then"
+        return ""
+    if now is None:
+        return f"{said(before, unit)} then"
     word = "more" if now > before else "less"
     if unit == "%":
         points = abs(now - before)
@@ -71,5 +83,5 @@ def than(now: float, before: float | None, unit: str = "") -> str:
 
 def install(jinja: Environment) -> None:
     """Give all templates these words."""
-    jinja.filters.update({word.__name__: word for word in (lately, unsampled, says, axis, said, than)})
+    jinja.filters.update({word.__name__: word for word in (lately, unsampled, compared, says, axis, said, than)})
     jinja.globals["SPANS"] = SPANS

@@ -148,7 +148,7 @@ function timeOptions(plot) {
         ...scale(plot),
         grid: { color: ink("--line") },
         border: { display: false },
-        ticks: { ...muted, maxTicksLimit: 5, padding: 6, callback: (value) => (unit === "s" ? span(value) : few.format(value)) },
+        ticks: { ...muted, maxTicksLimit: 5, padding: 6, callback: (value) => (unit === "s" && value ? span(value) : few.format(value)) },
       },
     },
     plugins: {
