@@ -1,4 +1,4 @@
-"""The health of Headway's parts: the store, the duties, the processes, and which versions they are."""
+"""The health of Headway's parts: the store, the archive, the duties, the processes, and which versions they are."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from core.site import Site
 from core.store import StoreError, explain
 from core.times import rfc3339
 from core.version import VERSION
+from services.archive_standing import Standing, standing
 
 PACKAGES = ("gunicorn", "flask", "gevent", "redis")
 
@@ -70,18 +71,20 @@ class Health:
     versions: dict[str, str]
     processes: tuple[ProcessHealth, ...]
     open_streams: int
+    archive: Standing | None = None
+    """None where the store is away, which knows."""
 
 
 def health(site: Site) -> Health:
     """What is known now. Where the store does not answer that is said, and no error raised."""
     try:
         store, holder = _store(site), leader.holder(site.store)
-        duties, processes = _duties(site), _processes(site, holder)
+        duties, processes, archive = _duties(site), _processes(site, holder), standing(site)
     except StoreError as error:
         site.fleet.rest(error)
         return Health(StoreHealth(explain(error)), None, (), versions(), (), open_streams(site))
     who = ":".join(holder.split(":")[:2]) if holder else None
-    return Health(store, who, duties, versions(), processes, open_streams(site))
+    return Health(store, who, duties, versions(), processes, open_streams(site), archive)
 
 
 def faults(site: Site) -> dict[str, str]:

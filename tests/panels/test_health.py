@@ -6,8 +6,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from core.site import Site
+from services.archive_standing import Standing
 from services.system_health import DutyHealth, Health, ProcessHealth, StoreHealth
-from tests.panels.boards import HOSTILE, assert_harmless, at_noon, show, words
+from tests.panels.boards import HOSTILE, NOON, assert_harmless, at_noon, show, words
 
 HEALTH = Health(
     StoreHealth(None, "Valkey", "9.1.2", 0.2, 1_800_000, 512_000_000, "append-only file"),
@@ -30,6 +31,22 @@ def test_it_shows_store_duties_versions_processes_and_streams(app: Flask, site: 
         "1 process, versions", "vm:17 web, runs the duties 61.5 MB", "python 3.11.7",
     ):  # fmt: skip
         assert said in text
+
+
+STANDING = Standing("PostgreSQL", None, 1_234_567, NOON - 2, 0, None, 0)
+
+
+def test_it_says_what_the_archive_holds_and_how_far_behind_it_is(app: Flask, site: Site) -> None:
+    def said(**stands: object) -> str:
+        archive = replace(STANDING, **stands)  # type: ignore[arg-type]
+        return words(show(app, at_noon(site), "health", lambda _: replace(HEALTH, archive=archive)))
+
+    assert "Archive PostgreSQL, 1,234,567 jobs Open streams" in said()
+    assert "1,234,567 jobs up to 1,200 behind since" in said(behind=1200, since=NOON - 300)
+    assert "1,234,567 jobs up to 90,000 behind, comparing" in said(behind=90_000, comparing=90_000)
+    away = said(unavailable="PostgreSQL can't be reached", behind=17, since=NOON - 60)
+    assert "Archive unavailable , because PostgreSQL can't be reached." in away
+    assert "1,234,567 jobs unavailable up to 17 behind" in away
 
 
 def test_a_failing_duty_is_named_with_its_error(app: Flask, site: Site) -> None:
