@@ -4,12 +4,13 @@ import { sayMoment } from "./times.js";
 
 const HALF = 5; // of a mark's width, in pixels
 const SIGNS = { deployment: "▲", alert: "◆" };
-const INKS = { deployment: "--text", alert: "--bad" };
 export const KINDS = { deployment: "Deployment", alert: "Alert" };
 const read = new WeakMap();
 
-function ink(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function inks() {
+  const tokens = getComputedStyle(document.documentElement);
+  const ink = (name) => tokens.getPropertyValue(name).trim();
+  return { deployment: ink("--text"), alert: ink("--bad"), around: ink("--surface") };
 }
 
 // The marks that the chart's element tells, oldest first: {at, kind, label, path, until}, moments in seconds.
@@ -65,24 +66,25 @@ function drawBand(chart, { at, until }) {
 }
 
 // A mark's shape, which stands on a foot and is set off from what it covers.
-export function drawSign(ctx, kind, x, foot) {
+export function drawSign(ctx, kind, x, foot, colors = inks()) {
   shape(ctx, kind, x, foot);
-  Object.assign(ctx, { fillStyle: ink(INKS[kind]), strokeStyle: ink("--surface"), lineWidth: 2 });
+  Object.assign(ctx, { fillStyle: colors[kind], strokeStyle: colors.around, lineWidth: 2 });
   ctx.stroke();
   ctx.fill();
 }
 
 export function drawMarks(chart) {
   const { ctx, chartArea } = chart;
+  const colors = inks();
   ctx.save();
   for (const mark of marksOf(chart)) {
-    Object.assign(ctx, { fillStyle: ink(INKS[mark.kind]), strokeStyle: ink(INKS[mark.kind]) });
+    Object.assign(ctx, { fillStyle: colors[mark.kind], strokeStyle: colors[mark.kind] });
     if (mark.kind === "alert") drawBand(chart, mark);
     ctx.setLineDash(mark.kind === "alert" ? [1, 3] : [4, 3]);
     const x = xOfMark(chart, mark);
     lineAt(ctx, x, chartArea);
     ctx.setLineDash([]);
-    drawSign(ctx, mark.kind, x, chartArea.bottom);
+    drawSign(ctx, mark.kind, x, chartArea.bottom, colors);
   }
   ctx.restore();
 }

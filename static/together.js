@@ -1,8 +1,9 @@
-// All charts over time of a page go together: pointing at a time in one tells of it in all, by one tooltip and a line through
-// each chart there, and a span that is selected in one is seen in all.
+// All charts over time of a page go together: pointing at a time in one tells of it in all, by a line through each chart there
+// and one tooltip, or where they are many by a few words in each; a span that is selected in one is seen in all.
 import { drawMarks, marksIn, sayMark } from "./marks.js";
 import { chartsOverTime, placeIn, stepOf, xOf } from "./moments.js";
 
+const MANY = 6; // more others than that would not fit into one tooltip
 let pointed = null; // the step under the pointer, or of the cursor that keys move: from and until, in ms
 let under = null; // the chart that it is in
 let selected = null; // {from, until, says}
@@ -38,10 +39,10 @@ export function select(span) {
   for (const chart of chartsOverTime()) chart.draw();
 }
 
-// What the other charts show at the time of a point, a line of words each; before that what happened then.
+// What happened in the step of a point, and what the other charts show then unless they say it themselves; a line of words each.
 export function elsewhere(chart, at) {
   const there = stepOf(chart, at);
-  const told = others(chart).flatMap((other) => {
+  const told = others(chart).length > MANY ? [] : others(chart).flatMap((other) => {
     const place = placeIn(other, there);
     const words = place < 0 ? [] : other.data.tell(place);
     return words.length ? [`${other.data.title}: ${words.join(", ")}`] : [];
@@ -65,6 +66,21 @@ function drawCursor(chart) {
   ctx.moveTo(x, chartArea.top);
   ctx.lineTo(x, chartArea.bottom);
   ctx.stroke();
+  if (chart !== under && others(chart).length > MANY) drawTold(chart, x, chart.data.tell(place));
+}
+
+// What a chart shows there, beside its line.
+function drawTold({ ctx, chartArea: { top, right } }, x, words) {
+  if (!words.length) return;
+  ctx.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const width = Math.max(...words.map((each) => ctx.measureText(each).width)) + 12;
+  const left = x + width + 6 > right ? x - width - 6 : x + 6;
+  Object.assign(ctx, { fillStyle: ink("--text"), globalAlpha: 0.92 });
+  ctx.beginPath();
+  ctx.roundRect(left, top + 4, width, words.length * 15 + 7, 5);
+  ctx.fill();
+  Object.assign(ctx, { fillStyle: ink("--surface"), globalAlpha: 1 });
+  words.forEach((each, line) => ctx.fillText(each, left + 6, top + 18 + line * 15));
 }
 
 function drawSelected(chart) {
@@ -98,10 +114,10 @@ export const together = {
 
   afterDatasetsDraw(chart) {
     if (!chart.data.times?.length) return;
+    drawMarks(chart);
     chart.ctx.save();
     drawCursor(chart);
     if (selected) drawSelected(chart);
     chart.ctx.restore();
-    drawMarks(chart);
   },
 };
