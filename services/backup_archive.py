@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
@@ -11,6 +12,7 @@ from sqlalchemy import Column, Connection, Table, insert, select, text
 from core import migrations
 from core.database import Database
 from services import archive_schema, backup_records
+from services.archive_schema import ARCHIVE, JOBS
 from services.backup_file import ArchivePart, FileRefused, Writer
 
 ROWS_AT_ONCE = 2000
@@ -30,8 +32,8 @@ def copy(database: Database, writer: Writer) -> ArchivePart | None:
             counted = _Counted(_rows(connection, table))
             with writer.part(_part(table)) as file:
                 backup_records.write(file, counted)
-            counts[table.name] = counted.rows
-    columns = {table.name: [column.name for column in _columns(table)] for table in _tables()}
+            counts[str(table.name)] = counted.rows
+    columns = {str(table.name): [str(column.name) for column in _columns(table)] for table in _tables()}
     return ArchivePart(database.name, revision, counts, columns)
 
 
@@ -46,18 +48,18 @@ def check(part: ArchivePart) -> None:
             )
 
 
-def holds_rows(database: Database) -> bool:
+def holds_jobs(database: Database) -> bool:
     """Whether anything was archived. Raises DatabaseError."""
     if database.kind == "sqlite" and not database.path.exists():
         return False
     with database.read() as connection:
         if migrations.current(connection) is None:
             return False
-        return any(connection.execute(select(1).select_from(table).limit(1)).first() for table in _tables())
+        return connection.execute(select(JOBS.c.key).limit(1)).first() is not None
 
 
 def clear(connection: Connection) -> None:
-    """Remove all rows."""
+    """Remove all rows. The archive is another one from then on, and says so."""
     for table in reversed(_tables()):
         if (
             connection.dialect.name == "postgresql"
@@ -65,10 +67,12 @@ def clear(connection: Connection) -> None:
             connection.execute(text(f'TRUNCATE TABLE "{table.name}"'))
         else:
             connection.execute(table.delete())
+    connection.execute(insert(ARCHIVE).values(site=str(uuid.uuid4()), jobs=0))
 
 
 def fill(connection: Connection, table: Table, columns: list[str], file: IO[bytes]) -> int:
-    """Put rows that were copied into a table; how many. Raises sqlalchemy's errors, ValueError."""
+    """Put what was copied of a table in place of what it has; how many rows. Raises sqlalchemy's errors, ValueError."""
+    connection.execute(table.delete())
     rows = (dict(zip(columns, row, strict=True)) for row in backup_records.read(file, list))
     count = 0
     while some := list(islice(rows, ROWS_AT_ONCE)):

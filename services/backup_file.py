@@ -13,7 +13,7 @@ import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -107,13 +107,15 @@ class Reader:
     """A file that was found whole. Raises FileRefused, OSError where there is none."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-            self.manifest = self._read_manifest()
-            for name, part in self.manifest.parts.items():
-                self._check(name, part)
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as fault:
-            raise FileRefused(f"{path} is damaged, cut off, or no back-up of Headway ({fault})") from fault
+        with ExitStack() as held:
+            try:
+                self._zip = held.enter_context(zipfile.ZipFile(path))
+                self.manifest = self._read_manifest()
+                for name, part in self.manifest.parts.items():
+                    self._check(name, part)
+            except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as fault:
+                raise FileRefused(f"{path} is damaged, cut off, or no back-up of Headway ({fault})") from fault
+            held.pop_all()
 
     @contextmanager
     def part(self, name: str) -> Iterator[IO[bytes]]:

@@ -98,7 +98,7 @@ class Filling:
             run("XGROUP", "CREATE", key, group.name, group.last_id, *read)
             for one in group.pending:
                 claim = ["IDLE", one.idle_ms, "RETRYCOUNT", one.deliveries, "FORCE", "JUSTID"]
-                run("XCLAIM", key, group.name, one.consumer, 0, one.id, *claim)
+                run("XCLAIM", key, group.name, one.consumer, 0, one.id, *claim, parse_justid=True)
         self._expire(key, record.expires_ms)
 
     def _begin(self, key: bytes) -> None:

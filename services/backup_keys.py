@@ -20,6 +20,7 @@ LEFT_OUT = (
     keys.PROBE,
     keys.PROCESS,
     keys.PROCESSES,
+    keys.PROMETHEUS,
     keys.RESTORING,
     keys.SERIES,
     keys.TICKET,
@@ -29,6 +30,7 @@ LEFT_OUT = (
 
 REPORTED = (
     keys.NUMBER,
+    keys.DEPLOYMENTS,
     keys.AGENTS,
     keys.LOG_INDEX,
     keys.NOTIFICATION_NUMBER,

@@ -61,7 +61,7 @@ def restore(settings: Settings, path: Path, *, force: bool = False, wait_s: floa
         raise BackupFailed(f"the archive does not take it: {error}") from error
     except (FileRefused, FolderRefused, StoreFailed) as why:
         raise BackupFailed(str(why)) from why
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, ValueError) as fault:
         raise BackupFailed(f"{path} holds what this version does not know: {fault}") from fault
     except OSError as error:
         raise BackupFailed(f"{error.filename or settings.data}: {error.strerror or error}") from error
@@ -96,7 +96,7 @@ def _refuse_what_is_there(settings: Settings) -> None:
             raise BackupFailed("the store holds reports already: FORCE=yes replaces them")
     database = Database(settings)
     try:
-        if backup_archive.holds_rows(database):
+        if backup_archive.holds_jobs(database):
             raise BackupFailed(f"the archive ({database.name}) holds jobs already: FORCE=yes replaces them")
     finally:
         database.close()

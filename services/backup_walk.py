@@ -14,6 +14,7 @@ from services.backup_records import Entries, Group, Items, Pending, Record, Stre
 
 TIMEOUT_S = 60.0
 KEYS_AT_ONCE = 500
+BYTES_AT_ONCE = 4 << 20
 MOST_WHOLE = 1000
 """Members of a hash, set, zset or list that are read in one go; of more, so many at a time."""
 ENTRIES_AT_ONCE = 1000
@@ -23,6 +24,7 @@ PENDING_AT_ONCE = 1000
 def records(client: redis.Redis) -> Iterator[Record]:
     """All that a copy holds. `client` answers bytes. Each key is of one moment where it is not long; all of them are,
     where nobody else writes. Raises redis.RedisError."""
+    client = redis.Redis(connection_pool=client.connection_pool)
     for command in ("HSCAN", "SSCAN", "ZSCAN", "XRANGE"):  # as the server says it: nothing is lost on the way
         client.set_response_callback(command, _as_it_is)
     scripts = Scripts(client)
@@ -31,8 +33,10 @@ def records(client: redis.Redis) -> Iterator[Record]:
     while True:
         cursor, found = client.scan(cursor, match=backup_keys.PATTERN, count=KEYS_AT_ONCE)
         wanted = [name for name in found if backup_keys.kept(name)]
-        if wanted:
-            yield from _read(client, scripts.run("copy", 0, MOST_WHOLE, *wanted))
+        while wanted:
+            done, *answer = scripts.run("copy", 0, {"members": MOST_WHOLE, "bytes": BYTES_AT_ONCE}, *wanted)
+            yield from _read(client, answer)
+            wanted = wanted[done:]
         if not cursor:
             return
 
