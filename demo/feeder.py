@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,6 +198,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="headway-demo-") as folder:
             say(f"Reporting to {asked.url}")
             site.admit()
+            headway.deployed(f"demo-{time.strftime('%Y%m%d-%H%M')}", "The demo's feeder started")
             if not asked.no_history:
                 history.upload(site, chance)
             Feeder(site, Path(folder), asked.rate, chance).run()

@@ -10,8 +10,12 @@ import time
 import headway
 from demo.reporting import Refused, Site, now, say
 
-ROWS = 480
-SPAN_S = 2 * 3600
+LATELY, LATELY_S = 480, 2 * 3600
+DAYS, DAY_S = 28, 86_400
+BEFORE = 720
+ROWS = BEFORE + LATELY
+BAD_DAYS = 9
+"""Every so many days the receiver had a bad one."""
 FIELDS = ("id", "agent", "title", "status", "progress", "stage", "error", "created_at", "started_at", "finished_at")
 BAD_ROWS = (
     ("legacy-wide", "legacy", "One column", "too many", "completed", "100", "write", "", "", "", "", "?"),
@@ -22,10 +26,11 @@ BAD_ROWS = (
 
 
 def as_csv(chance: random.Random, until: float) -> bytes:
-    """`ROWS` good rows of the two hours before `until` (seconds since the epoch), and `BAD_ROWS` among them."""
-    rows: list[tuple[str, ...]] = [
-        _row(number, chance, until - SPAN_S * (1 - number / ROWS), until) for number in range(ROWS)
-    ]
+    """`ROWS` good rows of the four weeks before `until` (seconds since the epoch), most of them of its last two hours, and
+    `BAD_ROWS` among them."""
+    before = sorted(until - chance.uniform(LATELY_S, DAYS * DAY_S) for _ in range(BEFORE))
+    created = [*before, *(until - LATELY_S * (1 - number / LATELY) for number in range(LATELY))]
+    rows: list[tuple[str, ...]] = [_row(number, chance, at, until) for number, at in enumerate(created)]
     for number, row in enumerate(BAD_ROWS, 1):
         rows.insert(number * ROWS // 5, row)
     text = io.StringIO(newline="")
@@ -36,7 +41,7 @@ def as_csv(chance: random.Random, until: float) -> bytes:
 def _row(number: int, chance: random.Random, created: float, until: float) -> tuple[str, ...]:
     started = min(created + chance.uniform(0.1, 10), until)
     finished = min(started + chance.lognormvariate(2.5, 1.1), until)
-    failed = chance.random() < 0.06
+    failed = chance.random() < (0.3 if int(created // DAY_S) % BAD_DAYS == 0 else 0.06)
     return (
         f"legacy-{int(created)}-{number}",
         "legacy",

@@ -120,9 +120,9 @@ def test_a_redis_with_a_certificate_of_its_own_serves_on_heroku_and_nowhere_else
             assert status(port, "/readyz") == 503
 
 
-def test_app_json_brings_a_redis_a_token_and_a_health_check() -> None:
+def test_app_json_brings_a_redis_a_postgresql_a_token_and_a_health_check() -> None:
     app = read_json("app.json")
-    assert any(addon.startswith("heroku-redis") for addon in app["addons"])
+    assert [addon.partition(":")[0] for addon in app["addons"]] == ["heroku-redis", "heroku-postgresql"]
     assert app["env"]["HEADWAY_TOKEN"]["generator"] == "secret"
     assert app["formation"]["web"]["quantity"] == 1
     assert app["healthchecks"]["web"][0]["path"] == "/healthz"
