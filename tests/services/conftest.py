@@ -9,6 +9,7 @@ import pytest
 
 from core.site import Site
 from core.store import Store
+from tests import archive
 from tests.outside import Outside
 from tests.postgres import Postgres
 
@@ -31,6 +32,13 @@ def postgres() -> Iterator[Postgres]:
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(params=archive.KINDS)
+def archived_site(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A site with an empty archive in a file of SQLite, and then one in PostgreSQL."""
+    with archive.archived(site, request.getfixturevalue("postgres") if request.param == "postgresql" else None) as made:
+        yield made
 
 
 @pytest.fixture

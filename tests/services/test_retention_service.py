@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,16 @@ from core import keys
 from core.site import Site
 from services import job_rules, jobs_service, retention_service
 from services.job_changes import JobRef
+from tests import archive
 
 DAY = 86_400.0
+
+
+@pytest.fixture
+def site(site: Site) -> Iterator[Site]:
+    """One with an archive, where jobs go before they leave the store."""
+    with archive.archived(site) as made:
+        yield made
 
 
 def finish(site: Site, count: int, *, agent: str = "a", start: int = 0) -> None:
