@@ -84,14 +84,16 @@ def _durations(site: Site, sample: Sample) -> None:
         rest.buckets += finished[agent].buckets
         rest.sum_s += finished[agent].sum_s
     for agent in ranked[:MOST_AGENTS]:
-        sample.histograms[JOB_DURATION + agent] = _totals(finished[agent])
+        # As long as there are no others, none of these can have been counted among them.
+        sample.histograms[JOB_DURATION + agent] = _totals(finished[agent], is_whole=not rest.buckets)
     if rest.buckets:
         # Whoever comes among those with the most ends, or leaves them, takes what it had from the others, or brings it.
         sample.histograms[JOB_DURATION + OTHER] = _totals(rest, of="\t".join(sorted(ranked[:MOST_AGENTS])))
 
 
-def _totals(finished: Finished, of: str = "") -> Totals:
-    return Totals(tuple(finished.buckets[bound] for bound in job_metrics_service.BOUNDS_S), finished.sum_s, of)
+def _totals(finished: Finished, of: str = "", *, is_whole: bool = False) -> Totals:
+    buckets = tuple(finished.buckets[bound] for bound in job_metrics_service.BOUNDS_S)
+    return Totals(buckets, finished.sum_s, of, is_whole)
 
 
 def _fleet(figures: Figures, sample: Sample) -> None:

@@ -65,11 +65,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Totals:
-    """How many fell into each bucket, and what they were in sum. `of` names what is counted, where that can change."""
+    """How many fell into each bucket, and what they were in sum. `of` names what is counted, where that can change.
+
+    One that `is_whole` was nothing as long as it was not sampled, so that its first sample tells already what it grew by.
+    """
 
     buckets: tuple[float, ...]
     sum: float
     of: str = ""
+    is_whole: bool = False
 
 
 def write(site: Site, sample: Sample) -> int:
@@ -80,7 +84,9 @@ def write(site: Site, sample: Sample) -> int:
         "rings": [(ring.step_s, ring.slots) for ring in RINGS],
         "gauges": list(sample.gauges.items()),
         "rates": list(sample.rates.items()),
-        "histograms": [(name, each.of, (each.sum, *each.buckets)) for name, each in sample.histograms.items()],
+        "histograms": [
+            (name, each.of, each.is_whole, (each.sum, *each.buckets)) for name, each in sample.histograms.items()
+        ],
         "most": MOST_SERIES,
         "keep": KEPT_S,
         "gap": GAP_S,

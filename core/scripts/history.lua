@@ -1,8 +1,9 @@
 -- Takes a sample of every series into its rings of records, one ring a roll-up, all or nothing.
 -- ARGV[1] is {
 --   now = s by the sampler's clock, every = s between two samples, rings = {{step in s, slots}, …},
---   gauges = {{name, value}, …}, rates = {{name, total}, …}, histograms = {{name, of, {sum, bucket, bucket, …}}, …}: totals that grow,
---     `of` says what is counted in them: where that changes, so does what they grow from,
+--   gauges = {{name, value}, …}, rates = {{name, total}, …}, histograms = {{name, of, is_whole, {sum, bucket, bucket, …}}, …}:
+--     totals that grow; `of` says what is counted in them: where that changes, so does what they grow from; one that `is_whole` was
+--     nothing as long as it was not sampled,
 --   most = how many series there may be, keep = s after its last sample that a series goes,
 --   gap = s without a sample past which it is not told what grew meanwhile, doubt = s that samples may be older than kept ones}.
 -- Answers how many of the series found no room.
@@ -36,6 +37,9 @@ else
   state.behind = math.min(state.behind or now, now)
   if now - state.behind > call.doubt then state.newest, state.behind = now, nil end
 end
+
+local sampled_at = state.at
+state.at = now
 
 local hour = math.floor(now / 3600)
 local is_new_hour = state.hour ~= hour
@@ -116,8 +120,12 @@ local function add_histogram(key, ring, slot, format, bytes, grown, from, upto, 
 end
 
 -- By how much totals grew since the sample before, and when that was; nil where there was none, or none to go on from.
-local function growth(name, of, totals)
+local function growth(name, of, totals, is_whole)
   local before = state.totals[name]
+  if not before and is_whole and sampled_at then
+    before = {at = sampled_at, of = of, n = {}}
+    for i = 1, #totals do before.n[i] = 0 end
+  end
   state.totals[name] = {at = now, of = of, n = totals}
   if not before or before.of ~= of or #before.n ~= #totals or now <= before.at or now - before.at > call.gap then return nil end
   local grown = {}
@@ -165,16 +173,16 @@ for _, series in ipairs(call.rates) do
     end
   elseif not key then
     refused = refused + 1
-    state.totals[series[1]] = nil
   end
 end
 
 for _, series in ipairs(call.histograms) do
-  local buckets = #series[3] - 1
+  local name, of, is_whole, totals = unpack(series)
+  local buckets = #totals - 1
   buckets = buckets + buckets % 2
   local format, bytes = '<I4I4d' .. string.rep('I4', buckets), 16 + 4 * buckets
-  local key = opened(series[1], bytes)
-  local grown, from = growth(series[1], series[2], series[3])
+  local key = opened(name, bytes)
+  local grown, from = growth(name, of, totals, is_whole)
   if key and grown then
     local rings = spread(from)
     for r, ring in ipairs(call.rings) do
@@ -184,7 +192,6 @@ for _, series in ipairs(call.histograms) do
     end
   elseif not key then
     refused = refused + 1
-    state.totals[series[1]] = nil
   end
 end
 

@@ -111,6 +111,21 @@ def test_durations_are_told_of_the_agents_with_most_ends_and_of_the_others_toget
     assert (fell(site, "job_duration:other"), fell(site, "job_duration:agent03")) == (5, 1)
 
 
+def test_the_first_job_of_a_new_agent_counts_and_what_there_was_before_the_first_sample_does_not(site: Site) -> None:
+    site, clock = at(site)
+    _end(site, {"old": 40})
+    sample(site, clock)
+    _end(site, {"old": 1, "new": 2})
+    sample(site, clock)
+    assert (fell(site, "job_duration:old"), fell(site, "job_duration:new")) == (1, 2)
+    clock.now += 2 * 3_600
+    _end(site, {"late": 5})
+    sample(site, clock)
+    assert "job_duration:late" in series_service.names(site)
+    found = series_service.histograms(site, ["job_duration:late"], Window(int(START), 3_600, 3))
+    assert found == {"job_duration:late": (None,) * 3}
+
+
 def test_what_this_process_knows_alone_is_not_taken_for_the_fleets(site: Site) -> None:
     site, clock = at(site)
     figures = site.fleet.figures()
