@@ -11,7 +11,7 @@ from typing import Literal
 from core.site import Site
 from services import jobs_service, stage_times
 from services.estimates_service import Estimate
-from services.job_model import Attempt, Job
+from services.job_model import Attempt, DamagedJob, Job
 from services.job_rules import Status
 from services.stage_figures import Figures, Lengths, figures, lengths
 from services.stage_times import NOTHING, Usual
@@ -75,13 +75,22 @@ class AgentWorkflow:
 
 def of_agent(site: Site, agent: str) -> AgentWorkflow:
     """Raises redis.RedisError."""
-    pages = [jobs_service.page(site, status=status, agent=agent, limit=TOLD_OF) for status in AT_WORK]
-    newest = sorted((job for page in pages for job in page.items), key=lambda job: job.number, reverse=True)[:TOLD_OF]
+    newest = _newest(site, agent)
     usual = stage_times.of(site, [agent])[agent]
     now = datetime.fromtimestamp(site.clock(), UTC)
     jobs = [job for job in newest if isinstance(job, Job)]
     shown = tuple((job, present(job, now, usual)) for job in jobs[:SHOWN])
     return AgentWorkflow(shown, len(newest) - len(jobs), figures(jobs, usual))
+
+
+def _newest(site: Site, agent: str) -> list[Job | DamagedJob]:
+    """The newest TOLD_OF jobs, less those that are queued; where most are, as many of each other status as are drawn."""
+    page = jobs_service.page(site, agent=agent, limit=TOLD_OF)
+    begun = [job for job in page.items if isinstance(job, DamagedJob) or job.status != "queued"]
+    if len(begun) >= SHOWN or page.total <= TOLD_OF:
+        return begun
+    found = [job for one in AT_WORK for job in jobs_service.page(site, status=one, agent=agent, limit=SHOWN).items]
+    return sorted(found, key=lambda job: job.number, reverse=True)
 
 
 def present(job: Job, now: datetime, usual: Usual = NOTHING, estimate: Estimate | None = None) -> Lane:
