@@ -62,6 +62,11 @@ class Database:
         return "SQLite" if self.kind == "sqlite" else "PostgreSQL"
 
     @property
+    def is_begun(self) -> bool:
+        """Whether there may be something in it, without asking it."""
+        return self.kind == "postgresql" or self.path.exists()
+
+    @property
     def environment(self) -> dict[str, str]:
         """What tells another process of Headway's which database this is; an empty value counts as unset."""
         return {"DATABASE_URL": self._url or "", "HEADWAY_DATA": str(self.path.parent)}
@@ -154,6 +159,8 @@ class Database:
         if isinstance(error, OSError):
             return f"{self.path} can't be used: {(error.strerror or str(error)).lower()}"
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if _lacks_table(cause):
+            return f"{self.name} has no tables of Headway's yet"
         if isinstance(cause, sqlite3.Error):
             return f"SQLite says: {cause}"
         said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause).partition("FATAL:")[2]
@@ -174,6 +181,10 @@ def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
 def _is_late(error: Exception) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"
+
+
+def _lacks_table(cause: BaseException | None) -> bool:
+    return getattr(cause, "sqlstate", None) == "42P01" or "no such table" in str(cause)
 
 
 def _is_refused(error: Exception) -> bool:

@@ -23,6 +23,8 @@ PAGES = 500
 
 def run(site: Site) -> int:
     """Remove what is too old; how many jobs went. Raises DatabaseError."""
+    if not site.database.is_begun:
+        return 0
     migrations.settle(site.database)
     before_ms, gone = int((site.clock() - site.config.retention.archive) * 1000), 0
     for _ in range(MOST_STEPS):

@@ -55,6 +55,8 @@ class Archiver:
         until = time.monotonic() + RUN_S
         try:
             if self._of is None:
+                if not (site.database.is_begun or standing(site).behind):
+                    return  # Nothing ended yet: no file is made for that.
                 self._of = _begin(site)
                 archive_standing.tell(site)
             did, goes_on = False, True

@@ -46,7 +46,7 @@ def empty(made: Database) -> None:
 @contextmanager
 def archived(site: Site, postgres: Postgres | None = None) -> Iterator[Site]:
     made = database(site.settings, postgres)
-    yield replace(site, database=made)
+    yield replace(site, database=made, settings=replace(site.settings, database_url=postgres.url if postgres else None))
     made.close()
 
 
