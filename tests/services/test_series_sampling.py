@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +25,13 @@ from services import (
     tiles_service,
 )
 from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
+from services.series_store import GAUGE_BYTES, SLOTS, histogram_bytes
 from services.windows import Window
 from tests.services.alert_rules import Clock
 from tests.services.sampled_series import START, at
 
 HOUR = Window(int(START), 3_600, 1)
+HISTOGRAMS = ("request_duration", "job_duration:mail")
 
 
 @pytest.fixture
@@ -157,3 +160,11 @@ def _end(site: Site, ends: dict[str, int]) -> None:
         for field in ("completed", "le\t5"):
             site.store.redis.hincrbyfloat(key, f"{agent}\t{field}", many)
     assert job_metrics_service.finished(site)[0].keys() >= ends.keys()
+
+
+def test_the_catalog_is_documented_with_what_each_series_takes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "series.md").read_text(encoding="utf-8")
+    for told in SERIES.values():
+        assert f"| `{told.name}` | {told.unit} | {told.kind} | {told.meaning} |" in text
+    for bytes_ in (GAUGE_BYTES, *(histogram_bytes(len(series_catalog.of(name).bounds)) for name in HISTOGRAMS)):
+        assert f"{SLOTS * bytes_:,}" in text
