@@ -70,7 +70,7 @@ def than(now: float | None, before: float | None, unit: str = "") -> str:
     word = "more" if now > before else "less"
     if unit == "%":
         points = abs(now - before)
-        return "the same" if points < 0.05 else f"{figure(points)} {'point' if points == 1 else 'points'} {word}"
+        return "the same" if points < 0.05 else f"{figure(points)} points {word}"
     if now == before:
         return "the same"
     if not before:

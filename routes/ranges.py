@@ -40,8 +40,10 @@ def _span() -> Window | None:
     if since is None:
         raise _unprocessable("from", "should be there where to is: a span has a beginning")
     now = site().clock()
+    if until is None:
+        until = max(now, since + 1)
     try:
-        return windows.of_span(since, now if until is None else until, now, chart_source.reach_s(site()))
+        return windows.of_span(since, until, now, chart_source.reach_s(site()))
     except FieldError as error:
         raise _unprocessable(error.field, error.fault) from error
 
