@@ -20,6 +20,7 @@ COPY templates templates
 COPY static static
 COPY migrations migrations
 COPY deploy/healthy.py deploy/web.sh deploy/
+COPY scripts/backup.py scripts/
 
 # /data holds the embedded store where REDIS_URL is not set: mount a volume there. There is no VOLUME line, because
 # Railway refuses images that have one.

@@ -1,6 +1,6 @@
 # Headway. `make run` is all it takes; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test bench lock screenshots clean
+.PHONY: help run dev demo backup restore test bench lock screenshots clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,14 @@ dev: ## Start the site, restart it when Python changes, reload open pages when t
 demo: ## Start the site with a feeder beside it that does real work and reports it
 	@scripts/venv.sh requirements.txt
 	@exec .venv/bin/python scripts/demo.py
+
+backup: ## Copy store and archive into one file while the site runs; TO=path names it
+	@scripts/venv.sh requirements.txt
+	@exec .venv/bin/python -m scripts.backup create $(if $(TO),--to "$$TO")
+
+restore: ## Put such a file back into a site that is stopped and empty: FROM=path; FORCE=yes replaces what is there
+	@scripts/venv.sh requirements.txt
+	@exec .venv/bin/python -m scripts.backup restore $(if $(filter yes,$(FORCE)),--force) -- "$$FROM"
 
 test: ## Get what the tests need, check style and types, run every test; ARGS='-k name' runs some
 	@scripts/tools.sh ahead & scripts/venv.sh requirements.txt requirements-dev.txt; status=$$?; wait; exit $$status

@@ -28,6 +28,9 @@ NICENESS = 10
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _parse(arguments)
+    if asked.what == "restore" and not asked.file:  # make has no other way to say that FROM is missing
+        sys.stderr.write("Headway: restore which file? For example make restore FROM=data/backups/headway-….zip\n")
+        return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is tidied away
     try:
         settings = read(os.environ)
@@ -51,7 +54,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     create.add_argument("--to", type=Path, help="a file, or a folder for one (backups in HEADWAY_DATA)")
     kinds.add_parser("check", help="say whether a file is whole, and what it holds").add_argument("file", type=Path)
     restore = kinds.add_parser("restore", help="put a copy back into a site that is stopped")
-    restore.add_argument("file", type=Path)
+    restore.add_argument("file")
     restore.add_argument("--force", action="store_true", help="replace what the site holds")
     return parser.parse_args(arguments)
 
@@ -79,7 +82,7 @@ def _check(_: Settings, asked: argparse.Namespace) -> int:
 
 def _restore(settings: Settings, asked: argparse.Namespace) -> int:
     began = time.monotonic()
-    manifest = backup_restore.restore(settings, asked.file, force=asked.force)
+    manifest = backup_restore.restore(settings, Path(asked.file), force=asked.force)
     _tell(f"Restored from {asked.file} ({time.monotonic() - began:,.1f} s)", manifest)
     print("  Start the site now.")
     return 0

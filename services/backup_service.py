@@ -42,23 +42,30 @@ def usual_target(settings: Settings, now: float) -> Path:
     return settings.data / FOLDER / f"headway-{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H-%M-%SZ}.zip"
 
 
+SHOWN = {
+    "agents": "agent",
+    "tiles": "tile",
+    "notifications": "notification",
+    "log-lines": "log source",
+    "uploads": "upload",
+    "deployments": "deployment",
+}
+
+
 def summary(manifest: Manifest) -> str:
     """What a back-up holds, in a line."""
     families = manifest.store.families
     jobs = {name.partition(":")[2]: one.items for name, one in families.items() if name.startswith("status:")}
     by_status = ", ".join(f"{count:,} {status}" for status, count in jobs.items() if count)
-    counts = {
-        "agents": families.get("agents"),
-        "tiles": families.get("tiles"),
-        "chunks of logs": families.get("log-index"),
-        "notifications": families.get("notifications"),
-        "uploads": families.get("uploads"),
-    }
-    parts = [f"{sum(jobs.values()):,} jobs" + (f" ({by_status})" if by_status else "")]
-    parts += [f"{family.items:,} {name}" for name, family in counts.items() if family]
-    archived = manifest.archive.rows.get("jobs", 0) if manifest.archive else None
-    parts.append("no archive" if archived is None else f"{archived:,} jobs in the archive")
+    parts = [_many(sum(jobs.values()), "job") + (f" ({by_status})" if by_status else "")]
+    parts += [_many(families[name].items, word) for name, word in SHOWN.items() if name in families]
+    archive = manifest.archive
+    parts.append("no archive" if archive is None else f"{_many(archive.rows.get('jobs', 0), 'job')} in the archive")
     return "; ".join(parts)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def create(settings: Settings, target: Path, now: float) -> Made:

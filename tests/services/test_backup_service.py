@@ -263,4 +263,4 @@ def test_the_summary_counts_what_people_know(valkeys: tuple[Valkey, Valkey], tmp
         client.zadd(keys.STATUS.at(0, "queued"), {"1": 1, "2": 2})
         client.zadd(keys.AGENTS.at(), {"mail": 1})
     made = create(settings(tmp_path, store=valkeys[0]), tmp_path / "one.zip")
-    assert backup_service.summary(made) == "2 jobs (2 queued); 1 agents; no archive"
+    assert backup_service.summary(made) == "2 jobs (2 queued); 1 agent; no archive"
