@@ -109,7 +109,7 @@ def usually(lengths: Lengths) -> str:
         span(round(each, 3 if each < 1 else 1 if each < 10 else None)) for each in (lengths.p50_s, lengths.p95_s)
     )
     if lengths.seen == 1:
-        return f"{p50} the one time before"
+        return f"{p50} in its one run"
     return f"usually {p50}" if p50 == p95 else f"usually {p50}, 95 % under {p95}"
 
 

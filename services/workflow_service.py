@@ -10,7 +10,7 @@ from typing import Literal
 
 from core.site import Site
 from services import jobs_service, stage_times
-from services.estimates_service import Estimate
+from services.estimates_service import FEW, Estimate
 from services.job_model import Attempt, DamagedJob, Job
 from services.job_rules import Status
 from services.stage_figures import Figures, Lengths, figures, lengths
@@ -42,6 +42,7 @@ class Bar:
     going_since: datetime | None = None
     """When one that goes on began, by the site's own clock."""
     usual: Lengths | None = None
+    """None where it ran too seldom to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def _bars(part: Job | Attempt, start: datetime | None, end: datetime | None, usu
             _between(stage.started_at, stage.finished_at or until) or 0.0,
             _between(stage.started_at, stage.finished_at),
             stage.started_at,
-            usual=lengths(usual.lasted.get(stage.name, ())),
+            usual=_usual(usual, stage.name),
         )
         for at, (stage, until) in enumerate(zip(part.stages, ends, strict=bool(part.stages)))
     ]
@@ -161,8 +162,14 @@ def _to_come(job: Job, last: Bar, estimate: Estimate | None, usual: Usual) -> It
     now_s = estimate.steps[len(job.stages) - 1].usual_s if job.stages else 0.0
     at_s = last.from_s + max(last.lasts_s, now_s)
     for step in estimate.steps[len(job.stages) :]:
-        yield Bar(step.name, "room", at_s, step.usual_s, None, usual=lengths(usual.lasted.get(step.name, ())))
+        yield Bar(step.name, "room", at_s, step.usual_s, None, usual=_usual(usual, step.name))
         at_s += step.usual_s
+
+
+def _usual(usual: Usual, stage: str) -> Lengths | None:
+    """Of a stage that ran often enough to say so: one of the runs may be this one."""
+    lasted = usual.lasted.get(stage, ())
+    return lengths(lasted) if len(lasted) >= FEW else None
 
 
 def _stepped(seconds: float) -> float:

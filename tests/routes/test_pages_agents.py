@@ -172,3 +172,43 @@ def test_any_name_that_an_agent_may_have_leads_to_its_page_as_text(client: Flask
     assert agent in parts.text
     assert not {"img", "iframe"} & set(parts.tags)
     assert not [name for name, _ in parts.attributes if re.match(r"on[a-z]|style", name)]
+
+
+def flow(page: str) -> str:
+    """The part of an agent's page that shows its workflow."""
+    return page[page.index('id="title-workflow"') : page.index('<dialog id="help"')]
+
+
+def test_the_workflow_shows_the_stages_of_recent_jobs_and_names_the_worst(client: FlaskClient, site: Site) -> None:
+    done = make(site, "studio", {"stage": "fetch"}, {"stage": "render"}, {"status": "completed"}, title="Sunday")
+    failed = make(site, "studio", {"stage": "fetch"}, {"stage": "render"}, {"status": "failed", "error": "no"})
+    going = make(site, "studio", {"stage": "fetch"})
+    make(site, "studio", title="still queued")
+    shown = flow(client.get(f"{AGENTS}/studio").text)
+    assert re.findall(r'class="name" href="/dashboard/jobs/(\d+)"', shown) == [str(going), str(failed), str(done)]
+    assert re.findall(r'<svg data-kind="(\w+)"', shown.replace('"wait"', "")) == ["now", "done", "bad", "done", "done"]
+    words = text(shown)
+    assert "failed in render" in words
+    assert re.search(r"Slowest is \w+ : (usually )?\d+ ms.*% of the time of all stages", words)
+    assert "Every failure is in render : 1 of 1." in words
+    assert "of the newest 3 jobs that began" in words
+    assert re.search(r"fetch [\d.]+ % 3 \d+ ms \d+ ms 0", words)
+    assert re.search(r"Sunday fetch \d+ ms · render \d+ ms", words), "what is drawn stands in a table, too"
+
+
+def test_the_workflow_by_the_clock_is_asked_for_in_the_address(client: FlaskClient, site: Site) -> None:
+    make(site, "studio", {"stage": "fetch"}, {"status": "completed"})
+    page = client.get(f"{AGENTS}/studio?times=clock").text
+    assert re.findall(r'data-live="(agent-[a-z]+):studio"', page) == ["agent-jobs", "agent-clock", "agent-made"]
+    assert '<a href="/dashboard/agents/studio?times=clock" aria-current="true">' in page
+    assert client.get(f"{AGENTS}/studio/clock").status_code == 200
+    refused = client.get(f"{AGENTS}/studio?times=moon")
+    assert refused.status_code == 400
+    assert "times should be one of lengths, clock." in text(refused.text)
+
+
+def test_jobs_without_stages_are_drawn_and_no_stage_is_told_of(client: FlaskClient, site: Site) -> None:
+    make(site, "studio", {"status": "completed"})
+    shown = flow(client.get(f"{AGENTS}/studio").text)
+    assert 'data-kind="done"' in shown
+    assert 'id="title-stage-figures"' not in shown

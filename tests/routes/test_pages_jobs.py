@@ -323,6 +323,27 @@ def test_the_stages_to_come_and_the_end_are_told_from_earlier_jobs(client: Flask
     assert "about 2 min left" in text(active(client.get("/dashboard/jobs").text))
 
 
+def test_each_attempt_is_drawn_with_its_stages_and_its_wait(client: FlaskClient, site: Site) -> None:
+    start = site.clock() - 1000
+    job = jobs_service.create(site, NewJob(timestamp=at(start))).job
+    assert job is not None
+    for seconds, fields in (
+        (30, {"stage": "fetch"}),
+        (70, {"status": "failed", "error": "no luck"}),
+        (100, {"attempt": 2, "stage": "fetch"}),
+        (140, {"stage": "render"}),
+        (200, {"status": "completed"}),
+    ):
+        jobs_service.update(site, JobRef(number=job.number), Update(timestamp=at(start + seconds), **fields))  # type: ignore[arg-type]
+    page = client.get(f"/dashboard/jobs/{job.number}").text
+    stages = page[page.index('id="title-stages"') : page.index('id="title-facts"')]
+    assert re.findall(r'<svg data-kind="(\w+)"', stages) == ["wait", "done", "done", "wait", "bad"]
+    words = text(stages)
+    assert re.search(r"waiting before its start .*30 s fetch .*40 s .* render .*1 min ", words)
+    assert re.search(r"1 failed in fetch , at 0 %.*waited 30 s · fetch 40 s, failed no luck", words)
+    assert "usually" not in words.replace("usual length", ""), "of one run nothing is usual"
+
+
 def test_a_job_that_was_over_at_once_and_one_of_hours_say_how_long_they_took(client: FlaskClient, site: Site) -> None:
     fast = make(site, "fast", {"stage": "scale"}, {"status": "completed"})
     words = text(client.get(f"/dashboard/jobs/{fast}").text)

@@ -42,6 +42,7 @@ def test_a_finished_job_is_its_stages_one_after_the_other_each_with_its_usual_le
     usual = lane.bars[1].usual
     assert usual is not None
     assert (usual.p50_s, usual.p95_s, usual.seen) == (60.0, pytest.approx(69.0), 3)
+    assert lane.bars[0].usual is None, "of one run nothing is usual"
 
 
 def test_the_last_stage_of_a_failed_job_failed() -> None:
