@@ -266,12 +266,7 @@ def prometheus_folder(folder: Path, target: str) -> Path:
     return folder / "prometheus.yml"
 
 
-def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
-    shutil.copyfile(ROOT / "deploy/prometheus/prometheus.yml", tmp_path / "prometheus.yml")
-    (tmp_path / "headway-token").write_text(TOKEN)
-    command = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
-    checked = subprocess.run(command, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+def test_prometheus_finds_its_token_where_compose_puts_it() -> None:
     secret = compose()["services"]["prometheus"]["secrets"][0]["target"]
     assert secret == "/etc/prometheus/headway-token"
 

@@ -150,15 +150,16 @@ class Outgoing(Struct, frozen=True, forbid_unknown_fields=True):
     """Apprise schemes besides the usual ones."""
 
 
-LABEL = "a label's name of letters, digits and _"
+LABEL = "a label's name of letters, digits and _, and its value as text"
 
 
 class PrometheusServer(Struct, frozen=True, forbid_unknown_fields=True):
     """How the Prometheus at PROMETHEUS_URL is asked for what was long ago."""
 
-    match: dict[Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z", description=LABEL)], str] = field(
-        default_factory=dict
-    )
+    match: dict[
+        Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z", description=LABEL)],
+        Annotated[str, Meta(max_length=500, description=LABEL)],
+    ] = field(default_factory=dict)
     """Labels that tell this site's series from those of others: text, or `~` and a regular expression for all of it."""
     every: Seconds = Seconds(15)
     """How often it scrapes this site."""

@@ -150,6 +150,13 @@ REFUSED = [
     (CHANNEL.replace("json://x", "json://${NOT_SET}"), "[[channels]] c: url", "NOT_SET.*not set"),
     ("[[logs.redact]]\npattern = '('", "logs.redact[0].pattern", "regular expression"),
     ("[retention]\nlogs_mb = 0", "retention.logs_mb", "megabytes"),
+    ("[prometheus]\nmatch = {'job-name' = 'x'}", "prometheus.match", "letters, digits and _"),
+    ("[prometheus]\nmatch = {job = 3}", "prometheus.match", "its value as text"),
+    ("[prometheus]\nmatch = {job = '~('}", "prometheus.match.job", "regular expression"),
+    ("[prometheus]\nevery = '1h'", "prometheus.every", "5m at most"),
+    ("[prometheus]\ntimeout = '1m'", "prometheus.timeout", "10s at most"),
+    ("[prometheus]\nheaders = {X = \"a\\r\\nb\"}", "prometheus.headers", "on one line"),
+    ("[prometheus]\nurl = 'http://p'", "prometheus.url", ""),
 ]  # fmt: skip
 
 

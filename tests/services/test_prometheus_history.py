@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from core import config, keys
+from core.fields import FieldError
 from core.settings import read as read_settings
 from core.site import Site
 from services import chart_source, prometheus_history, prometheus_queries, series_service, windows
@@ -235,6 +236,18 @@ def test_short_and_recent_spans_and_what_metrics_do_not_tell_are_headways_own(si
     chart_source.readings(site, ["requests"], windows.of_range("30d", now))
     chart_source.readings(site, ["requests"], Window(WINDOW.end - 3 * DAY_S, 60, 60))
     assert outside.connections >= 2
+
+
+def test_spans_may_begin_as_long_ago_as_prometheus_tells_of(site: Site) -> None:
+    now = site.clock()
+    for days in (91, 200, 400, 800, 3 * 365):
+        window = windows.of_span(now - days * DAY_S, now, now, chart_source.reach_s(site))
+        assert window.start <= now - days * DAY_S and window.end >= now and window.steps <= windows.MOST_STEPS
+    with pytest.raises(FieldError, match="within the last 1095 days"):
+        windows.of_span(now - 1_200 * DAY_S, now, now, chart_source.reach_s(site))
+    alone = replace(site, settings=read_settings({"HEADWAY_TOKEN": TOKEN}))
+    with pytest.raises(FieldError, match="within the last 90 days"):
+        windows.of_span(now - 200 * DAY_S, now, now, chart_source.reach_s(alone))
 
 
 def test_a_histogram_is_told_by_bucket(site: Site, outside: Outside) -> None:
