@@ -97,6 +97,10 @@ class Search:
             beyond, step = end.place, step * GROWTH
         return found + self._gather(beyond, most - len(found))
 
+    def has_few(self) -> bool:
+        """Whether, with SQLite, all that fits is known to be few."""
+        return self._probed()[0] <= MOST_PROBED
+
     def _along(self, road: Sequence[Condition], beyond: Place | None) -> sa.Select[Any]:
         """The places along an index."""
         return self._in_order(sa.select(*PLACE).where(*road, *self.parts.times, *self._beyond(beyond)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
 from services.job_rules import FINAL, Status
+
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,5 +207,5 @@ def _time_or_none(ms: float | None) -> datetime | None:
 
 
 def to_ms(time: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return int(time.timestamp() * 1000)
+    """Whole milliseconds since the epoch."""
+    return (time - _EPOCH) // _MS

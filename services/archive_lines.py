@@ -1,0 +1,164 @@
+"""Rows of the archive as lines of a file, in the fields that an upload of job history takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from services import upload_export
+from services.archive_schema import JOBS
+from services.job_model import StoredAttempt
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+
+
+class _Stage(Struct, omit_defaults=True):
+    name: str
+    started_at: datetime
+    finished_at: datetime | None = None
+
+
+class _Attempt(Struct, omit_defaults=True):
+    attempt: int
+    status: str
+    progress: float
+    error: str | None = None
+    failed_stage: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    stages: list[_Stage] = []
+
+
+class _Line(Struct, omit_defaults=True):
+    """What is nothing is left out."""
+
+    id: str
+    agent: str
+    status: str
+    title: str | None = None
+    stage: str | None = None
+    failed_stage: str | None = None
+    progress: float | None = None
+    message: str | None = None
+    error: str | None = None
+    attempt: int | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    queue: str | None = None
+    function: str | None = None
+    video_id: str | None = None
+    episode_id: str | None = None
+    published: bool = False
+    metadata: Raw | None = None
+    result: Raw | None = None
+    stages: list[_Stage] = []
+    attempts: list[_Attempt] = []
+
+
+NAMES = _Line.__struct_fields__
+COLUMNS = tuple(JOBS.c[name.replace("_at", "_ms") if name.endswith("_at") else name] for name in NAMES)
+"""What a row holds, in this order."""
+FINISHED = NAMES.index("finished_at")
+MARKS = "=+-@\t\r'"
+"""What a cell begins with that may need a quote before it."""
+
+_encode = msgspec.json.Encoder()
+_stages_of = msgspec.json.Decoder(list[tuple[str, int, int]]).decode
+_attempts_of = msgspec.json.Decoder(list[StoredAttempt]).decode
+_raw = msgspec.json.Decoder(Raw).decode
+
+
+def ndjson(rows: Iterable[Sequence[Any]]) -> bytes:
+    return _encode.encode_lines([_line(row) for row in rows])
+
+
+def csv_header() -> bytes:
+    return ",".join(NAMES).encode() + b"\r\n"
+
+
+def as_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Rows of cells that no spreadsheet takes for formulas; what is a list or an object is JSON."""
+    text = io.StringIO()
+    csv.writer(text).writerows(map(_cells, rows))
+    return text.getvalue().encode()
+
+
+def _line(row: Sequence[Any]) -> _Line:
+    told = dict(zip(NAMES, row, strict=True))
+    for name in ("created_at", "started_at", "finished_at"):
+        told[name] = None if told[name] is None else EPOCH + told[name] * MS
+    for name in ("metadata", "result"):
+        told[name] = None if told[name] is None else _json(told[name])
+    told["published"] = bool(told["published"])
+    told["stages"] = [] if told["stages"] == "[]" else _stages(told["stages"])
+    told["attempts"] = [] if told["attempts"] == "[]" else _attempts(told["attempts"])
+    return _Line(**told)
+
+
+def _cells(row: Sequence[Any]) -> list[object]:
+    *texts, progress, message, error, attempt, created, started, finished = row[: FINISHED + 1]
+    *named, published, metadata, result, stages, attempts = row[FINISHED + 1 :]
+    return [
+        *map(_safe, texts),
+        progress,
+        _safe(message),
+        _safe(error),
+        attempt,
+        _written(created),
+        None if started is None else _written(started),
+        _written(finished),
+        *map(_safe, named),
+        "true" if published else None,
+        metadata,
+        result,
+        None if stages == "[]" else _encode.encode(_stages(stages)).decode(),
+        None if attempts == "[]" else _encode.encode(_attempts(attempts)).decode(),
+    ]
+
+
+def _safe(text: str | None) -> str | None:
+    return upload_export.kept_cell(text) if text and text[0] in MARKS else text
+
+
+def _written(ms: int) -> str:
+    return (EPOCH + ms * MS).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _json(text: str) -> Raw:
+    """JSON as it is; what somebody else put into the database is shown as text."""
+    try:
+        return _raw(text)
+    except msgspec.DecodeError:
+        return Raw(_encode.encode(text))
+
+
+def _stages(text: str) -> list[_Stage]:
+    return [_stage(*each) for each in _stages_of(text)]
+
+
+def _stage(name: str, began: int, ended: int) -> _Stage:
+    return _Stage(name, EPOCH + began * MS, EPOCH + ended * MS if ended else None)
+
+
+def _attempts(text: str) -> list[_Attempt]:
+    return [
+        _Attempt(
+            each.attempt,
+            each.status,
+            each.progress,
+            each.error,
+            each.failedStage,
+            EPOCH + each.started * MS if each.started else None,
+            EPOCH + each.finished * MS if each.finished else None,
+            [_stage(*stage) for stage in each.stages],
+        )
+        for each in _attempts_of(text)
+    ]
