@@ -104,12 +104,12 @@ def span(seconds: float | None) -> str:
 
 
 def usually(lengths: Lengths) -> str:
-    """`usually 12 s, 95 % under 40 s`, as coarse as one would say it."""
+    """`usually 12 s, 95 % under 40 s`, as coarse as one would say it; of one run `12 s`."""
     p50, p95 = (
         span(round(each, 3 if each < 1 else 1 if each < 10 else None)) for each in (lengths.p50_s, lengths.p95_s)
     )
     if lengths.seen == 1:
-        return f"{p50} in its one run"
+        return p50
     return f"usually {p50}" if p50 == p95 else f"usually {p50}, 95 % under {p95}"
 
 
