@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from core.fields import FieldError, check
 from core.store import Store
 from services import job_json, job_rules
 from services.job_model import to_ms
-from services.job_rules import HistoryRow, Line, NewJob, Update
+from services.job_rules import HistoryRow, Line, NewJob, PastAttempt, PastStage, Update
 
 MOST_LINE = 64 * 1024
 """Bytes of a line of a batch."""
@@ -59,11 +60,14 @@ class Change(Struct, omit_defaults=True):
     v: str | None = None
     ep: str | None = None
     pub: bool | UnsetType = UNSET
+    fs: str | None = None
+    pa: list[dict[str, Any]] | None = None
 
     @property
     def text_length(self) -> int:
         """Characters of the fields that may be long."""
-        return sum(len(text) for text in (self.m, self.e, self.r, self.d) if text)
+        attempts = sum(len(each.get("error", "")) for each in self.pa or ())
+        return attempts + sum(len(text) for text in (self.m, self.e, self.r, self.d) if text)
 
 
 def creation(new: NewJob) -> Change:
@@ -124,7 +128,7 @@ def _aimed(op: str, ref: JobRef, new: Update) -> Change:
 
 def of_row(row: HistoryRow) -> Change:
     """Raises FieldError."""
-    stages = [[s.name, to_ms(s.started_at), to_ms(s.finished_at) if s.finished_at else 0] for s in row.stages or ()]
+    named = {name: value for name, value in (("queue", row.queue), ("function", row.function)) if value}
     return Change(
         "import",
         a=row.agent,
@@ -136,13 +140,44 @@ def of_row(row: HistoryRow) -> Change:
         m=row.message,
         e=row.error,
         r=_json(row.result, "result"),
-        d=_json(row.metadata, "metadata"),
+        d=_json({**named, **(row.metadata or {})} or row.metadata, "metadata"),
         l=row.title,
         ca=_ms(row.created_at),
         sa=_ms(row.started_at),
         fa=_ms(row.finished_at),
-        st=stages or None,
+        st=_stages(row.stages) or None,
+        v=row.video_id,
+        ep=row.episode_id,
+        pub=UNSET if row.published is None else row.published,
+        fs=row.failed_stage,
+        pa=_attempts(row.attempts) or None,
     )
+
+
+def _stages(told: Sequence[PastStage] | None) -> list[list[Any]]:
+    return [[s.name, to_ms(s.started_at), to_ms(s.finished_at) if s.finished_at else 0] for s in told or ()]
+
+
+def _attempts(told: Sequence[PastAttempt] | None) -> list[dict[str, Any]]:
+    """As records hold them."""
+    job_rules.as_json(told, "attempts", job_rules.MOST_ATTEMPTS)
+    return [
+        {
+            name: value
+            for name, value in {
+                "attempt": each.attempt,
+                "status": each.status,
+                "progress": each.progress,
+                "error": each.error,
+                "failedStage": each.failed_stage,
+                "started": _ms(each.started_at),
+                "finished": _ms(each.finished_at),
+                "stages": _stages(each.stages) or None,
+            }.items()
+            if value is not None
+        }
+        for each in told or ()
+    ]
 
 
 def _json(value: object, field: str) -> str | None:

@@ -17,6 +17,8 @@ DEFAULT_AGENT = "default"
 
 MOST_METADATA = 16 * 1024
 """Bytes of a job's metadata or result as JSON."""
+MOST_ATTEMPTS = 64 * 1024
+"""Bytes of a job's earlier attempts as JSON."""
 
 
 def _text(most: int, *, least: int = 0, pattern: str | None = None, says: str = "") -> Meta:
@@ -39,6 +41,7 @@ Stage = Annotated[str, _text(100, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", say
 VideoId = Annotated[str, _text(200, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", says="1 to 200 characters on one line")]
 EpisodeId = VideoId
 Title = Annotated[str, _text(500)]
+Name = Annotated[str, _text(200, least=1)]
 Message = Annotated[str, _text(4_000)]
 ErrorText = Annotated[str, _text(16_000)]
 Progress = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
@@ -95,6 +98,19 @@ class PastStage(Struct, frozen=True):
     finished_at: Time | None = None
 
 
+class PastAttempt(Struct, frozen=True):
+    """An attempt before the one that a row tells of."""
+
+    attempt: Attempt
+    status: Status
+    progress: Progress = 0
+    error: ErrorText | None = None
+    failed_stage: Stage | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    stages: Annotated[list[PastStage], Meta(max_length=100)] = []
+
+
 class HistoryRow(Struct, frozen=True):
     """A job as a file of job history tells it. Unknown fields are left out by the reader of the file."""
 
@@ -113,11 +129,18 @@ class HistoryRow(Struct, frozen=True):
     started_at: Time | None = None
     finished_at: Time | None = None
     stages: Annotated[list[PastStage], Meta(max_length=100)] | None = None
+    failed_stage: Stage | None = None
+    attempts: Annotated[list[PastAttempt], Meta(max_length=20)] | None = None
+    queue: Name | None = None
+    function: Name | None = None
+    video_id: VideoId | None = None
+    episode_id: EpisodeId | None = None
+    published: bool | None = None
 
 
-def as_json(value: Any, field: str) -> str:
-    """`value` as JSON text for the store. Raises FieldError past MOST_METADATA bytes."""
+def as_json(value: Any, field: str, most: int = MOST_METADATA) -> str:
+    """`value` as JSON text for the store. Raises FieldError past `most` bytes."""
     data = msgspec.json.encode(value)
-    if len(data) > MOST_METADATA:
-        raise FieldError(field, f"is {len(data)} bytes as JSON; {MOST_METADATA} is the most")
+    if len(data) > most:
+        raise FieldError(field, f"is {len(data)} bytes as JSON; {most} is the most")
     return data.decode()

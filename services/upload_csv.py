@@ -1,7 +1,7 @@
 """CSV: a header with the names of a job's fields, then a job in each record.
 
-The separator is a comma, a semicolon or a tab. Empty cells count as not said. `metadata`, `result` and `stages` hold
-JSON, `progress` and `attempt` numbers.
+The separator is a comma, a semicolon or a tab. Empty cells count as not said. `metadata`, `result`, `stages` and `attempts`
+hold JSON, `progress` and `attempt` numbers, `published` true or false.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from services import job_json
+from services.upload_export import plain_cell
 from services.upload_limits import Limits, Refused, Rejected, Row, size_words
 from services.upload_lines import lines, too_long
 
-TEXTS = ("id", "agent", "title", "status", "stage", "current_step", "message", "error",
-         "created_at", "started_at", "finished_at")  # fmt: skip
+TEXTS = ("id", "agent", "title", "status", "stage", "current_step", "failed_stage", "message", "error",
+         "created_at", "started_at", "finished_at", "queue", "function", "video_id", "episode_id")  # fmt: skip
 NUMBERS = ("progress", "attempt")
-JSONS = ("metadata", "result", "stages")
+JSONS = ("metadata", "result", "stages", "attempts", "published")
 COLUMNS = frozenset(TEXTS + NUMBERS + JSONS)
 
 _FAULTS = {
@@ -160,7 +161,7 @@ def _value(name: str, cell: str) -> Any:
             raise ValueError(f"should be JSON: {fault}") from fault
     if name in NUMBERS:
         return _number(cell)
-    return cell
+    return plain_cell(cell)
 
 
 def _number(cell: str) -> int | float:

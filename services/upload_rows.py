@@ -20,7 +20,27 @@ ALLOWED_SKEW = timedelta(minutes=1)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FIELDS = frozenset(info.name for info in msgspec.structs.fields(HistoryRow))
-_KNOWN = _FIELDS | {"current_step"}
+_ALIASES = {"current_step": "stage", "failedStage": "failed_stage"}
+_KNOWN = _FIELDS | _ALIASES.keys()
+# An id that follows from what a row says stays the same where later versions know of more to say.
+_FIRST = [
+    "status",
+    "id",
+    "agent",
+    "title",
+    "stage",
+    "progress",
+    "message",
+    "error",
+    "result",
+    "metadata",
+    "attempt",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "stages",
+]
+_Said = msgspec.defstruct("_Said", _FIRST)
 _NAMESPACE = uuid.UUID("5f0f3c1e-3a52-5d0e-9a8e-4d1b6f6f2a77")
 _ANY_ID = "unnamed"
 
@@ -58,9 +78,10 @@ def unknown(row: Row) -> Iterable[str]:
 
 def _told(written: dict[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in written.items() if name in _KNOWN and value is not None}
-    stage = fields.pop("current_step", None)
-    if stage is not None and fields.setdefault("stage", stage) != stage:
-        raise FieldError("stage", "is another name for current_step, and the two differ")
+    for alias, name in _ALIASES.items():
+        value = fields.pop(alias, None)
+        if value is not None and fields.setdefault(name, value) != value:
+            raise FieldError(name, f"is another name for {alias}, and the two differ")
     return fields
 
 
@@ -108,5 +129,7 @@ def _check_order(told: list[tuple[str, datetime]]) -> None:
 
 
 def _named(job: HistoryRow) -> HistoryRow:
-    said = msgspec.json.encode(job, order="deterministic")
+    said = msgspec.json.encode(_Said(*(getattr(job, name) for name in _FIRST)), order="deterministic")
+    rest = {name: value for name in _FIELDS.difference(_FIRST) if (value := getattr(job, name)) is not None}
+    said += msgspec.json.encode(rest, order="deterministic") if rest else b""
     return msgspec.structs.replace(job, id=str(uuid.uuid5(_NAMESPACE, said.decode())))

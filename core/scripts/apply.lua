@@ -9,7 +9,7 @@
 --   t  attempt, q  seq, w  the reporter's time in ms
 --   s  status, g  stage, p  progress, m  message, e  error, r  result, d  metadata, l  title
 --   v  video id, ep  episode id, pub  whether that is published; the latter two may come after the end
---   ca, sa, fa  created, started, finished in ms, st  stages (imports)
+--   ca, sa, fa  created, started, finished in ms, st  stages, fs  the stage it failed in, pa  earlier attempts (imports)
 -- Answers a list: for each update {outcome, number, job or false}, outcome one of
 -- created, applied, kept, missing, damaged.
 
@@ -139,7 +139,7 @@ local function finish(u, job, stage_before, at)
   if job.status == 'completed' then
     job.progress = 100
   else
-    job.failedStage = (u.g and u.g ~= 'failed') and u.g or stage_before
+    job.failedStage = u.fs or ((u.g and u.g ~= 'failed') and u.g or stage_before)
   end
 end
 
@@ -176,7 +176,7 @@ local function progress(u, job, at, skew)
     -- A row of history that tells only its last stage tells no times of it.
     if u.o ~= 'import' and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, true) end
   end
-  job.stages, job.error = u.st or job.stages, u.e or job.error
+  job.stages, job.error, job.attempts = u.st or job.stages, u.e or job.error, u.pa or job.attempts
   if FINAL[job.status] then finish(u, job, stage_before, at) end
   local message = u.m or (job.status == 'failed' and u.e or nil)
   job.message, job.result, job.metadata = message or job.message, u.r or job.result, u.d or job.metadata
