@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,6 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core import sqlite
-from core.outgoing.cutting import Cut, cut_after
 from core.settings import Settings
 
 READ_S = 5.0
@@ -95,24 +94,31 @@ class Database:
 
     @contextmanager
     def _transaction(self, timeout_s: float, options: dict[str, Any]) -> Iterator[Connection]:
-        cut: Cut | None = None
+        limit: Any = None
         try:
             with (
                 self.engine.connect().execution_options(**options, timeout_s=timeout_s) as connection,
-                self._limit(connection, timeout_s) as cut,
+                self._limit(connection, timeout_s) as limit,
                 connection.begin(),
             ):
                 yield connection
         except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as error:
-            late = bool(cut and cut.made) or _is_late(error)
+            late = bool(limit and limit.made) or _is_late(error)
             raise DatabaseError(self._explain(error, late, timeout_s), late=late, refused=_is_refused(error)) from error
 
-    def _limit(self, connection: Connection, timeout_s: float) -> AbstractContextManager[Cut | None]:
-        """Ends what takes longer: the database itself would, unless it is not heard any more."""
+    @contextmanager
+    def _limit(self, connection: Connection, timeout_s: float) -> Iterator[Any]:
+        """Ends what takes longer: PostgreSQL itself would a little before, unless it is not heard any more."""
         driver: Any = connection.connection.driver_connection
         if self.kind == "postgresql":
-            return cut_after(driver.fileno(), timeout_s + 1.0)
-        return _limited(driver, timeout_s)
+            driver.until = time.monotonic() + timeout_s + 1.0
+            try:
+                yield driver
+            finally:
+                driver.until = None
+        else:
+            with _limited(driver, timeout_s):
+                yield None
 
     def _begin(self, connection: Connection) -> None:
         options = connection.get_execution_options()
@@ -134,21 +140,16 @@ class Database:
         )
 
     def _postgresql(self, url: str) -> Engine:
+        from core import postgresql  # libpq takes room that a site without it needs for nothing
+
         return sqlalchemy.create_engine(
-            f"postgresql+psycopg://{url.partition('://')[2]}",
+            "postgresql+psycopg://",
+            creator=lambda: postgresql.connect(url, CONNECT_S),
             pool_size=CONNECTIONS // 2,
             max_overflow=CONNECTIONS // 2,
             pool_timeout=POOL_S,
             pool_pre_ping=True,
             pool_recycle=300,
-            connect_args={
-                "application_name": "headway",
-                "connect_timeout": CONNECT_S,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "prepare_threshold": None,  # a pooler between us and the server may know no prepared statements
-            },
         )
 
     def _explain(self, error: Exception, late: bool, timeout_s: float) -> str:
@@ -163,9 +164,12 @@ class Database:
             return f"{self.name} has no tables of Headway's yet"
         if isinstance(cause, sqlite3.Error):
             return f"SQLite says: {cause}"
-        said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause).partition("FATAL:")[2]
-        said = " ".join(said.split())[:300]
-        return f"PostgreSQL says: {said}" if said else "PostgreSQL can't be reached"
+        told = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+        # libpq writes the address before what it says of a connection.
+        said = " ".join(told.rpartition(" failed: ")[2].partition("\n")[0].split())[:300]
+        if "FATAL:" in said or getattr(cause, "sqlstate", None):
+            return f"PostgreSQL says: {said.removeprefix('FATAL: ')}"
+        return f"PostgreSQL can't be reached{': ' + said.lower() if ' failed: ' in told else ''}"
 
 
 @contextmanager

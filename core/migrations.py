@@ -26,6 +26,10 @@ UPGRADE_S = 3600.0
 """A later revision may have to go through all that is archived."""
 
 
+class RevisionError(Exception):
+    """There is no such revision, or no way to it."""
+
+
 @cache
 def head() -> str:
     """The newest revision that there is here, without loading Alembic: the last file by name."""
@@ -59,9 +63,10 @@ def settle(database: Database) -> None:
 
 
 def move(database: Database, target: str = "head", *, down: bool = False) -> str | None:
-    """Go to a revision, `base` for none, and answer it. Raises DatabaseError."""
+    """Go to a revision, `base` for none, and answer it. Raises DatabaseError, RevisionError."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     with database.write(UPGRADE_S) as connection:
         if database.kind == "postgresql":
@@ -71,7 +76,10 @@ def move(database: Database, target: str = "head", *, down: bool = False) -> str
         config = Config()
         config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
         config.attributes["connection"] = connection
-        (command.downgrade if down else command.upgrade)(config, target)
+        try:
+            (command.downgrade if down else command.upgrade)(config, target)
+        except CommandError as fault:
+            raise RevisionError(str(fault)) from fault
         return current(connection)
 
 
@@ -84,16 +92,22 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("downgrade to which revision? For example: python -m core.migrations downgrade 0001")
     try:
         database = Database(read(os.environ))
-        if asked.what == "current":
-            with database.read() as connection:
-                at = current(connection)
-        else:
-            at = move(database, asked.revision, down=asked.what == "downgrade")
-    except (SettingError, DatabaseError) as fault:
+        try:
+            at = _do(database, asked.what, asked.revision)
+        finally:
+            database.close()
+    except (SettingError, DatabaseError, RevisionError) as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
     sys.stdout.write(f"{database.name} is at {at or 'no revision'}\n")
     return 0
+
+
+def _do(database: Database, what: str, revision: str) -> str | None:
+    if what != "current":
+        return move(database, revision, down=what == "downgrade")
+    with database.read() as connection:
+        return current(connection)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ from tests.serving import Server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.postgres import Postgres
+
 T = TypeVar("T")
 TOKEN = "an-admin-token-for-tests"
 
@@ -140,6 +142,18 @@ def own_valkey() -> Iterator[Callable[..., Valkey]]:
     yield begin
     for one in begun:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL a process, begun when the first test asks for it."""
+    from tests.postgres import Postgres
+
+    server = Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.close()
 
 
 @pytest.fixture(scope="session")

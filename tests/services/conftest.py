@@ -11,7 +11,6 @@ from core.site import Site
 from core.store import Store
 from tests import archive
 from tests.outside import Outside
-from tests.postgres import Postgres
 
 
 @pytest.fixture(params=[1, 4], ids=["one partition", "four partitions"])
@@ -23,15 +22,6 @@ def parted_site(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     store = Store(site.store.url, request.param)
     yield replace(site, store=store)
     store.close()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        yield server.start()
-    finally:
-        server.close()
 
 
 @pytest.fixture(params=archive.KINDS)
