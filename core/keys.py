@@ -155,6 +155,7 @@ SERIES = Key(
 PROMETHEUS = Key(
     "prometheus:", "string", "prometheus_history", "15 s to 10 min: what Prometheus said of a window, as JSON"
 )
+ARCHIVE_FIGURES = Key("archive-figures:", "string", "archive_figures", "1 min: figures of archived jobs, as JSON")
 CACHE_LOCK = Key("cache-lock:", "string", "cache", "5 s: who computes a cached value")
 
 PARTITIONS = Key("partitions", "string", "store", "for ever: how many partitions the key space has")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import msgspec
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
 from core import access
-from routes import ranges, site, streaming
+from routes import history_figures, ranges, site, streaming
 from services import job_series_service, windows
 from services.job_series_service import Point
 from services.live_metrics_service import LiveMetrics
@@ -26,7 +26,10 @@ def events() -> Response:
 @bp.get("/api/v1/metrics/jobs")
 @access.scope("read")
 def over_time() -> Response:
-    """`{range, step_seconds, points}`, oldest first; `?range=` is one of those that the answer to a wrong one names."""
+    """`{range, step_seconds, points}`, oldest first; `?range=` is one of those that the answer to a wrong one names. With `?by=` it
+    tells of archived jobs instead, by what they have in common."""
+    if request.args.get("by"):
+        return history_figures.answer()
     series = job_series_service.series(site(), windows.of_range(ranges.asked(), site().clock()))
     answer = {
         "range": series.range,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core import keys
@@ -194,10 +194,10 @@ def _times(sums: Sums) -> Times:
     ended = _ended(sums)
     buckets = sorted((int(name[1:]), number) for name, number in sums.items() if BUCKET.fullmatch(name))
     mean = round(sums.get("duration_ms", 0) / ended / 1000, 3) if ended else None
-    return Times(_percentile(buckets, 0.5), _percentile(buckets, 0.95), mean)
+    return Times(percentile(buckets, 0.5), percentile(buckets, 0.95), mean)
 
 
-def _percentile(buckets: list[tuple[int, float]], share: float) -> float | None:
+def percentile(buckets: Sequence[tuple[int, float]], share: float) -> float | None:
     """By nearest rank, in seconds: the middle of the bucket that holds it. None without a job."""
     left = share * sum(number for _, number in buckets)
     for bucket, number in buckets:
