@@ -57,7 +57,7 @@ def said(number: float | None, unit: str = "") -> str:
     if unit == "count":
         return count(number)
     if unit == "s" or number is None:
-        return span(number)
+        return span(number) if number != 0 else "0 s"
     return f"{percent(number) if unit == '%' else figure(number) if number else 0} {unit}".strip()
 
 

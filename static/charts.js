@@ -61,6 +61,16 @@ function recolour() {
   }
 }
 
+// What is in sight first, and in between whatever else the page has to do.
+async function drawFirst() {
+  const inSight = (plot) => plot.getBoundingClientRect().top < innerHeight;
+  const plots = [...document.querySelectorAll("[data-chart]")];
+  for (const plot of [...plots.filter(inSight), ...plots.filter((each) => !inSight(each))]) {
+    if (plot.isConnected) draw(plot);
+    await new Promise((done) => setTimeout(done));
+  }
+}
+
 export async function startCharts() {
   if (!document.querySelector("[data-chart]")) return;
   try {
@@ -69,8 +79,9 @@ export async function startCharts() {
     return; // The drawings that the server made stay.
   }
   Chart = window.Chart;
+  document.addEventListener("headway:theme", recolour);
+  await drawFirst();
   document.documentElement.dataset.charts = "";
   drawAll();
   document.addEventListener("htmx:after:swap", drawAll);
-  document.addEventListener("headway:theme", recolour);
 }

@@ -3,7 +3,7 @@ import { elsewhere, together } from "./together.js";
 import { sayClock, sayDay, sayHour, sayMoment, sayStamp } from "./times.js";
 
 const SAYS = { clock: sayClock, hour: sayHour, moment: sayMoment, day: sayDay, stamp: sayStamp };
-const WIDE = 420; // of an axis, where it has room for five labels and not three
+const WIDE = 460; // of a chart, where its axis has room for five labels and not three
 const TIMES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800];
 const SECONDS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 864_000]; // where an axis of times is marked
 const few = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
@@ -141,7 +141,8 @@ function timeOptions(plot) {
         stacked,
         grid: { display: false },
         border: { color: ink("--line") },
-        ticks: { ...muted, maxRotation: 0, autoSkip: false, align: "inner", callback: tick },
+        afterBuildTicks: tickTimesBelow,
+        ticks: { ...muted, maxRotation: 0, autoSkip: false, align: "inner" },
       },
       y: {
         stacked,
@@ -166,12 +167,12 @@ function timeOptions(plot) {
   };
 }
 
-// The first, the middle and the last point bear a label, and one between each where there is room. Chart.js calls this with
-// the scale as `this`.
-function tick(_, at, all) {
-  const parts = this.width > WIDE ? 4 : 2;
-  const wanted = Array.from({ length: parts + 1 }, (_each, part) => Math.floor(((all.length - 1) * part) / parts));
-  return wanted.includes(at) ? this.getLabelForValue(at) : "";
+// The first, the middle and the last point bear a label, and one between each where there is room.
+function tickTimesBelow(axis) {
+  const parts = axis.chart.width > WIDE ? 4 : 2;
+  const last = axis.ticks.length - 1;
+  const wanted = new Set(Array.from({ length: parts + 1 }, (_, part) => Math.floor((last * part) / parts)));
+  axis.ticks = axis.ticks.filter((_, at) => wanted.has(at));
 }
 
 // How high a chart reaches. Times are of very different sizes, so each mark is several times the one before; waits that
