@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,6 +21,8 @@ MOST = 100
 NAMED = 5
 """So many of those that became one are named."""
 MOST_LABEL = 300
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that change the direction of what follows."""
 ALERTS = "/dashboard/alerts"
 HISTORY = f"{ALERTS}#alert-history-title"
 
@@ -82,12 +85,17 @@ def _merged(marks: Iterable[Mark], within_s: int) -> list[Mark]:
 def _one(group: Sequence[Mark]) -> Mark:
     """Several as one: the latest are named."""
     first = group[0]
-    names = [mark.label.split(" · ")[0] for mark in reversed(group)]
+    names = [_apart(mark.label.split(" · ")[0]) for mark in reversed(group)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     label = f"{len(names)} {first.kind}s: {', '.join(names[:NAMED])}{more}"
     path = HISTORY if first.kind == "alert" else None
     ends = [mark.until for mark in group if mark.until is not None]
     return Mark(first.at, first.kind, _cut(label), path, max(ends) if len(ends) == len(group) else None)
+
+
+def _apart(name: str) -> str:
+    """A name that may stand among others: what turns the direction of its text ends with it."""
+    return f"\u2068{name}\u2069" if TURNS.search(name) else name
 
 
 def _cut(text: str) -> str:

@@ -32,8 +32,10 @@ export function marksIn(chart, { from, until }) {
   return marksOf(chart).filter(({ at }) => at * 1000 < until && (first || at * 1000 >= from));
 }
 
-export function sayMark({ kind, label, at }) {
-  const short = label.length > 90 ? `${label.slice(0, 89)}…` : label;
+// A line that fits into a chart's tooltip.
+export function sayMark({ kind, label, at }, { width }) {
+  const most = Math.max(Math.floor(width / 7) - 20, 12);
+  const short = label.length > most ? `${label.slice(0, most - 1)}…` : label;
   return `${SIGNS[kind]} ${short}, ${sayMoment(at * 1000)}`;
 }
 

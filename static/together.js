@@ -47,7 +47,7 @@ export function elsewhere(chart, at) {
     const words = place < 0 ? [] : other.data.tell(place);
     return words.length ? [`${other.data.title}: ${words.join(", ")}`] : [];
   });
-  return [...marksIn(chart, there).map(sayMark), ...told];
+  return [...marksIn(chart, there).map((mark) => sayMark(mark, chart)), ...told];
 }
 
 // The tooltip tells of other charts too, so it is made anew when any of them got new points.

@@ -138,6 +138,14 @@ def test_alerts_that_reach_over_a_windows_borders_are_in_it(here: Site, clock: C
     assert found == {-600: 60, -300: 2 * HOUR_S - 1, -100: 120, 90: 90, 3000: 4000}
 
 
+def test_a_name_that_turns_the_direction_of_text_leaves_the_others_as_they_are(here: Site, clock: Clock) -> None:
+    deploy(here, "v1", clock.now)
+    clock.now += 2
+    deploy(here, "\u202ev2", clock.now)
+    (mark,) = marks(here, of_range("15m", clock.now))
+    assert mark.label == "2 deployments: \u2068\u202ev2\u2069, v1"
+
+
 def test_damaged_lines_and_endless_labels_do_no_harm(here: Site, clock: Clock) -> None:
     here.store.redis.zadd(keys.ALERT_HISTORY.at(), {"{broken": clock.now * 1000})
     here.store.redis.hset(keys.ALERTS.at(), "broken", "{")
