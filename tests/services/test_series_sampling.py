@@ -27,7 +27,7 @@ from services import (
 from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
 from services.series_store import GAUGE_BYTES, SLOTS, histogram_bytes
 from services.windows import Window
-from tests.services.alert_rules import Clock
+from tests.services.alert_rules import Clock, declaring
 from tests.services.sampled_series import START, at
 
 HOUR = Window(int(START), 3_600, 1)
@@ -143,6 +143,17 @@ def test_of_many_tiles_the_first_fifty_have_a_series(site: Site) -> None:
     sample(site, clock)
     # The usual four come first, and none of those has a value.
     assert sum(name.startswith("tile:") for name in series_service.names(site)) == MOST_TILES - 4
+
+
+def test_a_tile_whose_source_gives_no_value_is_not_told_by_its_last_one(site: Site) -> None:
+    clock = Clock(START)
+    site = declaring(site, '[[tiles]]\nid = "oldest"\nsource = { kind = "jobs", figure = "oldest" }\n', clock)
+    tiles_service.note_value(site, "oldest", 3, 0.1)
+    sample(site, clock)
+    tiles_service.note_value(site, "oldest", 9, 0.1)
+    tiles_service.note_failure(site, "oldest", "its source is away", 0.1)
+    sample(site, clock)
+    assert latest(site, "tile:oldest") == {"tile:oldest": 3.0}
 
 
 def test_a_sample_of_a_site_that_does_nothing_says_zero_where_it_knows(site: Site) -> None:
