@@ -25,10 +25,10 @@ function place() {
 // What is chosen besides the span stays as it is.
 function go({ from, until }) {
   const less = Math.max(0, LEAST_MS - (until - from)) / 2;
-  const url = new URL(place(), location.href);
-  url.search = location.search;
-  url.searchParams.set("from", new Date(from - less).toISOString().replace(".000Z", "Z"));
-  url.searchParams.set("to", new Date(until + less).toISOString().replace(".000Z", "Z"));
+  const url = new URL(place() + location.search, location.href);
+  const said = (moment) => new Date(moment).toISOString().replace(".000Z", "Z");
+  url.searchParams.set("from", said(from - less));
+  url.searchParams.set("to", said(until + less));
   url.search = url.search.replaceAll("%3A", ":");
   location.assign(url);
 }
@@ -143,8 +143,5 @@ export function startZoom() {
   document.addEventListener("keydown", press);
   document.addEventListener("dblclick", ({ target }) => chartOf(target) && document.querySelector("[data-zoom-out]")?.click());
   document.addEventListener("focusin", ({ target }) => target.matches?.(":focus-visible") && chartOf(target) && tell(chartOf(target)));
-  document.addEventListener("focusout", ({ target }) => {
-    const chart = chartOf(target);
-    if (chart) pointAt(chart, undefined);
-  });
+  document.addEventListener("focusout", ({ target }) => chartOf(target) && pointAt(chartOf(target), undefined));
 }
