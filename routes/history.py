@@ -11,8 +11,11 @@ from core import access
 from core.database import DatabaseError
 from core.store import StoreError
 from routes import history_query, history_view, site
-from services import archive_search, jobs_service
+from routes.history_query import Asked
+from services import archive_figures, archive_search, archive_service, jobs_service
+from services.archive_figures import Figures
 from services.archive_filter import OUTCOMES
+from services.archive_service import Standing
 
 log = logging.getLogger("headway.history")
 
@@ -20,6 +23,8 @@ bp = Blueprint("history", __name__, url_prefix="/dashboard/history")
 
 LIMIT = 50
 MOST_AGENTS = 50
+BYS = ("agent", "function", "queue", "stage", "outcome")
+"""What the page shows figures by: hours are for programs, and for charts."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,14 @@ class Listing:
     rows: tuple[history_view.Row, ...]
     older: str | None
     newer: str | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Figures of what was searched for, or why there are none."""
+
+    figures: Figures | None
+    fault: str = ""
 
 
 @bp.get("", strict_slashes=False)
@@ -49,6 +62,8 @@ def page() -> tuple[str, int]:
     except DatabaseError as error:
         log.warning("the history page can't be shown, because %s", error)
         fault = error
+    by = request.args.get("by") or None
+    told = _figures(asked, by) if by in BYS and fault is None else None
     html = render_template(
         "history.html",
         asked=asked,
@@ -61,8 +76,30 @@ def page() -> tuple[str, int]:
         folded=not any(getattr(asked, name) for name in history_view.MORE),
         wordless=bool(asked.q) and not asked.filter.sought,
         begun=before is not None or after is not None,
+        standing=_standing(),
+        bys=BYS,
+        by=by,
+        told=told,
     )
     return html, 503 if fault else 200
+
+
+def _figures(asked: Asked, by: str) -> Told:
+    """They take longer than a page of jobs, which stands without them."""
+    try:
+        return Told(
+            archive_figures.figures(site(), asked.filter, next(each for each in archive_figures.BYS if each == by))
+        )
+    except DatabaseError as error:
+        return Told(None, str(error))
+
+
+def _standing() -> Standing | None:
+    """How far the archive is; None while the store, which knows, is away."""
+    try:
+        return archive_service.standing(site())
+    except StoreError:
+        return None
 
 
 def _agents() -> list[str]:
