@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
 
+import msgspec
 from sqlalchemy import Column, Connection, Table, insert, select, text
 
 from core import migrations
@@ -70,15 +71,25 @@ def clear(connection: Connection) -> None:
     connection.execute(insert(ARCHIVE).values(site=str(uuid.uuid4()), jobs=0))
 
 
-def fill(connection: Connection, table: Table, columns: list[str], file: IO[bytes]) -> int:
-    """Put what was copied of a table in place of what it has; how many rows. Raises sqlalchemy's errors, ValueError."""
+def fill(connection: Connection, table: Table, columns: list[str], file: IO[bytes]) -> None:
+    """Put what was copied of a table in place of what it has. Raises sqlalchemy's errors, ValueError."""
     connection.execute(table.delete())
-    rows = (dict(zip(columns, row, strict=True)) for row in backup_records.read(file, list))
-    count = 0
-    while some := list(islice(rows, ROWS_AT_ONCE)):
-        connection.execute(insert(table), some)
-        count += len(some)
-    return count
+    rows = backup_records.read(file, list)
+    while some := [dict(zip(columns, row, strict=True)) for row in islice(rows, ROWS_AT_ONCE)]:
+        if connection.dialect.name == "postgresql":
+            _into_postgresql(connection, table, columns, some)
+        else:
+            connection.execute(insert(table), some)
+
+
+def _into_postgresql(connection: Connection, table: Table, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    # One JSON text takes a fraction of the time of as many parameters as there are values.
+    names = ", ".join(f'"{name}"' for name in columns)
+    types = ", ".join(f'"{name}" {table.c[name].type.compile(connection.dialect)}' for name in columns)
+    connection.exec_driver_sql(
+        f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM json_to_recordset(%s::json) AS told ({types})',  # noqa: S608
+        (msgspec.json.encode(rows).decode(),),
+    )
 
 
 def tables(part: ArchivePart) -> Iterator[tuple[Table, list[str], str]]:
