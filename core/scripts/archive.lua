@@ -32,21 +32,24 @@ if not group then
   return {1, 1, 0, {}, {}}
 end
 
-local entries, last = read('0'), group['last-delivered-id']
-if #entries == 0 then
+local entries, last, since = read('0'), group['last-delivered-id'], nil
+for _, entry in ipairs(entries) do
+  if not entry[2] then since = since or ms_of(entry[1]) end
+end
+if #entries == 0 or since then
   local _, is_trimmed = unread(last)
   if is_trimmed then
     redis.call('XGROUP', 'SETID', stream, GROUP, '$')
-    sweep(ms_of(last))
-  else
+    since = since or ms_of(last)
+  elseif #entries == 0 then
     entries = read('>')
   end
+  if since then sweep(since) end
 end
 
 local ids, done, jobs, known, size = {}, {}, {}, {}, 0
 for _, entry in ipairs(entries) do
   local number = entry[2] and ended(entry[2])
-  if not entry[2] then sweep(ms_of(entry[1])) end
   if not number then
     done[#done + 1] = entry[1]
   elseif known[number] or size < call.bytes then
