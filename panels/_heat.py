@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from panels._words import span
-from services.heat_service import Column, DurationClass
+from services.heat_service import Column, DurationClass, Heat
 
 LEVELS = 6
 """Shades: a cell's is by the square root of its share of the fullest, so that few jobs beside many are still seen."""
@@ -36,14 +37,15 @@ class Shade:
     high: int
 
 
-def cells(columns: Sequence[Column], classes: Sequence[DurationClass], most: int) -> Iterator[Cell]:
+def cells(heat: Heat, agent: str | None = None) -> Iterator[Cell]:
+    columns, classes, most = heat.columns, heat.classes, heat.most
     for x, column in enumerate(columns):
         for at, ended in enumerate(column.ended):
             if ended:
                 jobs = f"{ended:,} job{'' if ended == 1 else 's'}"
                 title = f"{jobs}, {says(classes[at])}, {between(column)}"
                 y = len(classes) - 1 - at
-                yield Cell(x, y, level(ended, most), ended, title, query(column, classes[at]))
+                yield Cell(x, y, level(ended, most), ended, title, query(column, classes[at], agent))
 
 
 def shades(most: int) -> list[Shade]:
@@ -82,9 +84,8 @@ def between(column: Column) -> str:
     return f"{start.day} {start:%b, %H:%M} to {until} UTC"
 
 
-def query(column: Column, of: DurationClass | None = None) -> str:
-    """Of the history's address: the jobs that ended then, of all durations or of a class."""
-    ended = f"?from={column.start}&to={column.start + column.lasts_s}"
-    if of is None:
-        return ended
-    return f"{ended}&min_s={of.from_s:g}" + ("" if of.to_s is None else f"&max_s={of.to_s:g}")
+def query(column: Column, of: DurationClass | None = None, agent: str | None = None) -> str:
+    """Of the history's address: the jobs that ended then, of all durations or of a class, of all agents or of one."""
+    ended = {"from": column.start, "to": column.start + column.lasts_s}
+    took = {} if of is None else {"min_s": f"{of.from_s:g}"} | ({} if of.to_s is None else {"max_s": f"{of.to_s:g}"})
+    return f"?{urlencode({**ended, **took, **({'agent': agent} if agent else {})})}"

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from core.site import Site
 from core.times import rfc3339
 from panels import Panel, View, _heat
-from services import heat_service
-from services.heat_service import Column, DurationClass
+from services import chart_source, heat_service, series_catalog
+from services.heat_service import Column, Heat
+from services.series_catalog import JOB_DURATION
+from services.windows import DAY_S, KEPT_S
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,20 @@ class DurationHeat:
     ends_at: str
     step_s: int
     """Of a column."""
+    heat: Heat
     jobs: int
     most: int
     """Jobs of the fullest cell."""
-    classes: tuple[DurationClass, ...]
-    columns: tuple[Column, ...]
+    agent: str | None = None
+    """None for all agents together."""
+    known_since: str | None = None
+    """Where the span begins before what is kept."""
+    source: str = ""
+    """Where the figures come from, a sentence; empty where they are Headway's own history."""
 
     @property
     def cells(self) -> Iterator[_heat.Cell]:
-        return _heat.cells(self.columns, self.classes, self.most)
+        return _heat.cells(self.heat, self.agent)
 
     @property
     def shades(self) -> list[_heat.Shade]:
@@ -36,25 +43,35 @@ class DurationHeat:
     @property
     def names(self) -> list[str]:
         """What its classes are called."""
-        return [_heat.says(each) for each in self.classes]
+        return [_heat.says(each) for each in self.heat.classes]
 
     @property
     def rows(self) -> Iterator[tuple[Column, str]]:
         """The columns with jobs, newest first, each with the query that finds them in the history."""
-        return ((column, _heat.query(column)) for column in reversed(self.columns) if any(column.ended))
+        ended = (column for column in reversed(self.heat.columns) if any(column.ended))
+        return ((column, _heat.query(column, agent=self.agent)) for column in ended)
 
 
 def data(site: Site, view: View) -> DurationHeat:
-    window, heat = view.window, heat_service.heat(site, view.window)
+    window, source, since = view.window, "", (site.clock() - KEPT_S) // DAY_S * DAY_S
+    if view.agent is None:
+        heat = heat_service.heat(site, window)
+    else:
+        name = f"{JOB_DURATION}{view.agent}"
+        found = chart_source.histograms(site, (name,), window)
+        heat = heat_service.of_histogram(found.of[name], series_catalog.of(name).bounds, window)
+        source = found.source
     return DurationHeat(
         range=window.range,
         starts_at=rfc3339(window.start),
         ends_at=rfc3339(window.end),
         step_s=heat.columns[0].lasts_s,
+        heat=heat,
         jobs=heat.jobs,
         most=heat.most,
-        classes=heat.classes,
-        columns=heat.columns,
+        agent=view.agent,
+        known_since=rfc3339(since) if view.agent is None and window.start < since - heat.columns[0].lasts_s else None,
+        source=source,
     )
 
 
@@ -65,6 +82,7 @@ PANEL = Panel(
     data=data,
     page="charts",
     windowed=True,
+    by_agent=True,
     width=2,
     order=46,
 )

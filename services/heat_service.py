@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.site import Site
 from services import job_sums
 from services.job_series_service import BUCKET, BUCKETS
+from services.series_service import Counts
 from services.windows import Window
 
 EDGES_S = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 7200.0)
@@ -20,7 +21,7 @@ MOST_COLUMNS = 60
 
 @dataclass(frozen=True)
 class DurationClass:
-    """Durations of at least `from_s` and less than `to_s` seconds (None: any above). A job is counted right within 5 % of them."""
+    """Durations of at least `from_s` and less than `to_s` seconds (None: any above). Of all agents, a job is counted right within 5 %."""
 
     from_s: float
     to_s: float | None
@@ -62,17 +63,28 @@ def heat(site: Site, window: Window) -> Heat:
 
 def of(steps: Iterable[Mapping[str, float]], window: Window) -> Heat:
     """The heat of a window's counters by step."""
+    return _arranged([_by_class(sums) for sums in steps], CLASSES, window)
+
+
+def of_histogram(steps: Iterable[Counts | None], bounds: Sequence[float], window: Window) -> Heat:
+    """The heat of a window's histogram by step, in classes as its `bounds`, the upper ends of its buckets, tell them."""
+    none = [0.0] * len(bounds)
+    uppers = (*bounds[:-1], None)
+    classes = tuple(DurationClass(low, high) for low, high in zip((0.0, *bounds[:-1]), uppers, strict=True))
+    return _arranged([none if counts is None else list(counts.counts) for counts in steps], classes, window)
+
+
+def _arranged(by_step: list[list[float]], classes: tuple[DurationClass, ...], window: Window) -> Heat:
     each = -(-window.steps // MOST_COLUMNS)
-    by_step = [_by_class(sums) for sums in steps]
     groups = [by_step[at : at + each] for at in range(0, len(by_step), each)]
     exact = [[sum(found) for found in zip(*group, strict=True)] for group in groups]
     whole = list(zip(*(_whole_numbers(each_class) for each_class in zip(*exact, strict=True)), strict=True))
-    low, high = _range(whole)
+    low, high = _range(whole, len(classes))
     columns = tuple(
         Column(window.start + at * each * window.step_s, len(group) * window.step_s, tuple(ended[low:high]))
         for at, (group, ended) in enumerate(zip(groups, whole, strict=True))
     )
-    return Heat(CLASSES[low:high], columns)
+    return Heat(classes[low:high], columns)
 
 
 def class_of(bucket: int) -> int:
@@ -98,7 +110,7 @@ def _whole_numbers(exact: Iterable[float]) -> list[int]:
     return found
 
 
-def _range(columns: Iterable[Iterable[int]]) -> tuple[int, int]:
+def _range(columns: Iterable[Iterable[int]], classes: int) -> tuple[int, int]:
     """From the class below the lowest that occurs to the one above the highest; nothing where none does."""
     found = [at for column in columns for at, ended in enumerate(column) if ended]
-    return (max(min(found) - 1, 0), min(max(found) + 2, len(CLASSES))) if found else (0, 0)
+    return (max(min(found) - 1, 0), min(max(found) + 2, classes)) if found else (0, 0)

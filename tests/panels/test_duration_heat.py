@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from core.site import Site
 from core.store import Store
 from panels import _heat
 from panels.duration_heat import DurationHeat
-from services.heat_service import CLASSES, Column
+from services.heat_service import CLASSES, Column, Heat
 from tests.panels.boards import NOON, Parts, at_noon, show, words
 
 START = int(NOON) - 120
@@ -29,10 +30,9 @@ def heat(*ended: tuple[int, ...]) -> DurationHeat:
         "2026-11-21T11:58:00.000Z",
         "2026-11-21T12:00:00.000Z",
         60,
+        Heat(CLASSES[3:6], columns),
         sum(cells),
         max(cells),
-        CLASSES[3:6],
-        columns,
     )
 
 
@@ -85,6 +85,27 @@ def test_each_number_has_the_shade_that_the_legend_names(most: int) -> None:
         assert {_heat.level(shade.low, most), _heat.level(shade.high, most)} == {shade.level}
 
 
+def test_of_an_agent_its_own_jobs_are_shown_in_the_classes_that_are_kept_of_it(client: FlaskClient, site: Site) -> None:
+    figures = client.get("/dashboard/api/duration-heat?agent=a%26b").json
+    assert (figures["agent"], figures["jobs"]) == ("a&b", 0)
+    page = client.get("/dashboard/charts?agent=a%26b").text
+    assert "No job of a&b ended in the last hour." in Parts(page).text
+
+
+def test_the_cells_of_an_agent_lead_to_its_jobs(app: Flask, site: Site) -> None:
+    one = replace(heat((1, 0, 0)), agent="<b>&c")
+    shown = show(app, at_noon(site), "duration-heat", lambda _: one)
+    assert b"min_s=1&amp;max_s=3&amp;agent=%3Cb%3E%26c" in shown.html
+    assert "1 job of <b>&c ended" in words(shown)
+
+
+def test_a_span_that_begins_before_what_is_kept_says_so(app: Flask, site: Site) -> None:
+    old = replace(heat((1, 0, 0)), known_since="2026-08-23T12:00:00.000Z")
+    assert "Of the time before 23 Aug 2026, 12:00:00 UTC no durations are kept." in words(
+        show(app, at_noon(site), "duration-heat", lambda _: old)
+    )
+
+
 def test_of_none_there_is_no_shade() -> None:
     assert _heat.shades(0) == []
 
@@ -103,8 +124,8 @@ def test_every_class_has_a_name() -> None:
 )
 def test_its_json_is_of_the_span_that_was_asked_for(client: FlaskClient, site: Site, query: str) -> None:
     figures = client.get(f"/dashboard/api/duration-heat?{query}").json
-    assert figures["columns"][0]["start"] == datetime.fromisoformat(figures["starts_at"]).timestamp()
-    assert (figures["jobs"], figures["classes"]) == (0, [])
+    assert figures["heat"]["columns"][0]["start"] == datetime.fromisoformat(figures["starts_at"]).timestamp()
+    assert (figures["jobs"], figures["heat"]["classes"]) == (0, [])
     assert "cells" not in figures
 
 
@@ -113,5 +134,5 @@ def test_what_ended_is_counted(client: FlaskClient, site: Site, store: Store) ->
     store.redis.hset(keys.MINUTE.at(0, minute), mapping={"completed": 2, "d90": 2, "failed": 1, "d50": 1})
     figures = client.get("/dashboard/api/duration-heat").json
     assert (figures["jobs"], figures["most"]) == (3, 2)
-    column = next(each for each in figures["columns"] if each["start"] == minute * 60)
+    column = next(each for each in figures["heat"]["columns"] if each["start"] == minute * 60)
     assert sum(column["ended"]) == 3

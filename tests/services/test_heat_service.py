@@ -15,6 +15,7 @@ from core.site import Site
 from core.store import Store
 from services import heat_service, windows
 from services.heat_service import CLASSES, MOST_COLUMNS, class_of
+from services.series_service import Counts
 from services.windows import DAY_S, HOUR_S, RANGES, Window
 from tests.services.reports import create, iso, tell
 from tests.timed_jobs import NOON, after
@@ -81,6 +82,14 @@ def test_the_shortest_and_the_longest_have_classes_without_an_end() -> None:
     assert class_of(0) == 0
     assert class_of(999) == len(CLASSES) - 1
     assert (CLASSES[0].from_s, CLASSES[-1].to_s) == (0.0, None)
+
+
+def test_a_histogram_is_shown_in_its_own_classes() -> None:
+    bounds = (0.1, 1.0, 5.0, math.inf)
+    steps = [None, Counts(bounds, (0, 0.5, 0, 2), 9.0), Counts(bounds, (0, 0.5, 0, 0), 1.0)]
+    heat = heat_service.of_histogram(steps, bounds, Window(0, 60, 3))
+    assert [(each.from_s, each.to_s) for each in heat.classes] == [(0, 0.1), (0.1, 1.0), (1.0, 5.0), (5.0, None)]
+    assert [column.ended for column in heat.columns] == [(0, 0, 0, 0), (0, 0, 0, 2), (0, 1, 0, 0)]
 
 
 def counters() -> st.SearchStrategy[dict[str, float]]:
