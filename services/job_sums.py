@@ -27,7 +27,9 @@ def sums(site: Site, window: Window, now: float) -> list[Sums]:
     """
     step_s = window.step_s
     if step_s % HOUR_S == 0:
-        return _read(site, HOUR_S, window.start, step_s, window.steps)
+        forgotten = min(max(int(now - HOURS_KEPT_S - window.start) // step_s, 0), window.steps)
+        unread: list[Sums] = [{} for _ in range(forgotten)]
+        return unread + _read(site, HOUR_S, window.start + forgotten * step_s, step_s, window.steps - forgotten)
     minutes_from = -int(-(now - MINUTES_KEPT_S) // HOUR_S) * HOUR_S
     border = min(max(window.start, minutes_from), window.end)
     found = [*_spread(site, HOUR_S, window, window.start, border, now)]

@@ -53,6 +53,7 @@ SERIES = {
         Series("stream_events", "per second", "rate", "Events handed to clients of streams."),
         Series("ingest_updates", "per second", "rate", "Updates of jobs that came in."),
         Series("log_lines", "per second", "rate", "Log lines stored."),
+        Series("archive_behind", "jobs", "gauge", "Finished jobs that are not archived yet, at most."),
         Series("notifications_pending", "notifications", "gauge", "Notifications that wait to be sent."),
     )
 }

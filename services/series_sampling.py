@@ -10,6 +10,7 @@ from core.fleet import Figures
 from core.metrics import PREFIX
 from core.site import Site
 from services import (
+    archive_standing,
     job_metrics_service,
     jobs_service,
     notifications_service,
@@ -67,6 +68,7 @@ def _system(site: Site, sample: Sample) -> None:
     figures = {"cpu_percent": load.cpu_percent, "memory_percent": load.memory_percent, "load1": load.load1}
     sample.gauges |= {name: value for name, value in figures.items() if value is not None}
     sample.gauges["open_streams"] = system_health.open_streams(site)
+    sample.gauges["archive_behind"] = archive_standing.standing(site).behind
     sample.gauges["notifications_pending"] = notifications_service.counts(site).pending
 
 

@@ -112,3 +112,12 @@ def test_a_month_reaches_thirty_days_back_and_a_chosen_window_is_kept_apart_from
     happened(wide, NOW - 29.5 * DAY_S, completed=1)
     assert job_series_service.series(wide, windows.of_range("30d", NOW)) == month
     assert sum(point.completed for point in series(wide, NOW - 30 * DAY_S, NOW - 29 * DAY_S).points) == 8
+
+
+def test_of_years_the_last_three_months_are_told_and_the_rest_is_nothing(wide: Site) -> None:
+    week = 7 * DAY_S
+    window = Window(int(NOW // week - 149) * week, week, 150)
+    happened(wide, NOW - 89 * DAY_S, 2, completed=4)
+    happened(wide, NOW, 1, completed=5)
+    found = [point.completed for point in job_series_service.series(wide, window).points]
+    assert (found[-1], sum(found[-14:-1]), sum(found[:-14])) == (5, 4, 0)

@@ -159,7 +159,7 @@ def test_a_tile_whose_source_gives_no_value_is_not_told_by_its_last_one(site: Si
 def test_a_sample_of_a_site_that_does_nothing_says_zero_where_it_knows(site: Site) -> None:
     site, clock = at(site)
     sample(site, clock)
-    assert set(latest(site, "jobs_queued", "longest_wait_s", "agents_busy", "notifications_pending").values()) == {0.0}
+    assert set(latest(site, "jobs_queued", "longest_wait_s", "agents_busy", "archive_behind").values()) == {0.0}
     assert fell(site, "request_duration") is None
     sample(site, clock)
     assert fell(site, "request_duration") == 0
