@@ -10,10 +10,13 @@ import pytest
 
 import app
 from core import keys
+from core.database import Database
+from core.metrics import ARCHIVE_MISSED
 from core.site import Site
 from services import job_rules, jobs_service, retention_service
 from services.job_changes import JobRef
 from tests import archive
+from tests.conftest import free_port
 
 DAY = 86_400.0
 
@@ -107,3 +110,49 @@ def test_a_damaged_job_is_retired_like_any_other(site: Site) -> None:
 def test_retention_keeps_up_with_jobs_that_end_by_the_thousand_a_second() -> None:
     (duty,) = [duty for duty in app.DUTIES if duty.name == "retention"]
     assert retention_service.STEP * retention_service.MOST_STEPS / duty.every_s >= 5_000
+
+
+def away(site: Site) -> Site:
+    """Its archive can't be reached."""
+    url = f"postgresql://headway:hush@127.0.0.1:{free_port()}/postgres"
+    return replace(site, database=Database(replace(site.settings, database_url=url)))
+
+
+def test_what_goes_is_in_the_archive_before_it_leaves_the_store(site: Site) -> None:
+    finish(site, 3)
+    site.store.raw.set(keys.JOB.at(0, 2), b"\x00nonsense")
+    assert retention_service.run(later(site, 31)) == 3
+    assert [row["id"] for row in archive.rows(site)] == ["j0", "j2"]
+
+
+def test_while_the_archive_is_away_twice_as_many_stay_and_no_more(site: Site) -> None:
+    finish(site, 10)
+    assert retention_service.run(keeping(away(site), keep_jobs=5)) == 0
+    before = ARCHIVE_MISSED._value.get()
+    assert retention_service.run(keeping(away(site), keep_jobs=4)) == 2
+    assert ARCHIVE_MISSED._value.get() == before + 2
+    assert retention_service.run(keeping(site, keep_jobs=4)) == 4
+    assert [row["id"] for row in archive.rows(site)] == ["j2", "j3", "j4", "j5"]
+
+
+def test_while_the_archive_is_away_jobs_stay_for_twice_as_long_and_no_longer(site: Site) -> None:
+    finish(site, 2)
+    assert retention_service.run(later(away(site), 59)) == 0
+    assert retention_service.run(later(away(site), 61)) == 2
+
+
+def test_a_full_store_does_not_wait_for_an_archive_that_is_away(site: Site) -> None:
+    finish(site, 3)
+    site.fleet.refused = "the store is out of memory (maxmemory)"
+    assert retention_service.run(later(away(site), 31)) == 3
+
+
+def test_what_is_said_of_a_job_while_it_is_archived_keeps_it_in_the_store(site: Site) -> None:
+    finish(site, 2)
+    limits = {"before": 0, "keep": 1, "most": 10}
+    due = site.store.scripts.run("due", 0, limits)
+    tell_facts = jobs_service.Change(o="update", n=1, ep="e-1")
+    jobs_service.apply(site, 0, tell_facts)
+    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == 0
+    due = site.store.scripts.run("due", 0, limits)
+    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == 1
