@@ -65,7 +65,7 @@ def test_without_a_fitting_python_one_line_says_what_is_needed(copy: Path, tmp_p
 
 def test_make_alone_lists_what_there_is(copy: Path):
     said = make(copy, "help").stdout
-    for target in ("run", "dev", "demo", "test", "bench", "lock", "screenshots", "clean"):
+    for target in ("run", "dev", "demo", "backup", "restore", "test", "bench", "lock", "screenshots", "clean"):
         assert f"make {target}" in said
 
 
