@@ -104,6 +104,20 @@ def test_a_rate_has_neither_gap_nor_spike_when_another_process_goes_on_after_a_w
     assert sum(each.count for each in readings(site, Window(int(START), 60, 3), "requests") if each) == 145 / 5
 
 
+def test_two_samples_soon_after_each_other_tell_one_rate_and_lose_nothing(site: Site) -> None:
+    site, clock = at(site)
+    # Processes add what they counted every two seconds, so that in a moment a lot can seem to grow.
+    for seconds, counted in ((0.0, 0.0), (5.0, 50.0), (5.3, 71.0), (10.0, 100.0), (12.0, 120.0), (15.0, 150.0)):
+        clock.now = START + seconds
+        total(site, counted)
+        durations(site, counted)
+    assert [each and (each.min, each.max) for each in readings(site, Window(int(START), 10, 2), "requests")] == [
+        (10, 10)
+    ] * 2
+    (counts,) = series_service.histograms(site, ["job_duration:mail"], Window(int(START), 60, 1))["job_duration:mail"]
+    assert counts and counts.total == 150
+
+
 def test_what_a_counter_grew_by_in_an_outage_of_more_than_an_hour_is_left_a_gap(site: Site) -> None:
     site, clock = at(site)
     for seconds, counted in ((0, 0.0), (5, 10.0), (3_600, 7_200.0), (7_300, 99_999.0), (7_305, 100_009.0)):
