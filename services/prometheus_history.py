@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import quote_plus
 
 import msgspec
 
@@ -26,22 +23,16 @@ from core.outgoing import OutgoingError
 from core.site import Site
 from core.store import StoreError, explain
 from services import prometheus_queries as queries
-from services.prometheus_query import Data, PrometheusError, asked, text
+from services import prometheus_ranges
+from services.prometheus_query import PrometheusError
+from services.prometheus_ranges import Values
 from services.windows import Window
 
 log = logging.getLogger("headway.prometheus")
 
-PATIENCE_S = 20.0
-"""A query that takes longer than a page waits is left so long to end."""
 REST_S = 10.0
 """After a failure nothing is asked for so long: pages would wait for each other's failures."""
 MOST_FLIGHTS = 8
-AT_ONCE = 2
-"""Queries of a flight that are under way together."""
-LONGEST_QUERY = 4_000
-"""Characters of a query as it is sent: proxies take some 8,000 for a whole address."""
-FIGURE = "figure"
-"""The label that tells pieces of one query apart."""
 SITE_NAMES = (
     (*queries.GROWING, queries.LATENCY),
     (*queries.STANDING, *queries.ADDED),
@@ -49,9 +40,6 @@ SITE_NAMES = (
     (queries.JOBS,),
 )
 """What is asked together, whichever of it was asked for: the next chart asks for the rest."""
-
-Values = dict[str, list[float | None]]
-"""A value a step by piece, or by piece, tab and `le`."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +58,6 @@ class _Flight:
     done: threading.Event = field(default_factory=threading.Event)
     values: Values = field(default_factory=dict)
     why: str | None = None
-
-
-class _Line(msgspec.Struct):
-    metric: dict[str, str]
-    values: list[tuple[float, str]]
 
 
 _flights: dict[str, _Flight] = {}
@@ -161,7 +144,11 @@ def _fly(site: Site, names: tuple[str, ...], window: Window, key: str, flight: _
     address = site.settings.prometheus_url or ""
     try:
         flight.values = site.cache.get_or_compute(
-            keys.PROMETHEUS.at(0, key), _kept_s(site, window), lambda: _ask(site, names, window), "prometheus", Values
+            keys.PROMETHEUS.at(0, key),
+            _kept_s(site, window),
+            lambda: prometheus_ranges.ask(site, names, window),
+            "prometheus",
+            Values,
         )
     except PrometheusError as fault:  # it answers, and may answer another question
         flight.why = _rest(key, str(fault))
@@ -198,80 +185,3 @@ def _key(address: str, names: tuple[str, ...], window: Window, server: Prometheu
 def _kept_s(site: Site, window: Window) -> int:
     """How long an answer may be shown: what is over does not change any more, but may be scraped late."""
     return 600 if window.end < site.clock() - 600 else min(max(window.step_s // 60, 15), 300)
-
-
-def _ask(site: Site, names: tuple[str, ...], window: Window) -> Values:
-    """Raises PrometheusError, OutgoingError."""
-    step, now = queries.Step.of(window, site.config.prometheus), site.clock()
-    wanted = {piece: query for name in names for piece, query in queries.pieces(name, step).items()}
-    found: Values = {}
-    with ThreadPoolExecutor(AT_ONCE, "headway-promql") as pool:
-        for more in pool.map(lambda query: _range(site, query, window, now), _joined(wanted)):
-            found |= more
-    return {piece: _scaled(piece, values, window, step, now) for piece, values in found.items()}
-
-
-def _joined(pieces: Mapping[str, str]) -> Iterator[str]:
-    """Queries that ask for several pieces each, told apart by the label FIGURE."""
-    query = ""
-    for piece, asks in pieces.items():
-        part = f'label_replace({asks}, "{FIGURE}", {text(piece.replace("$", "$$"))}, "", "")'
-        if query and len(quote_plus(query)) + len(quote_plus(part)) > LONGEST_QUERY:
-            yield query
-            query = ""
-        query = f"{query} or {part}" if query else part
-    if query:
-        yield query
-
-
-def _range(site: Site, query: str, window: Window, now: float) -> Values:
-    begun = sum(start <= now for start in window.starts)
-    if not begun:
-        return {}
-    first = window.start + window.step_s
-    between = {"start": first, "end": first + (begun - 1) * window.step_s, "step": window.step_s}
-    return asked(
-        site,
-        site.settings.prometheus_url or "",
-        "query_range",
-        {"query": query} | {name: str(value) for name, value in between.items()},
-        site.config.prometheus.headers,
-        PATIENCE_S,
-        lambda data: _values(data, window),
-    )
-
-
-def _values(data: Data, window: Window) -> Values:
-    if data.result_type != "matrix":
-        raise PrometheusError("Prometheus answered no series over time")
-    found: Values = {}
-    for line in msgspec.convert(data.result, list[_Line]):
-        bound = line.metric.get("le")
-        piece = line.metric.get(FIGURE, "") + (f"\t{bound}" if bound is not None else "")
-        values = found.setdefault(piece, [None] * window.steps)
-        for ends, value in line.values:
-            at, beside = divmod(ends - window.start, window.step_s)
-            if not beside and 1 <= at <= window.steps:
-                values[int(at) - 1] = _finite(value)
-    return found
-
-
-def _finite(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _scaled(
-    piece: str, values: list[float | None], window: Window, step: queries.Step, now: float
-) -> list[float | None]:
-    """What grew, as a rate a second or as a count of the step; what stood as it is. To six digits: it is for looking at."""
-    if piece in queries.GROWING:
-        # Of the present step only a part is over.
-        over_s = [step.width_s - max(0.0, start + window.step_s - now) for start in window.starts]
-        values = [None if one is None or s <= 0 else one / s for one, s in zip(values, over_s, strict=True)]
-    elif queries.counts(piece):
-        values = [None if one is None else one * window.step_s / step.width_s for one in values]
-    return [None if one is None else float(f"{one:.6g}") for one in values]

@@ -53,6 +53,17 @@ KINDS = ("min", "max", "avg", "last")
 """What is asked of each gauge: pieces `NAME:KIND`."""
 
 
+RECORDED = {
+    "requests": ("", "headway:http_requests:rate5m"),
+    "request_errors": ("", "headway:http_request_errors:rate5m"),
+    REQUESTS: (" by (le) ", "headway:http_request_duration_seconds_bucket:rate5m"),
+}
+"""What has a series a route, which takes long to add up over months, and the record of deploy/prometheus/headway.rules.yml that
+has it ready."""
+RECORDED_FROM_S = 3600
+"""Shorter steps are asked of the counters: a record looks back over five minutes."""
+
+
 @dataclass(frozen=True)
 class Step:
     """What a step of a window is asked with: the site's labels, and how long it looks back."""
@@ -99,6 +110,14 @@ def pieces(name: str, step: Step) -> dict[str, str]:
     if known(name):
         return _histogram(name, "headway_job_duration_seconds", step, f"agent={text(name.removeprefix(JOB_DURATION))}")
     return {}
+
+
+def recorded(name: str, step: Step) -> dict[str, str]:
+    """The PromQL of those pieces that rules record, as rates a second."""
+    if name not in RECORDED or step.width_s < RECORDED_FROM_S:
+        return {}
+    by, record = RECORDED[name]
+    return {name: f"sum{by}(avg_over_time({step.series(record)}[{step.width_s}s]))"}
 
 
 def known(name: str) -> bool:

@@ -10,7 +10,7 @@ from services import prometheus_queries, series_service
 from services.analytics_service import success_rate
 from services.job_metrics_service import BOUNDS_S
 from services.job_series_service import Point, Series, Times
-from services.prometheus_history import Values
+from services.prometheus_ranges import Values
 from services.series_service import Counts, Reading
 from services.windows import MINUTE_S, Window
 

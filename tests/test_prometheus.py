@@ -237,18 +237,17 @@ def close(ours: float, theirs: float, beside: float) -> bool:
 def test_prometheus_tells_of_a_span_what_headways_own_history_does(demo: Demo) -> None:
     site, every_s = demo.site(), 0.5
     names = ("requests", "ingest_updates", "redis_latency_ms", "jobs_queued", "jobs_processing", "open_streams")
-    window = Window((int(demo.began) // 10 + 1) * 10, 10, 2)
 
     def both() -> Any:
+        window = Window(int(time.time() - 3) // 10 * 10 - 20, 10, 2)
+        forget(site)
         told = prometheus_history.told(site, (*names, "request_duration"), window)
         own = series_service.read(site, names, window)
         theirs = {name: prometheus_readings.readings(told.values, name, window, every_s) for name in names}
-        if time.time() < window.end + 3 or any(None in each for each in (*own.values(), *theirs.values())):
-            forget(site)
-            return None
-        return own, theirs, told.values
+        known = window.start >= demo.began and not any(None in each for each in (*own.values(), *theirs.values()))
+        return known and (window, own, theirs, told.values)
 
-    own, theirs, values = wait_until(both, within=60, every=1, what="a span that both know")
+    window, own, theirs, values = wait_until(both, within=60, every=1, what="a span that both know")
     for name in names:
         mean, mean_too = (sum(one.mean for one in each[name]) / window.steps for each in (own, theirs))
         assert close(mean, mean_too, 0.5), f"{name}: {own[name]} {theirs[name]}"

@@ -18,7 +18,7 @@ from core import config, keys
 from core.fields import FieldError
 from core.settings import read as read_settings
 from core.site import Site
-from services import chart_source, prometheus_history, prometheus_queries, series_service, windows
+from services import chart_source, prometheus_history, prometheus_queries, prometheus_ranges, series_service, windows
 from services.prometheus_history import Told
 from services.windows import DAY_S, HOUR_S, Window
 from tests.conftest import TOKEN, free_port, wait_until
@@ -63,8 +63,8 @@ def requests(outside: Outside) -> list[dict[str, str]]:
 def test_a_step_is_what_was_evaluated_at_its_end(site: Site, outside: Outside) -> None:
     ends = WINDOW.start + HOUR_S
     values = [(ends, "7200"), (ends + HOUR_S, "NaN"), (ends + 2 * HOUR_S, "+Inf"), (ends + 3 * HOUR_S, "3600.0")]
-    outside.answers[RANGE] = matrix(({"figure": "requests"}, values))
-    found = told(site, "requests").values["requests"]
+    outside.answers[RANGE] = matrix(({"figure": "ingest_updates"}, values))
+    found = told(site, "ingest_updates").values["ingest_updates"]
     assert found[:5] == [2.0, None, None, 1.0, None]
     assert len(found) == WINDOW.steps
     for each in requests(outside):
@@ -83,8 +83,8 @@ def test_what_lies_beside_the_steps_or_outside_of_the_window_is_left_out(site: S
 
 def test_of_the_present_step_a_rate_is_over_the_time_that_has_passed(site: Site, outside: Outside) -> None:
     early = replace(site, clock=lambda: WINDOW.end - 2700.0)
-    outside.answers[RANGE] = matrix(({"figure": "requests"}, [(WINDOW.end, "900")]))
-    assert told(early, "requests").values["requests"][-1] == 1.0
+    outside.answers[RANGE] = matrix(({"figure": "ingest_updates"}, [(WINDOW.end, "900")]))
+    assert told(early, "ingest_updates").values["ingest_updates"][-1] == 1.0
 
 
 def test_short_steps_look_back_over_several_scrapes(site: Site, outside: Outside) -> None:
@@ -187,19 +187,19 @@ def test_a_page_waits_a_moment_for_a_slow_one_once_and_has_its_answer_later(site
 
     def in_the_end(connection: Any) -> None:
         go_on.wait(20)
-        connection.sendall(matrix(({"figure": "requests"}, [(WINDOW.end, "3600")])))
+        connection.sendall(matrix(({"figure": "ingest_updates"}, [(WINDOW.end, "3600")])))
 
     outside.answers[RANGE] = in_the_end
     slow = pointed(site, outside.url, 'timeout = "300ms"')
     site.cache.set(keys.PROMETHEUS.at(0, _key(slow, "tile:kept")), {"tile:kept:avg": [7.0]}, 60)
     began = time.monotonic()
-    why = [told(slow, name).why for name in ("requests", "jobs", "jobs_queued", "request_duration")]
+    why = [told(slow, name).why for name in ("ingest_updates", "jobs", "jobs_queued", "request_duration")]
     assert time.monotonic() - began < 4 * 0.3, "each chart of the page waited"
     assert why[0] == "it did not answer within 300ms"
     assert told(slow, "tile:kept").values["tile:kept:avg"] == [7.0], "what is known waits for nobody"
     go_on.set()
-    wait_until(lambda: told(slow, "requests").values, what="the late answer")
-    assert told(slow, "requests").values["requests"][-1] == 1.0
+    wait_until(lambda: told(slow, "ingest_updates").values, what="the late answer")
+    assert told(slow, "ingest_updates").values["ingest_updates"][-1] == 1.0
 
 
 def test_many_windows_at_once_do_not_flood_a_slow_one(site: Site, outside: Outside) -> None:
@@ -212,7 +212,7 @@ def test_many_windows_at_once_do_not_flood_a_slow_one(site: Site, outside: Outsi
     slow = pointed(site, outside.url, 'timeout = "50ms"')
     for days in range(30):
         told(slow, "requests", window=WINDOW.earlier(days * DAY_S))
-    assert outside.connections <= prometheus_history.MOST_FLIGHTS * prometheus_history.AT_ONCE
+    assert outside.connections <= prometheus_history.MOST_FLIGHTS * prometheus_ranges.AT_ONCE
     assert told(slow, "requests", window=WINDOW.earlier(99 * DAY_S)).why == "it is asked for much at the moment"
     ended.set()
 
@@ -238,6 +238,25 @@ def test_short_and_recent_spans_and_what_metrics_do_not_tell_are_headways_own(si
     assert outside.connections >= 2
 
 
+def test_what_rules_recorded_is_read_from_there_and_the_time_before_from_the_counters(
+    site: Site, outside: Outside
+) -> None:
+    ends = [WINDOW.start + (step + 1) * HOUR_S for step in range(4)]
+
+    def tell(connection: Any) -> None:
+        asked = requests(outside)[-1]
+        values = [(end, "2") for end in ends[2:]] if "headway:" in asked["query"] else [(end, "3600") for end in ends]
+        connection.sendall(matrix(({"figure": "requests"}, values)))
+
+    outside.answers[RANGE] = tell
+    assert told(site, "requests").values["requests"][:5] == [1.0, 1.0, 2.0, 2.0, None]
+    counters = [each for each in requests(outside) if "headway_http_requests_total" in each["query"]]
+    assert [int(each["end"]) for each in counters] == [ends[1]], "the counters were asked for more than was missing"
+    outside.asked.clear()
+    told(site, "requests", window=Window(WINDOW.start, 300, 30))
+    assert not any("headway:" in each["query"] for each in requests(outside))
+
+
 def test_spans_may_begin_as_long_ago_as_prometheus_tells_of(site: Site) -> None:
     now = site.clock()
     for days in (91, 200, 400, 800, 3 * 365):
@@ -254,18 +273,18 @@ def test_a_histogram_is_told_by_bucket(site: Site, outside: Outside) -> None:
     def of(bound: str, *values: float) -> Any:
         ends = WINDOW.start + HOUR_S
         at = [(ends + step * HOUR_S, str(value)) for step, value in enumerate(values)]
-        return {"figure": "request_duration", "le": bound}, at
+        return {"figure": "job_duration:studio", "le": bound}, at
 
-    outside.answers[RANGE] = matrix(of("0.001", 4, 0), of("0.0025", 10, 0), of("0.1", 9.9, 0), of("+Inf", 12, 0))
-    first, second, third = chart_source.histograms(site, ["request_duration"], WINDOW).of["request_duration"][:3]
+    outside.answers[RANGE] = matrix(of("0.1", 4, 0), of("0.5", 10, 0), of("5.0", 9.9, 0), of("+Inf", 12, 0))
+    first, second, third = chart_source.histograms(site, ["job_duration:studio"], WINDOW).of["job_duration:studio"][:3]
     assert first is not None and first.counts[:3] == (4, 6, 0) and first.counts[-1] == 2 and first.total == 12
     assert second is not None and second.total == 0
     assert third is None
 
 
 def test_answers_are_kept_as_json_that_holds_no_address(site: Site, outside: Outside) -> None:
-    outside.answers[RANGE] = matrix(({"figure": "requests"}, [(WINDOW.end, "3600")]))
-    told(site, "requests")
+    outside.answers[RANGE] = matrix(({"figure": "ingest_updates"}, [(WINDOW.end, "3600")]))
+    told(site, "ingest_updates")
     (key,) = [key for key in site.store.redis.keys("*prometheus:*") if "lock" not in key]
-    assert json.loads(site.store.redis.get(key) or "")["requests"][-1] == 1.0
+    assert json.loads(site.store.redis.get(key) or "")["ingest_updates"][-1] == 1.0
     assert outside.url not in key and 0 < site.store.redis.ttl(key) <= 600
