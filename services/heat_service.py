@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from core import keys
 from core.site import Site
 from services import job_sums
 from services.job_series_service import BUCKET, BUCKETS
 from services.series_service import Counts
-from services.windows import Window
+from services.windows import HOUR_S, Window
 
 EDGES_S = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 7200.0)
 """Where one class of durations ends and the next begins; the first begins at nothing, the last has no end."""
@@ -57,7 +58,15 @@ CLASSES = tuple(DurationClass(low, high) for low, high in zip((0.0, *EDGES_S), (
 
 
 def heat(site: Site, window: Window) -> Heat:
-    """Raises redis.RedisError."""
+    """Of all agents; that of more than an hour is up to a minute old. Raises StoreError."""
+    if window.step_s * window.steps <= HOUR_S:
+        return _read(site, window)
+    key = keys.SERIES.at(0, "heat", window.start, window.step_s, window.steps)
+    kept_s = min(max(window.step_s // 60, 5), 60)
+    return site.cache.get_or_compute(key, kept_s, lambda: _read(site, window), "heat", Heat)
+
+
+def _read(site: Site, window: Window) -> Heat:
     return of(job_sums.sums(site, window, site.clock()), window)
 
 
