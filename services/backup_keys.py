@@ -11,6 +11,7 @@ PATTERN = "headway:{*}:*"
 _NAME = re.compile(rb"headway:\{\d+\}:(.*)", re.S)
 
 LEFT_OUT = (
+    keys.ARCHIVE_FIGURES,
     keys.CACHE_LOCK,
     keys.LEADER,
     keys.LIMIT,
