@@ -48,12 +48,15 @@ def jobs(told: Values, own: Series, window: Window, now: float) -> Series:
         )
         for at, (point, start) in enumerate(zip(own.points, window.starts, strict=True))
     )
+    whole = series_service.together(took)
+    ended = sum(point.completed + point.failed for point in points)
     depths = [point.queue_depth for point in points if point.queue_depth is not None]
     return replace(
         own,
         points=points,
         success_rate=success_rate(sum(point.completed for point in points), sum(point.failed for point in points)),
-        took=_times(series_service.together(took)) if any(took) else own.took,
+        # Of the two, which can't be added up, the one that knows of more jobs.
+        took=_times(whole) if whole is not None and 2 * whole.total >= ended else own.took,
         queue_depth=round(sum(depths) / len(depths), 2) if depths else None,
         deepest=max((point.deepest for point in points if point.deepest is not None), default=None),
     )
