@@ -12,7 +12,19 @@ import time
 
 from bench.rows import Row, table
 
-BENCHES = ("memory", "instrumentation", "clients", "polls", "ingest", "streams", "tiles", "logs", "uploads", "scale")
+BENCHES = (
+    "memory",
+    "instrumentation",
+    "clients",
+    "polls",
+    "ingest",
+    "streams",
+    "tiles",
+    "logs",
+    "uploads",
+    "archive",
+    "scale",
+)
 
 
 def main() -> int:

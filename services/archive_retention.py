@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy
 
 from core import migrations
@@ -17,7 +19,7 @@ MOST_STEPS = 1000
 """Steps a run: what is left waits for the next one."""
 SPARE = 0.1
 """The share of a file that is kept for what comes."""
-PAGES = 500
+PAGES = 200
 """Pages of 4 KiB that a file gives back at a time."""
 
 
@@ -55,9 +57,7 @@ def _give_back(database: Database) -> None:
             free, pages = (
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("freelist_count", "page_count")
             )
-        if free < max(SPARE * pages, PAGES):
-            return
-        with database.write() as connection:
-            cursor = connection.connection.cursor()
-            cursor.execute(f"PRAGMA incremental_vacuum({PAGES})")
-            cursor.fetchall()  # a page a step, though it has no rows
+            if free < max(SPARE * pages, PAGES):
+                return
+            file: Any = connection.connection.driver_connection
+            file.give_back(PAGES)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import sqlalchemy
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection
 
 from core.database import Database, DatabaseError
 from core.metrics import ARCHIVE_JOBS
@@ -26,6 +25,12 @@ _UNLESS_OLDER = (
     f"ON CONFLICT ({', '.join(ONE)}) DO UPDATE SET {_CHANGES} "
     "WHERE (jobs.attempt, jobs.updated_ms) <= (excluded.attempt, excluded.updated_ms)"
 )
+
+# One parameter for all: as many as there are numbers take most of the time.
+_HELD = {
+    "postgresql": "SELECT number, attempt, updated_ms FROM jobs WHERE number = ANY(%s)",
+    "sqlite": "SELECT number, attempt, updated_ms FROM jobs WHERE number IN (SELECT value FROM json_each(?))",
+}
 
 _json = msgspec.json.Encoder().encode
 
@@ -55,12 +60,12 @@ Mark = tuple[int, int]
 
 def held(database: Database, numbers: Iterable[int]) -> set[tuple[int, int, int]]:
     """(number, attempt, updated) of what the archive has under these numbers, of any agent. Raises DatabaseError."""
-    c = JOBS.c
-    asked = sqlalchemy.select(c.number, c.attempt, c.updated_ms).where(
-        c.number.in_(bindparam("numbers", expanding=True))
-    )
+    some = list(numbers)
     with database.read() as connection:
-        return {(row[0], row[1], row[2]) for row in connection.execute(asked, {"numbers": list(numbers)})}
+        found = connection.exec_driver_sql(
+            _HELD[database.kind], (some if database.kind == "postgresql" else str(some),)
+        )
+        return {(row[0], row[1], row[2]) for row in found}
 
 
 def _halving(database: Database, rows: Sequence[Row], now_ms: int) -> Written:
