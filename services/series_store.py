@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import redis
+
 from core import keys
 from core.site import Site
 from services.windows import DAY_S, HOUR_S, MINUTE_S, Window
 
 EVERY_S = 5
 MOST_SERIES = 200
+PART = 16
+"""Of a store that has a limit, series take one part in so many at most."""
 KEPT_S = 91 * DAY_S
 """How long after its last sample a series is forgotten."""
 GAP_S = HOUR_S
@@ -87,12 +91,22 @@ def write(site: Site, sample: Sample) -> int:
         "histograms": [
             (name, each.of, each.is_whole, (each.sum, *each.buckets)) for name, each in sample.histograms.items()
         ],
-        "most": MOST_SERIES,
+        "most": _most(site),
         "keep": KEPT_S,
         "gap": GAP_S,
         "doubt": DOUBT_S,
     }
     return int(site.store.scripts.run("history", 0, call))
+
+
+def _most(site: Site) -> int:
+    """How many series there may be, as if all were gauges; those that come last in a sample find no room in a small store."""
+    try:
+        info: Any = site.store.redis.info("memory")
+    except redis.ResponseError:  # who may not ask has no limit that we know of
+        return MOST_SERIES
+    limit = int(info.get("maxmemory", 0))
+    return min(MOST_SERIES, limit // PART // (SLOTS * GAUGE_BYTES)) if limit else MOST_SERIES
 
 
 Piece = tuple[int, int, tuple[float, ...] | None]

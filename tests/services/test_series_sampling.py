@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from services import (
 from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
 from services.series_store import GAUGE_BYTES, SLOTS, histogram_bytes
 from services.windows import Window
+from tests.conftest import Valkey
 from tests.services.alert_rules import Clock, declaring
 from tests.services.sampled_series import START, at
 
@@ -49,6 +50,21 @@ def report(site: Site, *lines: dict[str, Any]) -> None:
 def sample(site: Site, clock: Clock) -> None:
     clock.now += 5
     history_service.sample(site)
+
+
+def test_in_a_small_store_the_first_figures_are_kept_and_the_rest_leaves_room_for_jobs(
+    own_valkey: Callable[..., Valkey], site: Site
+) -> None:
+    store = Store(own_valkey("--maxmemory", "25mb").url)
+    small, clock = at(replace(site, store=store))
+    try:
+        for _ in range(2):
+            sample(small, clock)
+        kept = series_service.names(small)
+        assert {"redis_latency_ms", "jobs_queued"} <= set(kept)
+        assert len(kept) * SLOTS * GAUGE_BYTES <= 25 * 1024 * 1024 / 16
+    finally:
+        store.close()
 
 
 def latest(site: Site, *names: str) -> dict[str, float | None]:
