@@ -103,8 +103,8 @@ def _store(settings: Settings, folder: Path, writer: Writer) -> StorePart:
                 raise BackupFailed("the store holds half of a back-up that was being restored: restore it again first")
             with writer.part(STORE) as file:
                 backup_records.write(file, _counted(backup_walk.records(moment.client), families))
-            server, partitions = backup_walk.server(moment.client), backup_walk.partitions(moment.client)
-    return StorePart(server, partitions, moment.torn, dict(sorted(families.items())))
+            partitions = backup_walk.partitions(moment.client)
+    return StorePart(moment.server, partitions, moment.torn, dict(sorted(families.items())))
 
 
 @contextmanager

@@ -43,9 +43,10 @@ class CopyLost(Exception):
 
 @dataclass(frozen=True)
 class Moment:
-    """Where to read. `torn` says why it is not of one moment, None where it is."""
+    """Where to read, and what the store itself calls itself. `torn` says why it is not of one moment, None where it is."""
 
     client: redis.Redis
+    server: str
     torn: str | None
 
 
@@ -58,16 +59,16 @@ def moment(url: str, folder: Path) -> Iterator[Moment]:
     source = reader(url, TIMEOUT_S)
     copy = Embedded(folder, lambda _: None, LOADING)
     try:
-        torn = _loaded(source, copy)
+        server, torn = _name(source), _loaded(source, copy)
         if torn is None:
             database = source.connection_pool.connection_kwargs.get("db") or 0
             with reader(f"{copy.url}?db={database}", TIMEOUT_S) as client:
                 began = _run(client)
-                yield Moment(client, None)
+                yield Moment(client, server, None)
                 if _run(client) != began:
                     raise CopyLost("the snapshot's own server was ended while it was read: is there memory for it?")
         else:
-            yield Moment(source, torn)
+            yield Moment(source, server, torn)
     finally:
         source.close()
         copy.stop()
@@ -77,7 +78,7 @@ def moment(url: str, folder: Path) -> Iterator[Moment]:
 def as_it_is(url: str) -> Iterator[Moment]:
     """A store that nobody else writes to. Raises redis.RedisError."""
     with reader(url, TIMEOUT_S) as client:
-        yield Moment(client, None)
+        yield Moment(client, _name(client), None)
 
 
 def _loaded(source: redis.Redis, copy: Embedded) -> str | None:
@@ -158,6 +159,13 @@ def _received(stream: Any, most: int) -> bytes:
     if not found:
         raise NoSnapshot("the store's snapshot did not come whole: it closed the connection")
     return found
+
+
+def _name(client: redis.Redis) -> str:
+    """What a server calls itself, such as `valkey 9.1.2`."""
+    info: Any = client.info("server")
+    name = info.get("server_name", "redis")
+    return f"{name} {info.get(f'{name}_version') or info.get('redis_version', '')}".strip()
 
 
 def _run(client: redis.Redis) -> str:

@@ -41,13 +41,6 @@ def records(client: redis.Redis) -> Iterator[Record]:
             return
 
 
-def server(client: redis.Redis) -> str:
-    """What it calls itself, such as `valkey 9.1.2`. Raises redis.RedisError."""
-    info: Any = client.info("server")
-    name = info.get("server_name", "redis")
-    return f"{name} {info.get(f'{name}_version') or info.get('redis_version', '')}".strip()
-
-
 def _read(client: redis.Redis, answer: list[Any]) -> Iterator[Record]:
     for name, kind, expires_at, value in zip(*[iter(answer)] * 4, strict=True):
         expires_ms = None if expires_at < 0 else int(expires_at)
