@@ -51,9 +51,10 @@ def settings_table() -> str:
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
 
 
-def panels_table() -> str:
-    """The README's table of panels, as it has to be."""
-    rows = [f"| {panel.title} | `{panel.name}` | {panel.every} s |" for panel in PANELS.values()]
+def panels_table(page: str) -> str:
+    """A page's table of panels, as it has to stand in the README (`observability`) and in docs/charts.md (`charts`)."""
+    shown = [panel for panel in PANELS.values() if panel.stands_on(page)]
+    rows = [f"| {panel.title} | `{panel.name}` | {panel.every} s |" for panel in shown]
     return "\n".join(["| panel | name | every |", "|---|---|---|", *rows])
 
 
