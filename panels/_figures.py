@@ -20,6 +20,7 @@ from services.upload_export import safe_cell
 
 BEFORE: Mapping[Compare, str] = {"day": "the day before", "week": "the week before"}
 SAYS = {"s": span, "%": percent}
+"""Of any other unit, `_plain` does."""
 
 
 def drawing(data: Charted, lines: Sequence[Line]) -> dict[str, Any]:
@@ -60,14 +61,18 @@ def rows(data: Charted, lines: Sequence[Line], says: str) -> Markup:
 
 
 def _rows(data: Charted, lines: Sequence[Line], says: str) -> Iterator[str]:
-    kinds = [(attrgetter(line.key), SAYS.get(line.unit, figure)) for line in _now(lines)]
-    past = [(attrgetter(line.key), SAYS.get(line.unit, figure)) for line in _compared(lines)] if data.before else []
+    kinds = [(attrgetter(line.key), SAYS.get(line.unit, _plain)) for line in _now(lines)]
+    past = [(attrgetter(line.key), SAYS.get(line.unit, _plain)) for line in _compared(lines)] if data.before else []
     before = data.before.points if data.before else data.points
     for point, then in zip(reversed(data.points), reversed(before), strict=True):
         cells = [say(of(point)) for of, say in kinds] + [say(of(then)) for of, say in past]
         at = point.at
         time = f'<time datetime="{at}" data-when="{says}">{at[:10]} {at[11:16]} UTC</time>'
         yield f"<tr><td>{time}</td><td>{'</td><td>'.join(cells)}</td></tr>"
+
+
+def _plain(number: float | None) -> str:
+    return "0" if number == 0 else figure(number)
 
 
 def heads(data: Charted, lines: Sequence[Line]) -> list[str]:
