@@ -10,9 +10,9 @@ import time
 import headway
 from demo.reporting import Refused, Site, now, say
 
-LATELY, LATELY_S = 480, 2 * 3600
+LATELY, LATELY_S = 240, 2 * 3600
 DAYS, DAY_S = 28, 86_400
-BEFORE = 720
+BEFORE = 3_000
 ROWS = BEFORE + LATELY
 BAD_DAYS = 9
 """Every so many days the receiver had a bad one."""
@@ -26,7 +26,7 @@ BAD_ROWS = (
 
 
 def as_csv(chance: random.Random, until: float) -> bytes:
-    """`ROWS` good rows of the four weeks before `until` (seconds since the epoch), most of them of its last two hours, and
+    """`ROWS` good rows of the four weeks before `until` (seconds since the epoch), denser in its last two hours, and
     `BAD_ROWS` among them."""
     before = sorted(until - chance.uniform(LATELY_S, DAYS * DAY_S) for _ in range(BEFORE))
     created = [*before, *(until - LATELY_S * (1 - number / LATELY) for number in range(LATELY))]
