@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MOST = 160
-"""Of some 50 kB each: what ten readers see who each chose a span of their own."""
+"""Of some 80 kB each: what ten readers see who each chose a span of their own."""
 AT_ONCE = 8
 PATIENCE_S = 3.0
 

@@ -12,7 +12,7 @@ from panels import Choice
 from routes import pages, ranges, site
 from routes.panels_api import board
 from services import chart_source, jobs_service
-from services.windows import RANGES
+from services.windows import RANGES, Window
 
 bp = Blueprint("charts", __name__, url_prefix="/dashboard/charts")
 bp.app_context_processor(pages.around)
@@ -34,15 +34,17 @@ class Around:
 def charts() -> str:
     choice = ranges.choice()
     now = site().clock()
+    window = choice.view(now).window
     shown = board().page(choice, "charts")
     failing = [one.unavailable for _, one in shown if one.unavailable and one.unavailable.of_store]
     return render_template(
         "charts.html",
         panels=shown,
         choice=choice,
-        window=choice.view(now).window,
+        window=window,
+        coarse=chart_source.coarse(site(), window),
         back=choice.but(over=ranges.asked()),
-        around=_around(choice, now),
+        around=_around(choice, window, now),
         ranges=RANGES,
         compares=COMPARES,
         agents=_agents(choice),
@@ -50,8 +52,7 @@ def charts() -> str:
     )
 
 
-def _around(choice: Choice, now: float) -> Around:
-    window = choice.view(now).window
+def _around(choice: Choice, window: Window, now: float) -> Around:
     width_s = window.step_s * window.steps
     earlier, later = window.earlier(width_s), window.earlier(-width_s)
     known = earlier.start > now - chart_source.reach_s(site())

@@ -60,6 +60,13 @@ def reach_s(site: Site) -> int:
     return LONGEST_S if site.settings.prometheus_url else KEPT_S
 
 
+def coarse(site: Site, window: Window) -> str:
+    """How Headway's own figures of a window are kept, where that is coarser than its steps: `by the hour`. Empty where it is
+    not, or where Prometheus may know more."""
+    kept_s = _own_step_s(site, window)
+    return BY.get(kept_s, "").removeprefix(", ") if kept_s > window.step_s and not site.settings.prometheus_url else ""
+
+
 def readings(site: Site, names: Iterable[str], window: Window) -> Readings:
     """Of gauges and rates."""
     names = tuple(names)

@@ -94,6 +94,11 @@ def test_a_span_that_is_over_is_whole_and_asks_for_nothing_more(client: FlaskCli
     assert client.get(API).headers.get("Headway-Resting") is None
 
 
+def test_a_span_of_which_only_longer_steps_are_kept_says_so(client: FlaskClient, past: str) -> None:
+    assert "of which figures are kept by ten minutes" in client.get(f"{PAGE}?{past}").text
+    assert "figures are kept" not in client.get(f"{PAGE}?from={time.time() - 600:.0f}").text
+
+
 def test_a_span_is_told_with_its_steps_in_whichever_way_its_moments_are_written(client: FlaskClient, past: str) -> None:
     told = client.get(f"{API}?{past}").json
     assert (told["range"], told["step_s"], len(told["points"])) == (None, 30, 120)
