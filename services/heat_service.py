@@ -58,8 +58,8 @@ CLASSES = tuple(DurationClass(low, high) for low, high in zip((0.0, *EDGES_S), (
 
 
 def heat(site: Site, window: Window) -> Heat:
-    """Of all agents; that of more than an hour is up to a minute old. Raises StoreError."""
-    if window.step_s * window.steps <= HOUR_S:
+    """Of all agents; that of a range of more than an hour is up to a minute old. Raises StoreError."""
+    if window.range is None or window.step_s * window.steps <= HOUR_S:
         return _read(site, window)
     key = keys.SERIES.at(0, "heat", window.start, window.step_s, window.steps)
     kept_s = min(max(window.step_s // 60, 5), 60)

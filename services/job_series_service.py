@@ -74,9 +74,9 @@ class Recent:
 
 
 def series(site: Site, window: Window) -> Series:
-    """A window of up to 90 days ago; one that takes more than an hour of counters is up to a minute old. Raises StoreError."""
-    lasts_s = window.step_s * window.steps
-    if lasts_s <= HOUR_S:
+    """A window of up to 90 days ago; a range that takes more than an hour of counters is up to a minute old. Raises StoreError."""
+    # Of spans that readers choose there is no end, so none of them takes room in the store.
+    if window.range is None or window.step_s * window.steps <= HOUR_S:
         return _series(site, window)
     key = keys.SERIES.at(0, window.start, window.step_s, window.steps)
     kept_s = min(max(window.step_s // 60, 5), 60)
