@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import pytest
 
+from core import config
 from core.config import Config
 from core.config.model import Retention
 from core.config.values import LongSpan
 from core.database import Database
+from core.fields import FieldError
 from core.site import Site
 from services import archive_records, archive_retention, archive_writer
 from services.archive_service import Archiver, standing
@@ -70,3 +73,16 @@ def test_before_anything_ended_no_file_is_made(site: Site) -> None:
     archive_retention.run(site)
     Archiver().run(site)
     assert not database.path.exists()
+
+
+@pytest.mark.parametrize(("said", "days"), [('"730d"', 730), ('"3660d"', 3660), ("86400", 1)])
+def test_how_long_is_said_in_headway_toml_in_years_if_need_be(said: str, days: float) -> None:
+    assert config.parse(f"[retention]\narchive = {said}", {}).retention.archive == days * 86_400
+
+
+def test_what_is_no_span_of_time_is_refused_by_name() -> None:
+    for said in ('"4000d"', '"0s"', '"long"', "true", "-1"):
+        with pytest.raises(FieldError, match=r"retention\.archive"):
+            config.parse(f"[retention]\narchive = {said}", {})
+    with pytest.raises(FieldError, match="a year at most"):
+        config.parse('[retention]\nalerts = "400d"', {})
