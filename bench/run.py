@@ -23,6 +23,7 @@ BENCHES = (
     "logs",
     "uploads",
     "archive",
+    "history",
     "scale",
 )
 

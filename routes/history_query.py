@@ -112,7 +112,7 @@ def unavailable(error: DatabaseError) -> Problem:
         503,
         "Search took too long" if error.late else "Archive unavailable",
         f"The archive of finished jobs can't be asked, because {error}.{advice} Live jobs are not affected.",
-        headers={"Retry-After": "10"},
+        headers={"Retry-After": "5"},
     )
 
 
