@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.series_service import Reading
+from services.series_store import EVERY_S
 from services.windows import Window
 
 
@@ -31,6 +32,13 @@ def most_of(reading: Reading | None) -> float | None:
 
 
 def total(rates: Iterable[Reading | None], window: Window) -> int | None:
-    """How many there were in a window of what is known by how many came a second; None where nothing is known."""
-    known = [each.mean for each in rates if each is not None]
-    return round(sum(known) * window.step_s) if known else None
+    """How many there were in a window of what is known by how many came a second; None where nothing is known.
+
+    A step counts for as long as it was sampled: the first one of a new site was mostly over before.
+    """
+    known = [each.mean * _known_s(each, window) for each in rates if each is not None]
+    return round(sum(known)) if known else None
+
+
+def _known_s(reading: Reading, window: Window) -> int:
+    return min(reading.count * EVERY_S, window.step_s) if reading.count else window.step_s

@@ -73,8 +73,8 @@ def readings(site: Site, names: Iterable[str], window: Window) -> Readings:
     own = series_service.read(site, names, window)
     if not _elsewhere(site, names, window):
         return Readings(own)
-    told, every_s = prometheus_history.told(site, names, window), float(site.config.prometheus.every)
-    theirs = {name: prometheus_readings.readings(told.values, name, window, every_s) for name in names}
+    told = prometheus_history.told(site, names, window)
+    theirs = {name: prometheus_readings.readings(told.values, name, window) for name in names}
     return Readings(_either(theirs, own), _source(site, window, theirs, own, told.why))
 
 

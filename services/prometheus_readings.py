@@ -12,15 +12,17 @@ from services.job_metrics_service import BOUNDS_S
 from services.job_series_service import Point, Series, Times
 from services.prometheus_ranges import Values
 from services.series_service import Counts, Reading
+from services.series_store import EVERY_S
 from services.windows import MINUTE_S, Window
 
 JOBS = prometheus_queries.JOBS
 BOUNDS = tuple(map(float, BOUNDS_S))
 
 
-def readings(told: Values, name: str, window: Window, every_s: float) -> tuple[Reading | None, ...]:
-    """A gauge or a rate. Of what is told as a mean alone, that is the least and the most too."""
-    looks = max(round(window.step_s / every_s), 1)
+def readings(told: Values, name: str, window: Window) -> tuple[Reading | None, ...]:
+    """A gauge or a rate, of as many samples as are taken here in a whole step. Of what is told as a mean alone, that is the least
+    and the most too."""
+    looks = window.step_s // EVERY_S
     means = _of(told, name if name in prometheus_queries.GROWING else f"{name}:avg", window)
     least, most, last = (_of(told, f"{name}:{kind}", window) for kind in ("min", "max", "last"))
     return tuple(

@@ -235,7 +235,7 @@ def close(ours: float, theirs: float, beside: float) -> bool:
 
 
 def test_prometheus_tells_of_a_span_what_headways_own_history_does(demo: Demo) -> None:
-    site, every_s = demo.site(), 0.5
+    site = demo.site()
     names = ("requests", "ingest_updates", "redis_latency_ms", "jobs_queued", "jobs_processing", "open_streams")
 
     def both() -> Any:
@@ -243,7 +243,7 @@ def test_prometheus_tells_of_a_span_what_headways_own_history_does(demo: Demo) -
         forget(site)
         told = prometheus_history.told(site, (*names, "request_duration"), window)
         own = series_service.read(site, names, window)
-        theirs = {name: prometheus_readings.readings(told.values, name, window, every_s) for name in names}
+        theirs = {name: prometheus_readings.readings(told.values, name, window) for name in names}
         known = window.start >= demo.began and not any(None in each for each in (*own.values(), *theirs.values()))
         return known and (window, own, theirs, told.values)
 
