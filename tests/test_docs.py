@@ -23,7 +23,16 @@ from core.outgoing import fetching
 from core.settings import VARIABLES, read
 from core.sockets import server as sockets
 from routes import body, logs_api, queue_api
-from services import job_changes, job_rules, log_text, notifications_service, tiles_service
+from services import (
+    deployments_service,
+    job_changes,
+    job_rules,
+    log_text,
+    notifications_service,
+    series_store,
+    tiles_service,
+    windows,
+)
 from services.upload_limits import LIMITS, size_words
 from tests import docs
 from tests.conftest import TOKEN, free_port
@@ -251,6 +260,8 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
         "notifications that wait, and that are kept": f"{notifications_service.MOST_WAITING:,}, "
         f"{notifications_service.KEPT:,}",
         "pushed tiles that nobody declared": str(tiles_service.MOST_UNDECLARED),
+        "deployments that are kept": f"{deployments_service.KEPT:,}, for {windows.KEPT_S // windows.DAY_S} days",
+        "series of figures over time": f"{series_store.MOST_SERIES}, 42 MB; a sixteenth of a store with a limit",
         "an answer to a request of Headway's own": size_words(fetching.MOST_BYTES),
     }
     trims = re.findall(r"'MAXLEN', '~', (\d+)", script + (ROOT / "core/scripts/agent.lua").read_text())
