@@ -83,7 +83,7 @@ def test_pages_lead_on_by_links(held: Site, client: FlaskClient) -> None:
 
 def test_figures_of_what_fits_stand_below_on_demand(held: Site, client: FlaskClient) -> None:
     write(held, row(1, agent="a"), row(2, agent="b", error="x"), row(3, agent="b"))
-    assert 'class="told"' not in client.get(PAGE).text
+    assert 'class="grouped"' not in client.get(PAGE).text
     html = client.get(f"{PAGE}?by=agent&agent=b").text
     assert re.findall(r'<th scope="row"><a href="[^"]*"><bdi[^>]*>(\w+)</bdi>', html) == ["b"]
     assert "50.0 %" in html or "50 %" in html
