@@ -19,7 +19,7 @@ class Limits:
     ratio_free_bytes: int = 4 * MIB
     gzip_members: int = 10_000
     block_bytes: int = 64 * 1024
-    row_bytes: int = 256 * 1024
+    row_bytes: int = 128 * 1024
     columns: int = 256
     head_bytes: int = 64 * 1024
     """How much is looked at to tell encoding and format."""

@@ -138,12 +138,12 @@ def test_a_row_without_an_end_is_reported_and_never_kept(start: bytes, part: byt
 
 
 def test_reading_goes_on_behind_a_row_that_is_too_long() -> None:
-    long = "x" * (270 * KIB)
+    long = "x" * (140 * KIB)
     ndjson = read_all(f'{{"id":"{long}"}}\n{{"id":"b"}}\n'.encode(), "a.ndjson")
     array = read_all(f'[{{"id":"{long}"}},\n{{"id":"b"}}]'.encode())
     table = read_all(f"id,title\na,{long}\nb,c\n".encode())
     for rows, line in ((ndjson, 1), (array, 1), (table, 2)):
-        assert "longer than 256 KiB" in reasons(rows)[line]
+        assert "longer than 128 KiB" in reasons(rows)[line]
         assert isinstance(rows[-1], Row)
         assert (rows[-1].line, rows[-1].fields["id"]) == (line + 1, "b")
 
@@ -183,10 +183,10 @@ def test_ragged_rows_are_told_with_their_numbers_of_fields() -> None:
 def test_a_quote_that_is_never_closed_is_told_where_it_opens() -> None:
     rows = read_all(b'id,title\na,b\nc,"d\ne,f\n')
     assert reasons(rows) == {3: "a quote is opened here and never closed"}
-    far = read_all(b'id,title\na,"b\n' + b"c,d\n" * 80_000)
-    assert "not closed within 256 KiB; lines 2 to " in reasons(far)[2]
+    far = read_all(b'id,title\na,"b\n' + b"c,d\n" * 40_000)
+    assert "not closed within 128 KiB; lines 2 to " in reasons(far)[2]
     assert isinstance(far[-1], Row)
-    assert far[-1].line == 80_002
+    assert far[-1].line == 40_002
 
 
 def test_text_behind_a_closing_quote_is_told() -> None:
@@ -204,7 +204,7 @@ def test_quoted_cells_hold_separators_quotes_and_line_ends() -> None:
 
 
 def test_a_million_columns_are_refused_in_the_header_and_rejected_in_a_row() -> None:
-    with pytest.raises(Refused, match="header is longer than 256 KiB"):
+    with pytest.raises(Refused, match="header is longer than 128 KiB"):
         read_all(b"id" + b",x" * 1_000_000 + b"\n", "a.csv")
     with pytest.raises(Refused, match="1,001 columns"):
         read_all(b"id" + b",x" * 1000 + b"\n", "a.csv")
