@@ -39,12 +39,14 @@ Kind = Literal["postgresql", "sqlite"]
 
 
 class DatabaseError(Exception):
-    """Why the database does not serve, in words. `late`: it took too long. `refused`: it serves, but can't take what it was given."""
+    """Why the database does not serve, in words. `late`: it took too long. `refused`: it serves, but can't take what it was given.
+    `bare`: it has no tables yet."""
 
-    def __init__(self, words: str, *, late: bool = False, refused: bool = False) -> None:
+    def __init__(self, words: str, *, late: bool = False, refused: bool = False, bare: bool = False) -> None:
         super().__init__(words)
         self.late = late
         self.refused = refused
+        self.bare = bare
 
 
 class Database:
@@ -104,7 +106,8 @@ class Database:
                 yield connection
         except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as error:
             late = bool(limit and limit.made) or _is_late(error)
-            raise DatabaseError(self._explain(error, late, timeout_s), late=late, refused=_is_refused(error)) from error
+            words, bare = self._explain(error, late, timeout_s), _lacks_table(_cause(error))
+            raise DatabaseError(words, late=late, refused=_is_refused(error), bare=bare) from error
 
     @contextmanager
     def _limit(self, connection: Connection, timeout_s: float) -> Iterator[Any]:
@@ -185,6 +188,10 @@ def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
 def _is_late(error: Exception) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _lacks_table(cause: BaseException | None) -> bool:

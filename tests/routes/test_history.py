@@ -53,6 +53,12 @@ def test_an_empty_archive_says_what_will_come(held: Site, client: FlaskClient) -
     assert "narrows nothing" in client.get(f"{PAGE}?q=***").text
 
 
+def test_a_site_that_has_no_tables_yet_shows_the_page_all_the_same(client: FlaskClient) -> None:
+    answer = client.get(PAGE)
+    assert answer.status_code == 200
+    assert "Nothing is archived yet." in answer.text
+
+
 def test_the_filter_is_in_the_address_and_each_part_can_be_taken_away(held: Site, client: FlaskClient) -> None:
     write(held, *(row(n, agent=f"a{n % 2}", duration_ms=n * 1000, queue="high") for n in range(1, 9)))
     html = client.get(f"{PAGE}?agent=a1&min_s=3&max_s=5.5&from={AT_MS // 1000}&to=2026-09-21T14:13:25Z&queue=high").text
@@ -226,7 +232,7 @@ def test_a_live_job_goes_before_an_archived_state_of_it(held: Site, client: Flas
 
 
 def test_without_the_database_the_page_says_so_and_live_jobs_go_on(client: FlaskClient, site: Site) -> None:
-    """A database without tables stands for one that is away: both are what it says against being asked."""
+    site.database.path.write_text("This is no database at all. " * 100)
     live = jobs_service.create(site, NewJob(title="Alive")).job
     assert live is not None
     answer = client.get(f"{PAGE}?q=x")
