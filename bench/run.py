@@ -22,6 +22,7 @@ BENCHES = (
     "tiles",
     "logs",
     "uploads",
+    "charts",
     "archive",
     "history",
     "scale",
