@@ -15,22 +15,23 @@ from tests.browser.conftest import REMEMBER, SAME, Site, Visit
 from tests.conftest import wait_until
 
 Go = Callable[..., Visit]
+SHOWN = {name: panel for name, panel in PANELS.items() if panel.stands_on("observability")}
 
 
 def test_every_panel_is_asked_for_at_its_interval_and_keeps_its_place(headway: Site, visit: Go) -> None:
     seen = visit(headway, stream="none")
     seen.live()
     began = time.monotonic()
-    longest = max(panel.every for panel in PANELS.values())
+    longest = max(panel.every for panel in SHOWN.values())
 
     def polled() -> bool:
         seen.page.wait_for_timeout(200)
-        return all(seen.polls(name) >= 1 + longest // panel.every - 1 for name, panel in PANELS.items())
+        return all(seen.polls(name) >= 1 + longest // panel.every - 1 for name, panel in SHOWN.items())
 
     wait_until(polled, within=90, what="a poll of every panel")
     assert time.monotonic() - began >= longest - 1
     order = seen.page.eval_on_selector_all("[data-live]", "parts => parts.map(part => part.dataset.live)")
-    assert order == list(PANELS)
+    assert order == list(SHOWN)
 
 
 def test_each_panel_shows_its_news_without_a_reload(headway: Site, visit: Go) -> None:
@@ -66,13 +67,13 @@ def test_one_button_rests_everything_and_resuming_catches_up(headway: Site, visi
     expect(page.locator("[data-state-word]")).to_have_text("Paused")
     page.wait_for_load_state("networkidle")
     seen.asked.clear()
-    for name in PANELS:
+    for name in SHOWN:
         page.dispatch_event(f"#panel-{name}", "every")  # what htmx's own timer sends
     page.wait_for_timeout(500)
     assert seen.asked == []
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".state")).to_have_attribute("data-state", "polling")
-    wait_until(lambda: page.wait_for_timeout(50) or all(seen.polls(name) for name in PANELS), what="catching up")
+    wait_until(lambda: page.wait_for_timeout(50) or all(seen.polls(name) for name in SHOWN), what="catching up")
 
 
 def test_p_pauses_too_but_not_while_one_types(headway: Site, visit: Go) -> None:
@@ -99,12 +100,12 @@ def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_shown(headway: Site, 
     page.wait_for_load_state("networkidle")
     page.evaluate(HIDE, True)
     seen.asked.clear()
-    for name in PANELS:
+    for name in SHOWN:
         page.dispatch_event(f"#panel-{name}", "every")
     page.wait_for_timeout(500)
     assert seen.asked == []
     page.evaluate(HIDE, False)
-    wait_until(lambda: page.wait_for_timeout(50) or all(seen.polls(name) for name in PANELS), what="catching up")
+    wait_until(lambda: page.wait_for_timeout(50) or all(seen.polls(name) for name in SHOWN), what="catching up")
 
 
 def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site, visit: Go) -> None:
@@ -232,4 +233,4 @@ def test_a_panel_that_the_first_paint_did_not_wait_for_is_asked_for_at_once(head
     seen.asked.clear()
     seen.page.goto(headway.url + "/dashboard/observability", wait_until="domcontentloaded")
     wait_until(lambda: seen.page.wait_for_timeout(20) or seen.polls("health"), what="the first poll")
-    assert not any(seen.polls(name) for name in PANELS if name != "health")
+    assert not any(seen.polls(name) for name in SHOWN if name != "health")

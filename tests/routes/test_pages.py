@@ -112,7 +112,7 @@ def test_links_carry_the_path_that_the_site_is_served_under(settings, store) -> 
 )
 def test_lines_to_copy_name_an_address_that_can_be_called(settings, store, host: str, address: str) -> None:  # type: ignore[no-untyped-def]
     client = create_app(replace(settings, host=host)).test_client()
-    page = client.get(OBSERVABILITY, headers={"Authorization": f"Bearer {TOKEN}"}).text
+    page = client.get("/dashboard/jobs", headers={"Authorization": f"Bearer {TOKEN}"}).text
     assert f"curl {address}/api/v1/queue" in page
 
 
