@@ -122,8 +122,9 @@ def test_a_fresh_site_goes_on_from_what_was_backed_up_while_another_one_was_at_w
             ("queued", "processing", "completed")}  # fmt: skip
     assert before <= busy["completed"] <= after
     assert (busy["queued"], busy["processing"]) == (0, 0), "a job that was ended in the call that made it"
+    # The archive was copied after the store, and may know of jobs that ended in between.
     finished = busy["completed"] + 46
-    wait_until(lambda: archived(fresh) == finished, what="what had ended and was not archived yet")
+    wait_until(lambda: archived(fresh) >= finished, what="what had ended and was not archived yet")
     batch(fresh, {"agent": "steady", "id": "s-50", "status": "completed"}, {"agent": "new", "id": "n-1"})
     assert (
         fresh.get("/api/v1/queue/n-1?agent=new").json()["queue_id"]
