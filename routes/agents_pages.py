@@ -106,12 +106,12 @@ def _never(agent: str) -> tuple[str, ...]:
     return ()
 
 
-@region("agent-workflow", every=5, topics=_never)
+@region("agent-workflow", every=2, topics=_never)
 def _by_length(agent: str) -> Content:
     return _workflow(agent, by_length, "lengths")
 
 
-@region("agent-clock", every=5, topics=_never)
+@region("agent-clock", every=2, topics=_never)
 def _by_clock(agent: str) -> Content:
     return _workflow(agent, by_clock, "clock")
 

@@ -60,11 +60,8 @@ def page() -> tuple[str, int]:
         rows = tuple(history_view.row(one, pattern) for one in found.items)
         listing = Listing(rows, history_query.written(found.older), history_query.written(found.newer))
     except DatabaseError as error:
-        if error.bare:  # A new site makes its tables within seconds.
-            listing = Listing((), None, None)
-        else:
-            log.warning("the history page can't be shown, because %s", error)
-            fault = error
+        log.warning("the history page can't be shown, because %s", error)
+        fault = error
     by = request.args.get("by") or None
     told = _figures(asked, by) if by in BYS and fault is None else None
     html = render_template(

@@ -42,6 +42,9 @@ def export(site: Site, chosen: Filter, form: Format) -> Iterator[bytes]:
         if not begun:
             yield _piece([], form, header=True)
     except DatabaseError as error:
+        if error.bare and not begun:  # nothing was archived yet
+            yield _piece([], form, header=True)
+            return
         if not begun:
             raise
         log.warning("an export of archived jobs ended before its end, because %s", error)

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from core.database import Kind
+from core.database import DatabaseError, Kind
 from core.site import Site
 from services import archive_filter, archive_rows
 from services.archive_filter import Condition, Filter, Parts
@@ -60,7 +60,19 @@ class ArchivePage:
 def page(
     site: Site, chosen: Filter, *, limit: int = 50, before: Place | None = None, after: Place | None = None
 ) -> ArchivePage:
-    """The newest jobs of a filter, those before a place, or those just after one. Raises DatabaseError."""
+    """The newest jobs of a filter, those before a place, or those just after one; none where nothing was archived yet.
+
+    Raises DatabaseError.
+    """
+    try:
+        return _page(site, chosen, limit, before, after)
+    except DatabaseError as error:
+        if error.bare:
+            return ArchivePage((), None, None)
+        raise
+
+
+def _page(site: Site, chosen: Filter, limit: int, before: Place | None, after: Place | None) -> ArchivePage:
     with site.database.read() as connection:
         search = Search(connection, site.database.kind, chosen, ascending=after is not None)
         found = search.places(after if after is not None else before, limit + 1)

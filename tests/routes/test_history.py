@@ -59,6 +59,12 @@ def test_a_site_that_has_no_tables_yet_shows_the_page_all_the_same(client: Flask
     assert "Nothing is archived yet." in answer.text
 
 
+def test_what_a_site_archived_that_has_archived_nothing_yet_is_nothing(client: FlaskClient) -> None:
+    assert client.get("/api/v1/history").json == {"items": [], "next_cursor": None}
+    assert client.get("/api/v1/history/export?format=ndjson").data == b""
+    assert client.get("/api/v1/history/export?format=csv").text.count("\n") == 1
+
+
 def test_the_filter_is_in_the_address_and_each_part_can_be_taken_away(held: Site, client: FlaskClient) -> None:
     write(held, *(row(n, agent=f"a{n % 2}", duration_ms=n * 1000, queue="high") for n in range(1, 9)))
     html = client.get(f"{PAGE}?agent=a1&min_s=3&max_s=5.5&from={AT_MS // 1000}&to=2026-09-21T14:13:25Z&queue=high").text
