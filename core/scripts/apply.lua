@@ -2,7 +2,7 @@
 -- event. A record is a MessagePack map: less work than a hash, and the same bytes however the store is set up.
 -- ARGV[1] is {p = partition, P = partitions, keep = oldest time in ms before now that counts, want = whether
 -- to answer the jobs, given = where several partitions share the count of numbers, the last one given before this call,
--- u = updates}. An update is
+-- above = a number that was given before, maybe by a store that was emptied, u = updates}. An update is
 --   o  'create' (an id that exists stays as it is), 'update' (one that does not is missing), 'put' (either),
 --      'import' (as put, and no live counter moves)
 --   n  the job's number, or a = agent and i = id
@@ -28,6 +28,7 @@ local MOST_ATTEMPTS = 20
 local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 local HEARD_MS = 10000
+local CLOCKS_MS = 60000 -- by how much a reporter's clock may be off
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
   'episodeId', 'published'}
@@ -148,7 +149,12 @@ local function next_number()
     call.given = call.given + 1
     return string.format('%d', call.given * call.P + call.p)
   end
-  return string.format('%d', redis.call('INCR', root .. '@NUMBER@'))
+  local given = redis.call('INCR', root .. '@NUMBER@')
+  if given <= (call.above or 0) then
+    given = call.above + 1
+    redis.call('SET', root .. '@NUMBER@', string.format('%d', given))
+  end
+  return string.format('%d', given)
 end
 
 local function create(u, at, skew)
@@ -161,6 +167,8 @@ local function create(u, at, skew)
     agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
     updated = at, heard = heard(u, at), metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
     videoId = u.v,
+    -- When it came in stands for when it was created, so a later row may well be from before.
+    undated = u.o == 'import' and not u.ca or nil,
   }
 end
 
@@ -214,9 +222,15 @@ local function has_progress(u)
   return u.s or u.g or u.p or u.e or u.r
 end
 
+-- Whether a row was over before this job began: it tells of an earlier job that had the same id. Its clock need not be ours.
+local function is_of_earlier(u, job)
+  local last = u.fa or u.sa or u.ca
+  return u.o == 'import' and FINAL[u.s] and last and not job.undated and last < job.created - CLOCKS_MS
+end
+
 -- Whether an update of a job that exists has nothing to say any more.
 local function is_spent(u, job, attempt, at)
-  if u.o == 'create' or attempt < job.attempt then return true end
+  if u.o == 'create' or attempt < job.attempt or is_of_earlier(u, job) then return true end
   if attempt > job.attempt then return false end
   if FINAL[job.status] then
     return not (has_facts(u, job) and moves_nothing(u, job)) or is_late(u, job, at)

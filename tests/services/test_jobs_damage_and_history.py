@@ -116,6 +116,20 @@ class TestHistory:
         assert minutes == {ended, int(rows[0].created_at.timestamp() // 60)}  # type: ignore[union-attr]
 
     def test_a_row_ends_a_job_that_was_still_running(self, site: Site) -> None:
-        tell(site, create(site, id="h1"), progress=50)
+        tell(site, create(site, id="h1", timestamp=iso(NOW - timedelta(hours=2))), progress=50)
         assert jobs_service.store_rows(site, [self.row()]) == ["applied"]
         assert jobs_service.counts(site) == {"queued": 0, "processing": 0, "completed": 1, "failed": 0}
+
+    @pytest.mark.parametrize("said", [{}, {"finished_at": None}, {"attempt": 2}], ids=["whole", "no end", "attempt 2"])
+    def test_a_row_of_an_earlier_job_leaves_the_one_alone_that_has_its_id_now(self, site: Site, said: Any) -> None:
+        job = create(site, id="h1", title="New")
+        row = self.row(title="Old", **said)
+        assert jobs_service.store_rows(site, [row]) == ["unchanged"]
+        assert jobs_service.get(site, JobRef(number=job.number)) == job
+
+    def test_a_row_ends_a_job_whose_clock_is_behind_or_whose_beginning_no_row_told(self, site: Site) -> None:
+        create(site, id="h1")
+        bare = self.row(id="h2", status="queued", created_at=None, started_at=None, finished_at=None)
+        rows = [bare, self.row(finished_at=NOW - timedelta(seconds=30)), self.row(id="h2")]
+        assert jobs_service.store_rows(site, rows) == ["applied"] * 3
+        assert jobs_service.counts(site)["completed"] == 2
