@@ -26,6 +26,7 @@ from core.store import StoreError, explain, reader
 from services import backup_archive, backup_fill, backup_records, backup_walk
 from services.backup_file import FileRefused, Manifest, Reader
 from services.backup_fill import TIMEOUT_S, Filling
+from services.backup_place import FORMER, in_place, undisturbed
 from services.backup_records import Record
 from services.backup_service import APPEND_ONLY, STORE, BackupFailed
 
@@ -48,6 +49,7 @@ def restore(settings: Settings, path: Path, *, force: bool = False, wait_s: floa
             else:
                 settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _await_end(settings.redis_url, wait_s)
+            _refuse_what_was_not_put_back(settings)
             if not force:
                 _refuse_what_is_there(settings)
             _replace(settings, file)
@@ -88,6 +90,15 @@ def _await_end(url: str, wait_s: float) -> None:
             time.sleep(0.5)
 
 
+def _refuse_what_was_not_put_back(settings: Settings) -> None:
+    former = settings.data / FORMER
+    if former.exists():
+        raise BackupFailed(
+            f"{former} holds what an earlier restore, which was killed, could not put back: "
+            f"move what is in it to {settings.data}, or away, remove it, and restore again"
+        )
+
+
 def _refuse_what_is_there(settings: Settings) -> None:
     with _present(settings) as client:
         # What an earlier attempt left is no loss.
@@ -116,21 +127,36 @@ def _present(settings: Settings) -> Iterator[redis.Redis | None]:
 
 
 def _replace(settings: Settings, file: Reader) -> None:
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data) as folder:
+    with (
+        ExitStack() as to_the_end,
+        tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data) as folder,
+        ExitStack() as held,
+    ):
         fresh = replace(settings, data=Path(folder))
         database = Database(fresh)
-        try:
-            migrations.settle(database)
-            # First what can fail for more reasons; what is in it counts once the store has everything too.
-            with database.write(LONGEST_S) as connection:
-                _fill_archive(connection, file)
-                _fill_store(fresh, file)
-        finally:
+        held.callback(database.close)
+        migrations.settle(database)
+        # First what can fail for more reasons; what is in it counts once the store has everything too.
+        with database.write(LONGEST_S) as connection:
+            _fill_archive(connection, file)
+            _fill_store(fresh, file)
+            to_the_end.enter_context(undisturbed())
+            if database.kind == "postgresql":  # its commit comes last
+                held.enter_context(in_place(fresh.data, settings.data, _names(settings, database)))
+        if database.kind == "sqlite":
             database.close()
-        _move(fresh.data, settings, database)
-    if settings.redis_url is not None:
-        with reader(settings.redis_url, TIMEOUT_S) as client:
-            client.delete(keys.RESTORING.at())
+            held.enter_context(in_place(fresh.data, settings.data, _names(settings, database)))
+        if settings.redis_url is not None:
+            with reader(settings.redis_url, TIMEOUT_S) as client:
+                client.delete(keys.RESTORING.at())
+
+
+def _names(settings: Settings, database: Database) -> list[str]:
+    """What of the site lies in HEADWAY_DATA."""
+    names = [APPEND_ONLY] if settings.redis_url is None else []
+    if database.kind == "sqlite":
+        names += [database.path.name + part for part in ("", "-wal", "-shm")]
+    return names
 
 
 def _fill_archive(connection: Connection, file: Reader) -> None:
@@ -153,20 +179,6 @@ def _fill_store(fresh: Settings, file: Reader) -> None:
         part = held.enter_context(file.part(STORE))
         records: Iterator[Record] = backup_records.read(part, Record)  # type: ignore[arg-type]
         Filling(client, int(time.time() * 1000)).records(records)
-
-
-def _move(made: Path, settings: Settings, database: Database) -> None:
-    """What was made beside the data folder's own takes its place; that goes with the folder that it is moved to."""
-    if settings.redis_url is None:
-        present = settings.data / APPEND_ONLY
-        if present.is_dir():
-            present.rename(made / "former")
-        (made / APPEND_ONLY).rename(present)
-    if database.kind == "sqlite":
-        target = settings.data / database.path.name
-        for left in ("-wal", "-shm"):  # they belong to the file that goes
-            target.with_name(target.name + left).unlink(missing_ok=True)
-        database.path.rename(target)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,6 +203,41 @@ def test_a_restore_that_fails_leaves_the_data_folder_as_it_was(valkeys: tuple[Va
             backup_restore.restore(target, tmp_path / refused, force=True)
     assert embedded(target) == before
     assert not list(target.data.glob(".restore-*"))
+
+
+def test_a_restore_that_can_not_move_what_it_made_leaves_the_data_folder_as_it_was(
+    valkeys: tuple[Valkey, Valkey], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    target = settings(tmp_path / "two")
+    with client_of(valkeys[0]) as client:
+        client.flushall()
+        client.set(keys.JOB.at(0, 1), "the job")
+    create(settings(tmp_path / "one", store=valkeys[0]), tmp_path / "one.zip")
+    backup_restore.restore(target, tmp_path / "one.zip")
+    archive(target, 3)
+    before, jobs, rename = whole_files(target.data), archived(target), Path.rename
+    for at in (2, 4):  # in the midst of what is there, and of what was made
+        moves = list[Path]()
+
+        def fail_once(source: Path, to: Path, at: int = at, moves: list[Path] = moves) -> Path:
+            moves.append(source)
+            if len(moves) == at:
+                raise OSError(errno.EBUSY, "Device or resource busy", str(source))
+            return rename(source, to)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", fail_once)
+            with pytest.raises(BackupFailed, match="Device or resource busy"):
+                backup_restore.restore(target, tmp_path / "one.zip", force=True)
+        assert whole_files(target.data) == before and archived(target) == jobs
+    (target.data / "before-restore").mkdir()
+    with pytest.raises(BackupFailed, match=r"before-restore holds what an earlier restore.*could not put back"):
+        backup_restore.restore(target, tmp_path / "one.zip", force=True)
+
+
+def whole_files(data: Path) -> dict[str, bytes]:
+    """What the embedded store keeps."""
+    return {one.name: one.read_bytes() for one in (data / "appendonlydir").iterdir()}
 
 
 def test_a_store_that_a_site_works_on_is_left_alone(valkeys: tuple[Valkey, Valkey], tmp_path: Path):

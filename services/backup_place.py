@@ -1,0 +1,44 @@
+"""What was made beside the data folder's own takes its place: all of it, or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+FORMER = "before-restore"
+ENDING = signal.SIGINT, signal.SIGTERM
+
+
+@contextmanager
+def in_place(made: Path, data: Path, names: Sequence[str]) -> Iterator[None]:
+    """What `made` holds by these names is in `data`, and what `data` held goes with the folder `made`.
+
+    Where the moving or the block fails, all is back where it was. Raises OSError, before anything moves where `data` still holds
+    what an earlier call could not put back.
+    """
+    former = data / FORMER
+    with ExitStack() as undo:
+        former.mkdir(mode=0o700)
+        undo.callback(former.rmdir)
+        for source, target in ((data, former), (made, data)):
+            for name in names:
+                if os.path.lexists(source / name):
+                    (source / name).rename(target / name)
+                    undo.callback((target / name).rename, source / name)
+        yield
+        former.rename(made / FORMER)
+        undo.pop_all()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """SIGTERM and Ctrl-C come too late for what is done in a moment. Call it from the main thread."""
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
