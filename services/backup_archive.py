@@ -14,7 +14,7 @@ from core import migrations
 from core.database import Database
 from services import archive_schema, backup_records
 from services.archive_schema import ARCHIVE, JOBS
-from services.backup_file import ArchivePart, FileRefused, Writer
+from services.backup_file import ArchivePart, FileRefused, Writer, archive_part
 
 ROWS_AT_ONCE = 2000
 LONGEST_S = 24 * 3600.0
@@ -31,7 +31,7 @@ def copy(database: Database, writer: Writer) -> ArchivePart | None:
         counts = {}
         for table in _tables():
             counted = _Counted(_rows(connection, table))
-            with writer.part(_part(table)) as file:
+            with writer.part(archive_part(table.name)) as file:
                 backup_records.write(file, counted)
             counts[str(table.name)] = counted.rows
     columns = {str(table.name): [str(column.name) for column in _columns(table)] for table in _tables()}
@@ -96,7 +96,7 @@ def tables(part: ArchivePart) -> Iterator[tuple[Table, list[str], str]]:
     """Each table that was copied, its columns, and the name of its part in the file."""
     for table in _tables():
         if table.name in part.columns:
-            yield table, part.columns[table.name], _part(table)
+            yield table, part.columns[table.name], archive_part(table.name)
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[tuple[Any, ...]]:
@@ -121,10 +121,6 @@ def _columns(table: Table) -> list[Column[Any]]:
     """All but a key that the database itself counts: rows get new ones, in the same order."""
     counted = table.autoincrement_column
     return [column for column in table.columns if column is not counted]
-
-
-def _part(table: Table) -> str:
-    return f"archive-{table.name}.records"
 
 
 class _Counted:

@@ -21,6 +21,7 @@ import msgspec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+STORE = "store.records"
 MOST_MANIFEST = 1 << 20
 LEVEL = 1
 """Records of jobs are much alike: the quickest compression takes three quarters, the best one little more."""
@@ -71,6 +72,11 @@ class Manifest(msgspec.Struct, frozen=True):
     parts: dict[str, Part]
 
 
+def archive_part(table: str) -> str:
+    """The name of the part that holds a table's rows."""
+    return f"archive-{table}.records"
+
+
 class Writer:
     def __init__(self, file: zipfile.ZipFile) -> None:
         self._zip = file
@@ -111,6 +117,7 @@ class Reader:
             try:
                 self._zip = held.enter_context(zipfile.ZipFile(path))
                 self.manifest = self._read_manifest()
+                self._demand_parts()
                 for name, part in self.manifest.parts.items():
                     self._check(name, part)
             except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as fault:
@@ -143,6 +150,12 @@ class Reader:
             return msgspec.json.decode(text, type=Manifest)
         except msgspec.MsgspecError as fault:
             raise FileRefused(f"{self._zip.filename} is no back-up of Headway: {fault}") from fault
+
+    def _demand_parts(self) -> None:
+        archive = self.manifest.archive
+        for name in (STORE, *map(archive_part, archive.columns if archive else ())):
+            if name not in self.manifest.parts:
+                raise FileRefused(f"{self._zip.filename} is damaged: its manifest names no {name}")
 
     def _check(self, name: str, part: Part) -> None:
         counted, found = 0, hashlib.sha256()

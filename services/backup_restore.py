@@ -24,11 +24,11 @@ from core.embedded import Embedded, StoreFailed
 from core.settings import Settings
 from core.store import StoreError, explain, reader
 from services import backup_archive, backup_fill, backup_records, backup_walk
-from services.backup_file import FileRefused, Manifest, Reader
+from services.backup_file import STORE, FileRefused, Manifest, Reader
 from services.backup_fill import TIMEOUT_S, Filling
 from services.backup_place import FORMER, in_place, undisturbed
 from services.backup_records import Record
-from services.backup_service import APPEND_ONLY, STORE, BackupFailed
+from services.backup_service import APPEND_ONLY, BackupFailed
 
 GONE_S = 20.0
 """A process that was ended without a word is given up after 15 s."""

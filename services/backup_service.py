@@ -17,12 +17,11 @@ from core.store import StoreError, explain
 from core.times import rfc3339
 from core.version import VERSION
 from services import backup_archive, backup_file, backup_keys, backup_records, backup_snapshot, backup_walk
-from services.backup_file import Family, Manifest, StorePart, Writer
+from services.backup_file import STORE, Family, Manifest, StorePart, Writer
 from services.backup_records import Entries, Items, Record, Text
 from services.backup_snapshot import CopyLost
 
 FOLDER = "backups"
-STORE = "store.records"
 APPEND_ONLY = "appendonlydir"
 
 

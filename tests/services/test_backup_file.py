@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from services import backup_file, backup_records
-from services.backup_file import Family, FileRefused, Manifest, Reader, StorePart
+from services.backup_file import ArchivePart, Family, FileRefused, Manifest, Reader, StorePart
 from services.backup_records import Record, Text
 
 PART = "store.records"
@@ -93,6 +93,19 @@ def test_parts_that_are_not_those_of_the_manifest_are_refused(good: Path, tmp_pa
         other.writestr(backup_file.MANIFEST, one.read(backup_file.MANIFEST))
     with pytest.raises(FileRefused, match=PART):
         Reader(path)
+
+
+def test_a_manifest_that_lacks_a_part_is_refused(tmp_path: Path):
+    path, store = tmp_path / "lacking.zip", StorePart("valkey 9.1.2", 1, None, {})
+    archive = ArchivePart("SQLite", "0001", {"jobs": 1}, {"jobs": ["number"]})
+    for written, of, lacking in ((), None, PART), ((), archive, PART), ((PART,), archive, "archive-jobs.records"):
+        with backup_file.written(path) as writer:
+            for name in written:
+                with writer.part(name):
+                    pass
+            writer.manifest(Manifest(backup_file.FORMAT, "9.9.9", "2026", store, of, dict(writer.parts)))
+        with pytest.raises(FileRefused, match=f"damaged: its manifest names no {lacking}"):
+            Reader(path)
 
 
 def test_a_file_of_a_newer_headway_is_refused_with_its_version(tmp_path: Path):

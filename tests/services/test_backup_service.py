@@ -194,7 +194,7 @@ def test_a_restore_that_fails_leaves_the_data_folder_as_it_was(valkeys: tuple[Va
     backup_restore.restore(target, tmp_path / "one.zip")
     before = embedded(target)
     with backup_file.written(tmp_path / "strange.zip") as writer:
-        with writer.part(backup_service.STORE) as part:
+        with writer.part(backup_file.STORE) as part:
             part.write(b"\0\0\0\x02\x91\xc0")  # a list of nil
         store = StorePart("valkey", 1, None, {"job": Family(1, 1)})
         writer.manifest(Manifest(backup_file.FORMAT, "0.1.0", "2026", store, None, dict(writer.parts)))
@@ -288,7 +288,10 @@ def test_an_archive_with_columns_of_a_newer_headway_is_refused(tmp_path: Path):
     part = backup_file.ArchivePart("SQLite", "0099", {"jobs": 1}, {"jobs": ["number", "mood"]})
     store = StorePart("valkey", 1, None, {})
     with backup_file.written(tmp_path / "newer.zip") as writer:
-        writer.manifest(Manifest(backup_file.FORMAT, "0.9.0", "2027", store, part, {}))
+        for name in (backup_file.STORE, backup_file.archive_part("jobs")):
+            with writer.part(name):
+                pass
+        writer.manifest(Manifest(backup_file.FORMAT, "0.9.0", "2027", store, part, dict(writer.parts)))
     with pytest.raises(BackupFailed, match=r"archive is of a newer Headway \(revision 0099"):
         backup_restore.restore(settings(tmp_path / "two"), tmp_path / "newer.zip")
 
