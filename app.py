@@ -67,6 +67,7 @@ from services import (
     history_service,
     job_events,
     job_metrics_service,
+    job_numbers,
     log_metrics,
     logs_service,
     notification_events,
@@ -161,6 +162,7 @@ def create_app(settings: Settings | None = None, declared: Config | None = None)
     site = create_site(app, settings, declared)
     app.extensions["headway"] = site
     app.extensions["headway.duties"] = _duties(site)
+    app.extensions["headway.learn"] = job_numbers.learn
     app.extensions["headway.board"] = Board(site, app.jinja_env, PANELS)
     _listen(app, site)
 
@@ -208,5 +210,5 @@ def _listen(app: Flask, site: Site) -> None:
     live = app.extensions["headway.live"] = LiveMetrics(site)
     stats = app.extensions["headway.stats"] = StatsStream(site, partial(tail.wait, 1.0))
     pusher = app.extensions["headway.pusher"] = Pusher(site.hub, site.clock, lambda: site.fleet.refused)
-    for listener in (Announcer(site.hub), progress, live, stats, pusher):
+    for listener in (job_numbers.Heard(site.store), Announcer(site.hub), progress, live, stats, pusher):
         site.bus.listen(listener)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,8 @@ from core.event_reader import Readers
 from core.site import Site
 from core.store import StoreError, StoreUnfit
 
+BEFORE_S = 2.0
+"""How long serving waits for what a process should know before."""
 BOOT_FAILED = 3
 """The exit code at which gunicorn's master gives up rather than starting the next worker."""
 SETTLE_EVERY_S = 2.0
@@ -30,6 +33,7 @@ def begin(worker: Any) -> None:
     site: Site = worker.application.extensions["headway"]
     if not _settle(site, worker.log):
         gevent.spawn(_settle_later, site, worker.log)
+    _learn(site, worker.application.extensions["headway.learn"])
     duties.start(worker.application)
     _more_files()
     site.hub.start()
@@ -63,6 +67,19 @@ def _settle(site: Site, log: Any) -> bool:
         log.error("Headway can't start: %s", unfit)
         sys.exit(BOOT_FAILED)
     return True
+
+
+def _learn(site: Site, learn: Callable[[Site], bool]) -> None:
+    """What can't be known now is asked for again beside the work."""
+    first = gevent.spawn(learn, site)
+    first.join(BEFORE_S)
+    if not first.value:
+        gevent.spawn(_learn_later, site, learn)
+
+
+def _learn_later(site: Site, learn: Callable[[Site], bool]) -> None:
+    while not learn(site):
+        gevent.sleep(SETTLE_EVERY_S)
 
 
 def _settle_later(site: Site, log: Any) -> None:

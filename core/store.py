@@ -54,6 +54,11 @@ class Store:
         self.redis = _connect(url, decode_responses=True)
         self.raw = _connect(url, decode_responses=False)
         self.scripts = Scripts(self.raw)
+        self.given = 0
+        """The highest count of jobs' numbers that this process knows was given, by this store or by one in its place before."""
+
+    def saw(self, count: int) -> None:
+        self.given = max(self.given, count)
 
     def partition_of(self, agent: str) -> int:
         return keys.partition_of(agent, self.partitions)

@@ -18,9 +18,9 @@ from core.database import DatabaseError
 from core.metrics import ARCHIVE_FAILURES, ARCHIVE_JOBS, ARCHIVE_MISSED
 from core.site import Site
 from core.store import StoreError
-from services import archive_standing, archive_writer
+from services import archive_standing, archive_writer, job_numbers
 from services.archive_records import Row, of_record
-from services.archive_schema import ARCHIVE, JOBS
+from services.archive_schema import ARCHIVE
 from services.archive_standing import Standing, standing
 from services.archive_writer import Mark
 from services.job_model import DamagedJob
@@ -82,7 +82,7 @@ def _begin(site: Site) -> str:
     """The archive's name, once its tables are as this version knows them."""
     migrations.settle(site.database)
     _raise_numbers(site)
-    with site.database.read() as connection:
+    with site.database.read(archiving=True) as connection:
         of = connection.execute(sqlalchemy.select(ARCHIVE.c.site)).scalar()
     if of is None:
         raise DatabaseError("its table archive lost its row: insert one, with a site of your choice and jobs 0")
@@ -91,8 +91,7 @@ def _begin(site: Site) -> str:
 
 def _raise_numbers(site: Site) -> None:
     """An emptied store counts anew, and a number should mean one job only."""
-    with site.database.read() as connection:
-        highest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(JOBS.c.number))).scalar() or 0
+    highest = job_numbers.archived(site)
     if site.store.scripts.run("number", 0, {"above": highest // site.store.partitions}):
         log.warning("The store is new or was emptied: numbers of jobs go on above %d, the archive's highest", highest)
 

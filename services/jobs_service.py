@@ -81,6 +81,7 @@ class _Call(Struct, omit_defaults=True):
     want: bool
     u: list[Change]
     given: int | None = None
+    above: int = 0
 
 
 def create(site: Site, new: NewJob) -> Outcome:
@@ -242,14 +243,26 @@ def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...
 
 
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
-    call = _Call(partition, site.store.partitions, site.settings.keep_days * DAY_MS, want, changes)
+    keep_ms = site.settings.keep_days * DAY_MS
+    call = _Call(partition, site.store.partitions, keep_ms, want, changes, above=site.store.given)
     if site.store.partitions > 1 and (most := sum(change.n is None for change in changes)):
-        # Numbers rise over the whole site, so no partition may count alone; those that go unused are left out.
-        call.given = int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
+        call.given = _reserve(site, most)
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
+    highest = max((int(number) for kind, number, _ in answers if kind == b"created"), default=0)
+    site.store.saw(highest // site.store.partitions)
     for kind, times in Counter(kind for kind, _, _ in answers).items():
         INGEST_UPDATES.labels(outcome=kind.decode()).inc(times)
     return [(kind.decode(), number, record) for kind, number, record in answers]
+
+
+def _reserve(site: Site, most: int) -> int:
+    """The count before `most` numbers that are this call's. They rise over the whole site, so no partition may count alone;
+    those that go unused are left out."""
+    before = int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
+    if before >= site.store.given:
+        return before
+    site.store.scripts.run("number", 0, {"above": site.store.given})  # the store was emptied
+    return int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
 
 
 def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -35,8 +36,10 @@ def test_a_site_without_settings_archives_into_a_file_beside_its_store(server: C
     with sqlite3.connect(site.data / "archive.sqlite3") as file:
         assert [title for (title,) in file.execute("SELECT title FROM jobs")] == ["The job a", "The job b"]
     assert site.stop() == 0
+    shutil.rmtree(site.data / "appendonlydir")
     site.start()
-    end(site, "c")
+    end(site, "c")  # at once, in a store that is empty now
+    assert site.get("/api/v1/queue/c").json()["queue_id"] == 3
     wait_until(lambda: stands(site)["archived"] == 3, what="the third job in the archive")
     assert site.stop() == 0
 
