@@ -7,6 +7,7 @@ of its own comes out of them as DatabaseError, in words that name no password.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +22,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core import sqlite
 from core.settings import Settings
+from core.sqlite import CONNECTIONS
 
 READ_S = 5.0
 """How long a page's reading may take."""
 WRITE_S = 60.0
 CONNECT_S = 3
 POOL_S = 2.0
-CONNECTIONS = 8
-"""At most so many a process."""
+READERS = CONNECTIONS - 2
+"""So many of a process's connections are for what is read on request: the others are kept for what archives."""
 LOOKS = 10_000
 """Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 FILE = "archive.sqlite3"
@@ -56,6 +58,7 @@ class Database:
         self._url = settings.database_url
         self.path: Path = settings.data / FILE
         self.kind: Kind = "sqlite" if self._url is None else "postgresql"
+        self._readers = threading.BoundedSemaphore(READERS)
 
     @property
     def name(self) -> str:
@@ -79,10 +82,22 @@ class Database:
         return engine
 
     @contextmanager
-    def read(self, timeout_s: float = READ_S) -> Iterator[Connection]:
-        """A transaction that sees one moment, for `timeout_s` in all. Raises DatabaseError."""
-        with self._transaction(timeout_s, {"writes": False}) as connection:
-            yield connection
+    def read(self, timeout_s: float = READ_S, *, archiving: bool = False) -> Iterator[Connection]:
+        """A transaction that sees one moment, for `timeout_s` in all. Raises DatabaseError.
+
+        `archiving`: on a connection that no reader takes, as `write` has one.
+        """
+        if archiving:
+            with self._transaction(timeout_s, {"writes": False}) as connection:
+                yield connection
+            return
+        if not self._readers.acquire(timeout=POOL_S):
+            raise DatabaseError(f"every connection to {self.name} is busy")
+        try:
+            with self._transaction(timeout_s, {"writes": False}) as connection:
+                yield connection
+        finally:
+            self._readers.release()
 
     @contextmanager
     def write(self, timeout_s: float = WRITE_S) -> Iterator[Connection]:

@@ -48,7 +48,7 @@ def settle(database: Database) -> None:
 
     In a process of its own: Alembic takes room that nothing needs later. Raises DatabaseError.
     """
-    with database.read() as connection:
+    with database.read(archiving=True) as connection:
         at = current(connection)
     if at is not None and at >= head():
         return

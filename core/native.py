@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 from gevent.monkey import is_module_patched
@@ -16,23 +16,28 @@ THREADS = 4
 """Apart from gevent's own pool, which resolves names: a few long queries must not keep those waiting."""
 
 
-def run(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`work(*args, **kwargs)`, in a native thread while other greenlets go on; where there are none, right here.
+class Threads:
+    """So many native threads, begun when they are needed. Work in them holds up nothing in others' threads."""
 
-    It has to limit its own time, since nobody can end it, and may not touch what gevent patched: no lock, no socket, no
-    sleep. Raises what it does.
-    """
-    if not is_module_patched("threading"):
-        return work(*args, **kwargs)
-    fault, answer = _pool().apply(_caught, (work, args, kwargs))
-    if fault is not None:
-        raise fault
-    return answer  # type: ignore[no-any-return]
+    def __init__(self, number: int) -> None:
+        self._number = number
 
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`work(*args, **kwargs)`, in a native thread while other greenlets go on; where there are none, right here.
 
-@cache
-def _pool() -> ThreadPool:
-    return ThreadPool(THREADS)
+        It has to limit its own time, since nobody can end it, and may not touch what gevent patched: no lock, no socket, no
+        sleep. Raises what it does.
+        """
+        if not is_module_patched("threading"):
+            return work(*args, **kwargs)
+        fault, answer = self._pool.apply(_caught, (work, args, kwargs))
+        if fault is not None:
+            raise fault
+        return answer  # type: ignore[no-any-return]
+
+    @cached_property
+    def _pool(self) -> ThreadPool:
+        return ThreadPool(self._number)
 
 
 def _caught(work: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Exception | None, Any]:
@@ -41,3 +46,6 @@ def _caught(work: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Exception
         return None, work(*args, **kwargs)
     except Exception as fault:  # noqa: BLE001  it is raised where the work was asked for
         return fault, None
+
+
+run = Threads(THREADS).run

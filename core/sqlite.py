@@ -10,25 +10,29 @@ from core import native
 
 BUSY_S = 10.0
 """How long a writer waits for another one."""
+CONNECTIONS = 8
+"""At most so many at a time: each has a thread, so none waits for what another one is asked."""
+
+_threads = native.Threads(CONNECTIONS)
 
 
 class Cursor(sqlite3.Cursor):
     def execute(self, *args: Any) -> Cursor:
-        native.run(super().execute, *args)
+        _threads.run(super().execute, *args)
         return self
 
     def executemany(self, *args: Any) -> Cursor:
-        native.run(super().executemany, *args)
+        _threads.run(super().executemany, *args)
         return self
 
     def fetchone(self) -> Any:
-        return native.run(super().fetchone)
+        return _threads.run(super().fetchone)
 
     def fetchmany(self, *args: Any, **kwargs: Any) -> list[Any]:
-        return native.run(super().fetchmany, *args, **kwargs)
+        return _threads.run(super().fetchmany, *args, **kwargs)
 
     def fetchall(self) -> list[Any]:
-        return native.run(super().fetchall)
+        return _threads.run(super().fetchall)
 
 
 class Connection(sqlite3.Connection):
@@ -40,16 +44,16 @@ class Connection(sqlite3.Connection):
     def give_back(self, pages: int) -> None:
         """Make the file smaller by so many pages of those that are free. Ends the transaction."""
         # `execute` would take one step of it, and a page a step is what it does.
-        native.run(super().executescript, f"PRAGMA incremental_vacuum({pages})")
+        _threads.run(super().executescript, f"PRAGMA incremental_vacuum({pages})")
 
     def commit(self) -> None:
-        native.run(super().commit)
+        _threads.run(super().commit)
 
     def rollback(self) -> None:
-        native.run(super().rollback)
+        _threads.run(super().rollback)
 
     def close(self) -> None:
-        native.run(super().close)
+        _threads.run(super().close)
 
 
 def connect(path: Path) -> Connection:
@@ -59,7 +63,7 @@ def connect(path: Path) -> Connection:
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, factory=Connection
     )
     # The file can give room back, which has to be said before anything is in it. Readers go on while somebody writes; what a
-    # power cut may take is the last transactions, whole.
-    for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"):
+    # power cut may take is the last transactions, whole. What is sorted goes to a file where it is much.
+    for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Select
 
 from core import keys
-from core.database import Kind
+from core.database import DatabaseError, Kind
 from core.site import Site
 from core.times import rfc3339
 from services import archive_filter
@@ -27,9 +28,15 @@ BYS: tuple[By, ...] = ("agent", "queue", "function", "stage", "outcome", "hour")
 MOST_GROUPS = 100
 MOST_HOURS = 31 * 24
 FIGURES_S = 10.0
+AT_ONCE = 2
+"""So many a process reckons at a time: each may go through all that is archived."""
+PATIENCE_S = 5.0
+"""How long others wait for their turn."""
 KEPT_S = 60
 HOUR_MS = 3_600_000
 BUCKET = math.log(BUCKETS)
+
+_slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class _Sums:
 
 
 def figures(site: Site, chosen: Filter, by: By) -> Figures:
-    """Up to a minute old. Raises DatabaseError."""
+    """Up to a minute old. Raises DatabaseError, also where others are before these for long."""
     said = msgspec.json.encode((by, chosen))
     key = keys.ARCHIVE_FIGURES.at(0, hashlib.sha256(said).hexdigest()[:32])
     return site.cache.get_or_compute(key, KEPT_S, lambda: _figures(site, chosen, by), "archive-figures", Figures)
@@ -76,9 +83,14 @@ def figures(site: Site, chosen: Filter, by: By) -> Figures:
 
 def _figures(site: Site, chosen: Filter, by: By) -> Figures:
     kind = site.database.kind
-    with site.database.read(FIGURES_S) as connection:
-        told = _runs(chosen, kind) if by == "stage" else _ends(chosen, kind, by)
-        sums = _summed(connection, told, by)
+    told = _runs(chosen, kind) if by == "stage" else _ends(chosen, kind, by)
+    if not _slots.acquire(timeout=PATIENCE_S):
+        raise DatabaseError(f"it reckons {AT_ONCE} other figures, which take long")
+    try:
+        with site.database.read(FIGURES_S) as connection:
+            sums = _summed(connection, told, by)
+    finally:
+        _slots.release()
     ordered = (
         sorted(sums.items(), key=lambda one: one[0] or "")
         if by == "hour"

@@ -53,7 +53,7 @@ def _step(database: Database, before_ms: int) -> int:
 
 def _give_back(database: Database) -> None:
     for _ in range(MOST_STEPS):
-        with database.read() as connection:
+        with database.read(archiving=True) as connection:
             free, pages = (
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("freelist_count", "page_count")
             )

@@ -58,7 +58,7 @@ def tell(site: Site, unavailable: str | None = None) -> None:
 
 
 def _read(site: Site) -> Told:
-    with site.database.read() as connection:
+    with site.database.read(archiving=True) as connection:
         jobs, at = connection.execute(sqlalchemy.select(ARCHIVE.c.jobs, ARCHIVE.c.archived_ms)).one()
     return Told(site.database.name, None, jobs, at)
 

@@ -61,7 +61,7 @@ Mark = tuple[int, int]
 def held(database: Database, numbers: Iterable[int]) -> set[tuple[int, int, int]]:
     """(number, attempt, updated) of what the archive has under these numbers, of any agent. Raises DatabaseError."""
     some = list(numbers)
-    with database.read() as connection:
+    with database.read(archiving=True) as connection:
         found = connection.exec_driver_sql(
             _HELD[database.kind], (some if database.kind == "postgresql" else str(some),)
         )

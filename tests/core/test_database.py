@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from core.database import CONNECTIONS, FILE, Database, DatabaseError
+from core.database import FILE, READERS, Database, DatabaseError
 from core.settings import read
 from tests.conftest import free_port
 from tests.postgres import PASSWORD, Postgres
@@ -90,19 +90,23 @@ def test_what_takes_too_long_is_ended_and_the_connection_is_good_again(database:
     assert asked(database) == 1
 
 
-def test_more_readers_than_connections_are_told_so(database: Database) -> None:
-    ready, over = threading.Barrier(CONNECTIONS + 1), threading.Event()
+def test_more_readers_than_connections_are_told_so_and_keep_nobody_from_archiving(database: Database) -> None:
+    ready, over = threading.Barrier(READERS + 1), threading.Event()
 
     def hold() -> None:
         with database.read():
             ready.wait(30)
             over.wait(30)
 
-    threads = [threading.Thread(target=hold) for _ in range(CONNECTIONS)]
+    threads = [threading.Thread(target=hold) for _ in range(READERS)]
     for thread in threads:
         thread.start()
     ready.wait(30)
     assert str(fault(database)) == f"every connection to {database.name} is busy"
+    with database.read(archiving=True) as connection:
+        assert connection.execute(text("SELECT count(*) FROM things")).scalar() == 0
+        with database.write() as other:
+            other.execute(text("INSERT INTO things VALUES (1)"))
     over.set()
     for thread in threads:
         thread.join(30)

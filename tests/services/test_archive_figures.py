@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.database import DatabaseError
 from core.site import Site
 from core.times import rfc3339
 from services import archive_figures
@@ -129,3 +132,29 @@ def test_they_are_kept_for_a_minute(archived_site: Site) -> None:
     write(archived_site, row(2))
     assert archive_figures.figures(archived_site, Filter(), "agent") == first
     assert archive_figures.figures(archived_site, Filter(agent="studio"), "agent").groups[0].jobs == 2
+
+
+def test_only_so_many_are_reckoned_at_once(archived_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(archived_site, row(1))
+    monkeypatch.setattr(archive_figures, "PATIENCE_S", 0.05)
+    ready, over = threading.Barrier(archive_figures.AT_ONCE + 1), threading.Event()
+    summed = archive_figures._summed
+
+    def held(*given: Any) -> Any:
+        ready.wait(30)
+        over.wait(30)
+        return summed(*given)
+
+    monkeypatch.setattr(archive_figures, "_summed", held)
+    threads = [threading.Thread(target=told, args=(archived_site, "agent")) for _ in range(archive_figures.AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    ready.wait(30)
+    with pytest.raises(DatabaseError) as raised:
+        told(archived_site, "agent")
+    over.set()
+    for thread in threads:
+        thread.join(30)
+    assert str(raised.value) == "it reckons 2 other figures, which take long"
+    monkeypatch.undo()
+    assert told(archived_site, "agent").groups[0].jobs == 1
