@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -192,12 +192,31 @@ class Database:
 
 @contextmanager
 def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
-    until = time.monotonic() + timeout_s
-    driver.set_progress_handler(lambda: time.monotonic() > until, LOOKS)
+    faults = list[BaseException]()
+    looks = _looks(time.monotonic() + timeout_s, faults)
+    next(looks)  # From here on all of it is in its `try`.
+    driver.set_progress_handler(partial(next, looks), LOOKS)
     try:
         yield
     finally:
         driver.set_progress_handler(None, 0)
+        if faults:
+            raise faults[0]
+
+
+def _looks(until: float, faults: list[BaseException]) -> Iterator[bool]:
+    """Whether the time is over, at each look. What a signal raises meanwhile, such as an exit, would be lost in SQLite: it is
+    kept, and ends what SQLite does."""
+    is_over = False
+    while True:
+        try:
+            yield is_over
+            is_over = time.monotonic() > until
+        except GeneratorExit:
+            return
+        except BaseException as fault:  # noqa: BLE001  it is raised once SQLite has ended
+            faults.append(fault)
+            is_over = True
 
 
 def _is_late(error: Exception) -> bool:

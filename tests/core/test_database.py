@@ -189,6 +189,26 @@ def test_a_full_disk_is_said_in_words_and_what_was_there_stays(tmp_path: Path) -
         assert count(database) == 1
 
 
+TOLD_TO_END = """
+import os, signal, sys, threading
+from sqlalchemy import text
+from core.database import Database
+from core.settings import read
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+with Database(read({"HEADWAY_DATA": sys.argv[2]})).read(60) as connection:
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    connection.execute(text(sys.argv[1]))
+"""
+
+
+def test_a_signal_ends_what_sqlite_does_and_is_no_fault_of_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_TO_END, FOREVER, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "")
+
+
 UNDER_GEVENT = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent, time
