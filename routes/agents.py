@@ -8,10 +8,9 @@ import msgspec
 from flask import Blueprint, Response, url_for
 
 from core import access
-from core.database import DatabaseError
 from core.fields import FieldError, check
 from core.problems import Problem
-from routes import body, query, site
+from routes import archived, body, query, site
 from services import agent_json, agents_service, archived_jobs, job_rules, jobs_service
 from services.agent_rules import AgentUpdate, BackfillFound, NewAgentJob, NewBackfill, NewVideo
 from services.agents_service import Told
@@ -151,10 +150,7 @@ def _pages(total: int, page: int, limit: int) -> dict[str, int]:
 
 
 def _archived(agent: str, ref: str) -> dict[str, Any]:
-    try:
-        found = archived_jobs.of_agent(site(), agent, ref)
-    except DatabaseError as error:
-        raise _unknown("job", agent, ref, f"The archive can't be asked, because {error}.") from error
+    found = archived.sought(ref, lambda of: archived_jobs.of_agent(of, agent, ref))
     if found is None:
         raise _unknown("job", agent, ref)
     return {**agent_json.job(found.job), "archived": True}
@@ -176,10 +172,8 @@ def _told(told: Told[Any], shape: Any) -> Response:
     return _answer({**shape(told.value), "applied": told.kind != "kept"}, status)
 
 
-def _unknown(
-    what: Literal["job", "backfill"], agent: str, ref: str, rest: str = "It may have been retired."
-) -> Problem:
-    return Problem(404, f"No such {what}", f"Agent {agent!r} has no {what} {ref[:128]!r}. {rest}")
+def _unknown(what: Literal["job", "backfill"], agent: str, ref: str) -> Problem:
+    return Problem(404, f"No such {what}", f"Agent {agent!r} has no {what} {ref[:128]!r}. It may have been retired.")
 
 
 def _answer(value: Any, status: int = 200) -> Response:

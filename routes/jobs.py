@@ -14,7 +14,7 @@ from core import access
 from core.database import DatabaseError
 from core.problems import Problem
 from panels._estimates import Outlook, outlooks
-from routes import job_view, regions, site
+from routes import archived, job_view, regions, site
 from routes.regions import Content, region
 from services import archived_jobs, job_search, jobs_service, stage_times
 from services.archive_rows import ArchivedJob
@@ -130,11 +130,11 @@ def _state(argument: str) -> Content:
     found = _job(regions.number_of(argument))
     if isinstance(found, DamagedJob):
         return Content(render_template("components/damaged.html"), resting=True)
-    archived, found = (found, found.job) if isinstance(found, ArchivedJob) else (None, found)
+    held, found = (found, found.job) if isinstance(found, ArchivedJob) else (None, found)
     usual = stage_times.of(site(), [found.agent])[found.agent]
     view = job_view.of(found, usual, site().clock())
-    html = render_template("components/job_state.html", job=found, view=view, archived=archived)
-    if archived:
+    html = render_template("components/job_state.html", job=found, view=view, archived=held)
+    if held:
         return Content(html, resting=True)
     # What failed is often tried again.
     return Content(html, resting=found.status == "completed")
@@ -186,17 +186,11 @@ def _job(number: int) -> Job | DamagedJob | ArchivedJob:
     found = jobs_service.get(site(), JobRef(number=number)) if 0 < number <= LARGEST_NUMBER else None
     if found is not None:
         return found
-    try:
-        archived = archived_jobs.get(site(), number)
-    except DatabaseError as error:
-        words = (
-            f"No live job has the number {number}, and the archive can't be asked, because {error}. Try again later."
-        )
-        raise Problem(404, "No such job", words) from error
-    if archived is None:
+    held = archived.sought(str(number), lambda of: archived_jobs.get(of, number))
+    if held is None:
         words = f"No job has the number {number}, neither live nor archived. Look for it under History."
         raise Problem(404, "No such job", words)
-    return archived
+    return held
 
 
 def _filter_of(argument: str) -> Filter:

@@ -10,10 +10,9 @@ import msgspec
 from flask import Blueprint, Response, request, url_for
 
 from core import access
-from core.database import DatabaseError
 from core.problems import Problem
 from core.store import StoreError, explain, full
-from routes import body, query, site
+from routes import archived, body, query, site
 from services import archived_jobs, jobs_service
 from services.archive_rows import ArchivedJob
 from services.job_changes import JobRef
@@ -122,18 +121,17 @@ def item(job: Job | DamagedJob) -> dict[str, Any]:
     }
 
 
-def archived_item(archived: ArchivedJob) -> dict[str, Any]:
+def archived_item(held: ArchivedJob) -> dict[str, Any]:
     """A job of the archive in the same shape, with what is known there alone."""
-    return {**item(archived.job), "queue": archived.queue, "function": archived.function, "archived": True}
+    return {**item(held.job), "queue": held.queue, "function": held.function, "archived": True}
 
 
 def _archived(ref: str) -> ArchivedJob:
     agent = request.args.get("agent", DEFAULT_AGENT)
-    try:
-        by_number = ref.isascii() and ref.isdigit()
-        found = archived_jobs.find(site(), ref) if by_number else archived_jobs.of_agent(site(), agent, ref)
-    except DatabaseError as error:
-        raise unknown(ref, error) from error
+    by_number = ref.isascii() and ref.isdigit()
+    found = archived.sought(
+        ref, lambda of: archived_jobs.find(of, ref) if by_number else archived_jobs.of_agent(of, agent, ref)
+    )
     if found is None:
         raise unknown(ref)
     return found
@@ -198,10 +196,9 @@ def ref_of(text: str) -> JobRef:
     return JobRef(agent=request.args.get("agent", DEFAULT_AGENT), id=text)
 
 
-def unknown(ref: str, fault: DatabaseError | None = None) -> Problem:
+def unknown(ref: str) -> Problem:
     where = "" if ref.isdigit() else f" of agent {request.args.get('agent', DEFAULT_AGENT)!r} (name another by ?agent=)"
-    rest = f"The archive can't be asked, because {fault}." if fault else "It may have been retired."
-    return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. {rest}")
+    return Problem(404, "No such job", f"There is no job {ref[:128]!r}{where}. It may have been retired.")
 
 
 def _status(text: str | None) -> Status | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from core import keys
 from core.site import Site
 from services import jobs_service
 from services.job_rules import NewJob
@@ -250,9 +251,15 @@ def test_without_the_database_the_page_says_so_and_live_jobs_go_on(client: Flask
         assert (told.status_code, told.json["title"]) == (503, "Archive unavailable")
         assert told.headers["Retry-After"]
     assert client.get(f"/dashboard/jobs/{live.number}").status_code == 200
-    for address in ("/api/v1/queue/99", "/agents/a/jobs/x"):
+    places = ("/api/v1/queue/", "/agents/a/jobs/", "/dashboard/jobs/")
+    for address in (*(f"{place}99" for place in places), "/agents/a/jobs/x", "/api/v1/queue/x"):
         told = client.get(address)
-        assert (told.status_code, "archive can't be asked" in told.json["detail"]) == (404, True)
+        assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
+        assert "archive of finished jobs can" in told.text
+    site.store.redis.hset(keys.ARCHIVE.at(), "of", "an archive")  # so it was asked for its highest number
+    for place in places:
+        assert client.get(f"{place}99").status_code == 404
+    assert client.get(f"/api/v1/queue/{'9' * 5000}").status_code == 404
     assert client.get("/dashboard/jobs?find=nowhere").status_code == 404
 
 
