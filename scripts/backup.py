@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
 from core.settings import SettingError, Settings, read
 from services import backup_file, backup_restore, backup_service
+from services.backup_end import Ended, end_when_asked
 from services.backup_file import FileRefused, Manifest
 from services.backup_service import BackupFailed
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.what == "restore" and not asked.file:  # make has no other way to say that FROM is missing
         sys.stderr.write("Headway: restore which file? For example make restore FROM=data/backups/headway-….zip\n")
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is tidied away
+    end_when_asked()
     try:
         settings = read(os.environ)
         os.nice(NICENESS)
@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"Headway: {fault}\n")
     except OSError as fault:
         sys.stderr.write(f"Headway: {fault.filename}: {fault.strerror}\n")
-    except KeyboardInterrupt:
-        return 130
+    except Ended as ended:
+        sys.stderr.write(f"Headway: ended by {ended.name} before it was done; {ended.left}\n")
+        raise
     return 1
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -95,9 +94,12 @@ class Writer:
 
 
 @contextmanager
-def written(target: Path) -> Iterator[Writer]:
-    """A file for its owner alone, at `target` once the block is over, and not at all where it fails. Raises OSError."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
+def written(target: Path, folder: Path) -> Iterator[Writer]:
+    """A file for its owner alone, at `target` once the block is over, and not at all where it fails.
+
+    It comes into being in `folder`, which is on the same disk. Raises OSError.
+    """
+    draft = folder / "draft.zip"
     try:
         with os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as out:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as file:

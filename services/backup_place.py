@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 FORMER = "before-restore"
-ENDING = signal.SIGINT, signal.SIGTERM
 
 
 @contextmanager
@@ -31,14 +29,3 @@ def in_place(made: Path, data: Path, names: Sequence[str]) -> Iterator[None]:
         yield
         former.rename(made / FORMER)
         undo.pop_all()
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """SIGTERM and Ctrl-C come too late for what is done in a moment. Call it from the main thread."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in ENDING]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

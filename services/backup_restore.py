@@ -6,7 +6,6 @@ all in one transaction. A server at REDIS_URL carries a mark until all is there,
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,21 +23,24 @@ from core.embedded import Embedded, StoreFailed
 from core.settings import Settings
 from core.store import StoreError, explain, reader
 from services import backup_archive, backup_fill, backup_records, backup_walk
+from services.backup_draft import draft_folder
+from services.backup_end import Ended, undisturbed
 from services.backup_file import STORE, FileRefused, Manifest, Reader
 from services.backup_fill import TIMEOUT_S, Filling
-from services.backup_place import FORMER, in_place, undisturbed
+from services.backup_place import FORMER, in_place
 from services.backup_records import Record
 from services.backup_service import APPEND_ONLY, BackupFailed
 
 GONE_S = 20.0
 """A process that was ended without a word is given up after 15 s."""
+HALF = "the store at REDIS_URL holds half of the back-up, and no site starts on that: restore it once more"
 LONGEST_S = 24 * 3600.0
 
 
 def restore(settings: Settings, path: Path, *, force: bool = False, wait_s: float = GONE_S) -> Manifest:
     """Put a back-up in place of all that the site holds, which is nothing unless `force`. Call it from the main thread.
 
-    Raises BackupFailed; the site then holds what it did, but a store at REDIS_URL may say that it holds half of a back-up.
+    Raises BackupFailed, Ended; the site then holds what it did, but a store at REDIS_URL may say that it holds half of a back-up.
     """
     try:
         with ExitStack() as held:
@@ -129,18 +131,23 @@ def _present(settings: Settings) -> Iterator[redis.Redis | None]:
 def _replace(settings: Settings, file: Reader) -> None:
     with (
         ExitStack() as to_the_end,
-        tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data) as folder,
+        draft_folder(settings.data, ".restore-") as folder,
         ExitStack() as held,
     ):
-        fresh = replace(settings, data=Path(folder))
+        fresh = replace(settings, data=folder)
         database = Database(fresh)
         held.callback(database.close)
         migrations.settle(database)
         # First what can fail for more reasons; what is in it counts once the store has everything too.
         with database.write(LONGEST_S) as connection:
             _fill_archive(connection, file)
-            _fill_store(fresh, file)
-            to_the_end.enter_context(undisturbed())
+            try:
+                _fill_store(fresh, file)
+                to_the_end.enter_context(undisturbed())
+            except Ended as ended:
+                if settings.redis_url is not None:
+                    ended.left = HALF
+                raise
             if database.kind == "postgresql":  # its commit comes last
                 held.enter_context(in_place(fresh.data, settings.data, _names(settings, database)))
         if database.kind == "sqlite":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from core.store import StoreError, explain
 from core.times import rfc3339
 from core.version import VERSION
 from services import backup_archive, backup_file, backup_keys, backup_records, backup_snapshot, backup_walk
+from services.backup_draft import draft_folder
 from services.backup_file import STORE, Family, Manifest, StorePart, Writer
 from services.backup_records import Entries, Items, Record, Text
 from services.backup_snapshot import CopyLost
@@ -73,10 +73,10 @@ def create(settings: Settings, target: Path, now: float) -> Made:
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(prefix=".headway-", dir=target.parent) as folder,
-            backup_file.written(target) as writer,
+            draft_folder(target.parent, ".headway-draft-") as folder,
+            backup_file.written(target, folder) as writer,
         ):
-            store = _store(settings, Path(folder), writer)
+            store = _store(settings, folder, writer)
             archive = backup_archive.copy(database, writer)
             manifest = Manifest(backup_file.FORMAT, VERSION, rfc3339(now), store, archive, dict(writer.parts))
             writer.manifest(manifest)

@@ -20,7 +20,7 @@ RECORDS = [Text(f"headway:{{0}}:job:{n}".encode(), None, bytes(range(256)) * 40)
 
 def write(path: Path, *, version: int = backup_file.FORMAT) -> Path:
     store = StorePart("valkey 9.1.2", 1, None, {"job": Family(300, 300)})
-    with backup_file.written(path) as writer:
+    with backup_file.written(path, path.parent) as writer:
         with writer.part(PART) as file:
             backup_records.write(file, RECORDS)
         writer.manifest(Manifest(version, "9.9.9", "2026-11-21T21:30:00Z", store, None, dict(writer.parts)))
@@ -43,7 +43,7 @@ def test_what_was_written_is_read_and_only_its_owner_may(good: Path):
 def test_a_file_that_fails_half_way_is_not_there_and_the_former_one_still_is(tmp_path: Path):
     path = tmp_path / "copy.zip"
     path.write_bytes(b"the former one")
-    with pytest.raises(RuntimeError), backup_file.written(path) as writer, writer.part(PART) as part:
+    with pytest.raises(RuntimeError), backup_file.written(path, path.parent) as writer, writer.part(PART) as part:
         part.write(b"half")
         raise RuntimeError
     assert path.read_bytes() == b"the former one"
@@ -99,7 +99,7 @@ def test_a_manifest_that_lacks_a_part_is_refused(tmp_path: Path):
     path, store = tmp_path / "lacking.zip", StorePart("valkey 9.1.2", 1, None, {})
     archive = ArchivePart("SQLite", "0001", {"jobs": 1}, {"jobs": ["number"]})
     for written, of, lacking in ((), None, PART), ((), archive, PART), ((PART,), archive, "archive-jobs.records"):
-        with backup_file.written(path) as writer:
+        with backup_file.written(path, path.parent) as writer:
             for name in written:
                 with writer.part(name):
                     pass

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from services.backup_place import ENDING, in_place, undisturbed
+from services.backup_place import in_place
 
 NAMES = ("appendonlydir", "archive.sqlite3", "archive.sqlite3-wal")
 
@@ -71,13 +69,3 @@ def test_what_could_not_be_put_back_is_not_touched(folders: tuple[Path, Path]):
     with pytest.raises(FileExistsError), in_place(made, data, NAMES):
         pass
     assert told(data) == before
-
-
-def test_what_asks_to_end_comes_too_late_for_it_and_is_heard_again_afterwards():
-    before = [signal.getsignal(number) for number in ENDING]
-    with undisturbed():
-        for number in ENDING:
-            os.kill(os.getpid(), number)
-    assert [signal.getsignal(number) for number in ENDING] == before
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 from sqlalchemy import insert, select
@@ -22,9 +26,10 @@ from services import backup_file, backup_restore, backup_service
 from services.archive_schema import ARCHIVE, JOBS
 from services.backup_file import Family, Manifest, StorePart
 from services.backup_service import BackupFailed
-from tests.conftest import Valkey
+from tests.conftest import Valkey, wait_until
 from tests.postgres import Postgres
 from tests.services.test_backup_store import fill_with_every_type, whole
+from tests.serving import ROOT, bare_environment
 
 ROW: dict[str, Any] = {
     "agent": "mail", "status": "completed", "title": "Grüße \U0001f680", "progress": 100.0, "attempt": 1, "created_ms": 1,
@@ -193,7 +198,7 @@ def test_a_restore_that_fails_leaves_the_data_folder_as_it_was(valkeys: tuple[Va
     create(source, tmp_path / "one.zip")
     backup_restore.restore(target, tmp_path / "one.zip")
     before = embedded(target)
-    with backup_file.written(tmp_path / "strange.zip") as writer:
+    with backup_file.written(tmp_path / "strange.zip", tmp_path) as writer:
         with writer.part(backup_file.STORE) as part:
             part.write(b"\0\0\0\x02\x91\xc0")  # a list of nil
         store = StorePart("valkey", 1, None, {"job": Family(1, 1)})
@@ -233,6 +238,72 @@ def test_a_restore_that_can_not_move_what_it_made_leaves_the_data_folder_as_it_w
     (target.data / "before-restore").mkdir()
     with pytest.raises(BackupFailed, match=r"before-restore holds what an earlier restore.*could not put back"):
         backup_restore.restore(target, tmp_path / "one.zip", force=True)
+
+
+@contextmanager
+def command(of: Settings, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    environ = bare_environment() | {"HEADWAY_DATA": str(of.data)}
+    environ |= {"REDIS_URL": of.redis_url} if of.redis_url else {}
+    environ |= {"DATABASE_URL": of.database_url} if of.database_url else {}
+    words = [sys.executable, "-m", "scripts.backup", *map(str, arguments)]
+    with subprocess.Popen(words, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said
+
+
+def test_a_restore_that_is_asked_to_end_changes_nothing_and_says_so(
+    valkeys: tuple[Valkey, Valkey], postgres: Postgres, tmp_path: Path
+):
+    target = settings(tmp_path / "two", database=postgres)
+    with client_of(valkeys[0]) as client:
+        client.flushall()
+        client.set(keys.JOB.at(0, 1), "the job")
+    create(settings(tmp_path / "one", store=valkeys[0]), tmp_path / "one.zip")
+    backup_restore.restore(target, tmp_path / "one.zip", force=True)
+    archive(target, 3)
+    before, jobs = whole_files(target.data), archived(target)
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        with psycopg.connect(postgres.url) as other, command(target, "restore", tmp_path / "one.zip", "--force") as run:
+            other.execute("LOCK TABLE jobs IN SHARE MODE")
+            wait_until(
+                lambda: postgres.run("SELECT count(*) FROM pg_locks WHERE NOT granted"), what="a restore at work"
+            )
+            told = ended(run, number)
+        assert told == (code, f"Headway: ended by {number.name} before it was done; nothing was changed\n")
+    assert whole_files(target.data) == before and archived(target) == jobs
+    assert not list(target.data.glob(".restore-*"))
+
+
+def test_the_next_restore_removes_what_a_killed_one_left_and_puts_the_store_right(
+    valkeys: tuple[Valkey, Valkey], tmp_path: Path
+):
+    target = settings(tmp_path / "two", store=valkeys[1])
+    with client_of(valkeys[0]) as client:
+        client.flushall()
+        client.set(keys.JOB.at(0, 1), "the job")
+    create(settings(tmp_path / "one", store=valkeys[0]), tmp_path / "one.zip")
+    with client_of(valkeys[1]) as client:
+        client.flushall()
+        client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+        for number, code, words in ((signal.SIGTERM, 143, "holds half of the back-up"), (signal.SIGKILL, -9, "")):
+            with command(target, "restore", tmp_path / "one.zip") as run:
+                wait_until(lambda: list(target.data.glob(".restore-*/archive.sqlite3")), what="a restore at work")
+                wait_until(lambda: client.info("clients")["blocked_clients"], what="a restore that waits for the store")
+                told = ended(run, number)
+            assert told[0] == code and words in told[1]
+        assert len(list(target.data.glob(".restore-*"))) == 1
+        client.execute_command("CLIENT", "UNPAUSE")
+        backup_restore.restore(target, tmp_path / "one.zip")
+        assert client.get(keys.JOB.at(0, 1)) == b"the job"
+    assert not list(target.data.glob(".restore-*"))
 
 
 def whole_files(data: Path) -> dict[str, bytes]:
@@ -287,7 +358,7 @@ def test_what_is_away_is_named_and_nothing_is_written(valkeys: tuple[Valkey, Val
 def test_an_archive_with_columns_of_a_newer_headway_is_refused(tmp_path: Path):
     part = backup_file.ArchivePart("SQLite", "0099", {"jobs": 1}, {"jobs": ["number", "mood"]})
     store = StorePart("valkey", 1, None, {})
-    with backup_file.written(tmp_path / "newer.zip") as writer:
+    with backup_file.written(tmp_path / "newer.zip", tmp_path) as writer:
         for name in (backup_file.STORE, backup_file.archive_part("jobs")):
             with writer.part(name):
                 pass
@@ -301,5 +372,9 @@ def test_the_summary_counts_what_people_know(valkeys: tuple[Valkey, Valkey], tmp
         client.flushall()
         client.zadd(keys.STATUS.at(0, "queued"), {"1": 1, "2": 2})
         client.zadd(keys.AGENTS.at(), {"mail": 1})
+    left = tmp_path / ".headway-draft-of-a-killed-one"
+    left.mkdir()
+    (left / "headway.lock").touch()
     made = create(settings(tmp_path, store=valkeys[0]), tmp_path / "one.zip")
     assert backup_service.summary(made) == "2 jobs (2 queued); 1 agent; no archive"
+    assert not left.exists()
