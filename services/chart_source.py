@@ -1,12 +1,13 @@
 """Where charts get their figures: one door, whatever keeps them. What the store raises passes through.
 
 Headway's own history reaches 90 days back and is coarser the older it is. With PROMETHEUS_URL, long spans and old ones come from
-there; its not being there is said, and changes nothing else.
+there where the own history has nothing, or nothing as fine. What Headway itself knows of a step stays, so that a longer span never
+knows of less than a shorter one: Prometheus may have seen the step only in part. Its not being there is said, and changes nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from core.site import Site
 from core.times import rfc3339
 from services import (
     job_series_service,
+    job_sums,
     prometheus_history,
     prometheus_queries,
     prometheus_readings,
@@ -28,7 +30,7 @@ from services.windows import DAY_S, HOUR_S, KEPT_S, LONGEST_S, MINUTE_S, Window
 T = TypeVar("T", Reading, Counts)
 
 LONG_S = 7 * DAY_S
-"""What is longer comes from Prometheus, where there is one."""
+"""What is longer is asked of Prometheus, where there is one and Headway does not know all of it."""
 BY = {MINUTE_S: ", by the minute", 10 * MINUTE_S: ", by ten minutes", HOUR_S: ", by the hour"}
 
 
@@ -71,39 +73,54 @@ def readings(site: Site, names: Iterable[str], window: Window) -> Readings:
     """Of gauges and rates."""
     names = tuple(names)
     own = series_service.read(site, names, window)
-    if not _elsewhere(site, names, window):
+    fine = series_store.fine(window, site.clock())
+    if not (_elsewhere(site, names, window) and _missing(own, fine)):
         return Readings(own)
     told = prometheus_history.told(site, names, window)
     theirs = {name: prometheus_readings.readings(told.values, name, window) for name in names}
-    return Readings(_either(theirs, own), _source(site, window, theirs, own, told.why))
+    found = _either(theirs, own, fine)
+    return Readings(found, _source(site, window, found, own, fine, told.why))
 
 
 def histograms(site: Site, names: Iterable[str], window: Window) -> Histograms:
     names = tuple(names)
     own = series_service.histograms(site, names, window)
-    if not _elsewhere(site, names, window):
+    fine = series_store.fine(window, site.clock())
+    if not (_elsewhere(site, names, window) and _missing(own, fine)):
         return Histograms(own)
     told = prometheus_history.told(site, names, window)
     theirs = {
         name: prometheus_readings.counts(told.values, name, window, series_catalog.of(name).bounds) for name in names
     }
-    return Histograms(_either(theirs, own), _source(site, window, theirs, own, told.why))
+    found = _either(theirs, own, fine)
+    return Histograms(found, _source(site, window, found, own, fine, told.why))
 
 
 def jobs(site: Site, window: Window) -> Jobs:
     """What became of jobs."""
     if not _elsewhere(site, (prometheus_queries.JOBS,), window):
         return Jobs(job_series_service.series(site, window))
+    own, now = _own_jobs(site, window), site.clock()
+    known = [_known(point) for point in own.points]
+    since = job_sums.fine_from(window.step_s, now)
+    stays = [knows and start >= since for knows, start in zip(known, window.starts, strict=True)]
+    if all(stays):
+        return Jobs(own)
     told = prometheus_history.told(site, (prometheus_queries.JOBS,), window)
-    own = _own_jobs(site, window)
-    series = prometheus_readings.jobs(told.values, own, window, site.clock())
+    series = prometheus_readings.jobs(told.values, own, stays, window, now)
     theirs = [ours is not point for ours, point in zip(own.points, series.points, strict=True)]
-    known = any(point.created or point.completed or point.failed for point in own.points)
-    return Jobs(series, _sentence(site, window, told.why, theirs=any(theirs), own=known and not all(theirs)))
+    left = [start for start, knows, they in zip(window.starts, known, theirs, strict=True) if knows and not they]
+    coarse = any(start < since for start in left)
+    return Jobs(series, _sentence(site, window, told.why, theirs=any(theirs), own=bool(left), coarse=coarse))
+
+
+def _known(point: Point) -> bool:
+    """Whether Headway looked at a step's jobs, or was told of any since."""
+    return point.queue_depth is not None or any((point.created, point.completed, point.failed))
 
 
 def _elsewhere(site: Site, names: Iterable[str], window: Window) -> bool:
-    """Whether Prometheus is asked: where it may know, and knows more of that time than Headway keeps."""
+    """Whether Prometheus may know of names, and keeps that time longer or finer than Headway does."""
     if not site.settings.prometheus_url or not any(map(prometheus_queries.known, names)):
         return False
     older = window.start < site.clock() - KEPT_S
@@ -116,11 +133,19 @@ def _own_step_s(site: Site, window: Window) -> int:
     return next(reaching, series_store.RINGS[-1].step_s)
 
 
+def _missing(own: Mapping[str, tuple[T | None, ...]], fine: Sequence[bool]) -> bool:
+    """Whether there is a step of which Prometheus may know more."""
+    return not all(fine) or any(None in own[name] for name in own if prometheus_queries.known(name))
+
+
 def _either(
-    theirs: Mapping[str, tuple[T | None, ...]], own: Mapping[str, tuple[T | None, ...]]
+    theirs: Mapping[str, tuple[T | None, ...]], own: Mapping[str, tuple[T | None, ...]], fine: Sequence[bool]
 ) -> dict[str, tuple[T | None, ...]]:
     return {
-        name: tuple(ours if one is None else one for one, ours in zip(theirs[name], own[name], strict=True))
+        name: tuple(
+            ours if one is None or (ours is not None and as_fine) else one
+            for one, ours, as_fine in zip(theirs[name], own[name], fine, strict=True)
+        )
         for name in own
     }
 
@@ -128,24 +153,27 @@ def _either(
 def _source(
     site: Site,
     window: Window,
-    theirs: Mapping[str, tuple[T | None, ...]],
+    found: Mapping[str, tuple[T | None, ...]],
     own: Mapping[str, tuple[T | None, ...]],
+    fine: Sequence[bool],
     why: str | None,
 ) -> str:
-    pairs = [pair for name in own for pair in zip(theirs[name], own[name], strict=True)]
-    filled = any(one is None and ours is not None for one, ours in pairs)
-    return _sentence(site, window, why, theirs=any(one is not None for one, _ in pairs), own=filled)
+    steps = [step for name in own for step in zip(found[name], own[name], fine, strict=True)]
+    left = [as_fine for one, ours, as_fine in steps if one is ours and ours is not None]
+    theirs = any(one is not ours for one, ours, _ in steps)
+    return _sentence(site, window, why, theirs=theirs, own=bool(left), coarse=not all(left))
 
 
-def _sentence(site: Site, window: Window, why: str | None, *, theirs: bool, own: bool) -> str:
-    """Where figures come from. `theirs` and `own`: whether there are any of Prometheus, and any of Headway's history."""
+def _sentence(site: Site, window: Window, why: str | None, *, theirs: bool, own: bool, coarse: bool) -> str:
+    """Where figures come from. `theirs` and `own`: whether any that are shown are Prometheus', and any Headway's history's;
+    `coarse`: whether some of these are of longer than a step."""
     if why is not None:
         fine = _own_step_s(site, window)
         by = BY.get(fine, "") if fine > window.step_s else ""
         return f"Prometheus can't be asked, because {why}: these are Headway's own figures{by}."
     if theirs:
-        return "From Prometheus, and Headway's own where that has none." if own else "From Prometheus."
-    return "Prometheus has no figures of this time: these are Headway's own." if own else ""
+        return "From Prometheus where Headway itself keeps nothing as fine." if own else "From Prometheus."
+    return "Prometheus has no figures of this time: these are Headway's own." if coarse else ""
 
 
 def _own_jobs(site: Site, window: Window) -> Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 
 import msgspec
 
@@ -30,12 +31,23 @@ def sums(site: Site, window: Window, now: float) -> list[Sums]:
         forgotten = min(max(int(now - HOURS_KEPT_S - window.start) // step_s, 0), window.steps)
         unread: list[Sums] = [{} for _ in range(forgotten)]
         return unread + _read(site, HOUR_S, window.start + forgotten * step_s, step_s, window.steps - forgotten)
-    minutes_from = -int(-(now - MINUTES_KEPT_S) // HOUR_S) * HOUR_S
-    border = min(max(window.start, minutes_from), window.end)
+    border = min(max(window.start, _minutes_from(now)), window.end)
     found = [*_spread(site, HOUR_S, window, window.start, border, now)]
     if step_s % MINUTE_S == 0:
         return found + _read(site, MINUTE_S, border, step_s, (window.end - border) // step_s)
     return [*found, *_spread(site, MINUTE_S, window, border, window.end, now)]
+
+
+def fine_from(step_s: int, now: float) -> float:
+    """From when on steps so long are counted by themselves: before, they are shares of an hour, or forgotten. Infinite where
+    they always are shares."""
+    if step_s % HOUR_S == 0:
+        return now - HOURS_KEPT_S
+    return _minutes_from(now) if step_s % MINUTE_S == 0 else inf
+
+
+def _minutes_from(now: float) -> int:
+    return -int(-(now - MINUTES_KEPT_S) // HOUR_S) * HOUR_S
 
 
 def total(steps: Iterable[Mapping[str, float]]) -> Sums:

@@ -38,27 +38,27 @@ def counts(told: Values, name: str, window: Window, bounds: Sequence[float]) -> 
     return tuple(_counts(bounds, [each[at] for each in upto], sums[at] or 0.0) for at in range(window.steps))
 
 
-def jobs(told: Values, own: Series, window: Window, now: float) -> Series:
-    """`own`, a window's, with what Prometheus told in place of each of its steps that it knows."""
+def jobs(told: Values, own: Series, stays: Sequence[bool], window: Window, now: float) -> Series:
+    """`own`, a window's, with what Prometheus told in place of those of its steps that it knows and that do not stay."""
     took = counts(told, JOBS, window, BOUNDS)
     parts = {part: _of(told, f"{JOBS}:{part}", window) for part in ("completed", "failed", "created", "avg", "max")}
     points = tuple(
         point
-        if all(values[at] is None for values in parts.values())
+        if stays[at] or all(values[at] is None for values in parts.values())
         else _point(
             point.at, {part: values[at] for part, values in parts.items()}, took[at], window.step_s, now - start
         )
         for at, (point, start) in enumerate(zip(own.points, window.starts, strict=True))
     )
     whole = series_service.together(took)
-    ended = sum(point.completed + point.failed for point in points)
+    ended = sum(point.completed + point.failed for point in own.points)
     depths = [point.queue_depth for point in points if point.queue_depth is not None]
     return replace(
         own,
         points=points,
         success_rate=success_rate(sum(point.completed for point in points), sum(point.failed for point in points)),
         # Of the two, which can't be added up, the one that knows of more jobs.
-        took=_times(whole) if whole is not None and 2 * whole.total >= ended else own.took,
+        took=_times(whole) if whole is not None and whole.total > ended else own.took,
         queue_depth=round(sum(depths) / len(depths), 2) if depths else None,
         deepest=max((point.deepest for point in points if point.deepest is not None), default=None),
     )

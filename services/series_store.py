@@ -139,6 +139,15 @@ def parts(window: Window, now: float) -> list[Part]:
     return found[::-1]
 
 
+def fine(window: Window, now: float) -> list[bool]:
+    """Of each step, whether it is told by records of its own: else they are coarser than it, or forgotten."""
+    rings = (part.ring for part in parts(window, now) for _ in part.pieces)
+    return [
+        window.step_s % ring.step_s == 0 and start >= ring.reaches(now)
+        for ring, start in zip(rings, window.starts, strict=True)
+    ]
+
+
 def _first_kept(window: Window, ring: Ring, coarser: Ring, now: float) -> int:
     """The first step that comes from a ring and not from a coarser one, of which no slot is told in part by the one and the other."""
     if (reaches := ring.reaches(now)) <= window.start:

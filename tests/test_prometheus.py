@@ -31,6 +31,7 @@ from services import (
     prometheus_readings,
     series_catalog,
     series_service,
+    windows,
 )
 from services.windows import Window
 from tests.conftest import TOKEN, free_port, wait_until
@@ -276,7 +277,7 @@ def test_prometheus_tells_of_jobs_what_headways_own_counters_do(demo: Demo) -> N
     forget(site)
     told = prometheus_history.told(site, ("jobs",), window)
     assert told.why is None
-    theirs = prometheus_readings.jobs(told.values, own, window, site.clock())
+    theirs = prometheus_readings.jobs(told.values, own, [False] * window.steps, window, site.clock())
     for figure in ("created", "completed", "failed"):
         ours, of_prometheus = (sum(getattr(point, figure) for point in each.points) for each in (own, theirs))
         assert close(ours, of_prometheus, 6), figure
@@ -295,15 +296,30 @@ def test_a_site_among_others_is_told_apart_by_its_labels(demo: Demo) -> None:
     assert found.why is None and not found.values
 
 
-def test_a_long_span_comes_from_prometheus_and_without_it_from_headway_which_is_said(demo: Demo) -> None:
+def test_a_long_span_comes_from_prometheus_where_headway_knows_nothing_and_without_it_that_is_said(
+    demo: Demo, site: Site
+) -> None:
     def data(query: str) -> Any:
         answer = demo.server.get(f"/dashboard/api/jobs-per-minute?{query}")
         assert answer.status == 200, answer.text
         return answer.json()
 
-    assert data("range=24h")["source"] == ""
+    def some() -> Any:
+        found = data("range=24h")
+        return found["completed"] and found
+
+    day = wait_until(some, within=30, what="a job that ended")
+    assert day["source"] == ""
     month = data("range=30d")
-    assert month["source"].startswith("From Prometheus") and month["completed"] > 0
+    assert month["completed"] >= day["completed"], "Prometheus came later than the first job"
+    empty = replace(site, settings=demo.site().settings, config=demo.site().config)
+
+    def told() -> int:
+        forget(empty)
+        found = chart_source.jobs(empty, windows.of_range("30d", time.time()))
+        return found.source == "From Prometheus." and sum(point.completed for point in found.series.points)
+
+    wait_until(told, within=30, every=1, what="jobs that Prometheus knows")
     year = f"from={int(time.time()) - 360 * 86_400}"
     assert data(year)["completed"] > 0
     assert data(year)["step_s"] == 2 * 86_400

@@ -18,9 +18,19 @@ from core import config, keys
 from core.fields import FieldError
 from core.settings import read as read_settings
 from core.site import Site
-from services import chart_source, prometheus_history, prometheus_queries, prometheus_ranges, series_service, windows
+from services import (
+    chart_source,
+    prometheus_history,
+    prometheus_queries,
+    prometheus_ranges,
+    series_catalog,
+    series_service,
+    series_store,
+    windows,
+)
 from services.prometheus_history import Told
-from services.windows import DAY_S, HOUR_S, Window
+from services.series_store import Sample, Totals
+from services.windows import DAY_S, HOUR_S, MINUTE_S, Window
 from tests.conftest import TOKEN, free_port, wait_until
 from tests.outside import Outside, answer, of_json
 
@@ -236,6 +246,50 @@ def test_short_and_recent_spans_and_what_metrics_do_not_tell_are_headways_own(si
     chart_source.readings(site, ["requests"], windows.of_range("30d", now))
     chart_source.readings(site, ["requests"], Window(WINDOW.end - 3 * DAY_S, 60, 60))
     assert outside.connections >= 2
+
+
+def test_what_headway_knows_of_a_step_stays_and_prometheus_tells_of_the_rest(site: Site, outside: Outside) -> None:
+    # Prometheus saw the second step in part, Headway knows nothing of the first one.
+    ends = [WINDOW.start + (step + 1) * HOUR_S for step in range(2)]
+    outside.answers[RANGE] = matrix(
+        ({"figure": "jobs:completed"}, [(ends[0], "40"), (ends[1], "623")]),
+        ({"figure": "log_lines"}, [(ends[0], "3600"), (ends[1], "7200")]),
+        ({"figure": "request_duration", "le": "0.005"}, [(ends[0], "0.01"), (ends[1], "0.02")]),
+        ({"figure": "request_duration", "le": "+Inf"}, [(ends[0], "0.01"), (ends[1], "0.02")]),
+    )
+    site.store.redis.hset(keys.HOUR.at(0, ends[0] // HOUR_S), mapping={"completed": 760, "created": 761})
+    bounds = len(series_catalog.of("request_duration").bounds)
+    for after_s, total in ((0, 0), (5, 50), (10, 100)):
+        buckets = Totals((float(total), *(0.0,) * (bounds - 1)), 0.0)
+        series_store.write(
+            site, Sample(ends[0] + after_s, rates={"log_lines": total}, histograms={"request_duration": buckets})
+        )
+
+    jobs = chart_source.jobs(site, WINDOW)
+    assert [point.completed for point in jobs.series.points[:3]] == [40, 760, 0]
+    assert jobs.source == "From Prometheus where Headway itself keeps nothing as fine."
+    readings = chart_source.readings(site, ["log_lines"], WINDOW)
+    first, second = readings.of["log_lines"][:2]
+    assert first is not None and second is not None
+    assert (first.mean, second.mean) == (1.0, 10.0)
+    assert readings.source == jobs.source
+    found = chart_source.histograms(site, ["request_duration"], WINDOW).of["request_duration"]
+    assert [None if each is None else each.total for each in found[:3]] == [36, 100, None]
+
+    # By the minute Headway keeps nothing of that time any more.
+    fine = Window(ends[0], MINUTE_S, 60)
+    outside.answers[RANGE] = matrix(({"figure": "jobs:completed"}, [(ends[0] + MINUTE_S, "600")]))
+    sharper = chart_source.jobs(site, fine)
+    assert sharper.series.points[0].completed == 600
+    assert [point.completed for point in sharper.series.points[1:3]] == [12, 13]
+
+
+def test_prometheus_is_not_asked_for_what_headway_knows_throughout(site: Site, outside: Outside) -> None:
+    for hour in range(WINDOW.start // HOUR_S, WINDOW.end // HOUR_S):
+        site.store.redis.hset(keys.HOUR.at(0, hour), mapping={"completed": 1, "depth_sum": 0, "depth_n": 1})
+    found = chart_source.jobs(site, WINDOW)
+    assert sum(point.completed for point in found.series.points) == WINDOW.steps
+    assert found.source == "" and not outside.connections
 
 
 def test_what_rules_recorded_is_read_from_there_and_the_time_before_from_the_counters(
