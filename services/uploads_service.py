@@ -16,6 +16,7 @@ from core.store import StoreError, explain, full
 from services import jobs_service, upload_reader
 from services.job_rules import HistoryRow
 from services.upload_limits import LIMITS, CutOff, Limits, Refused, Rejected, Row, size_words
+from services.upload_past import Past
 from services.upload_records import (
     MOST_REJECTED,
     Heart,
@@ -88,6 +89,7 @@ class _Intake:
     def __init__(self, site: Site, number: int, stored: Stored, limits: Limits) -> None:
         self.site, self.number, self.stored, self.limits = site, number, stored, limits
         self.window = Window(datetime.fromtimestamp(site.clock(), UTC), site.settings.keep_days)
+        self.past = Past(site)
         self.sum = hashlib.sha256()
         self.jobs: list[tuple[int, HistoryRow]] = []
         self.rejected: list[Rejected] = []
@@ -103,6 +105,8 @@ class _Intake:
             if state == "stored":
                 state = "with errors" if self.stored.rejected else "stored"
                 self.stored.same_as = first_of_content(self.site, self.sum.hexdigest(), self.number)
+                if self.past.unasked:
+                    reason = f"{self.past.unasked}, so rows may have come a second time whose jobs only the archive has"
             self._end(state, reason)
         except StoreError as fault:
             self._give_up(explain(fault))
@@ -168,7 +172,10 @@ class _Intake:
     def _store(self) -> None:
         """Bring what waits into the store, and the record up to date at most once a second."""
         jobs, self.jobs = self.jobs, []
-        for (line, _), answer in zip(jobs, jobs_service.store_rows(self.site, [job for _, job in jobs]), strict=True):
+        fresh = self.past.without(jobs)
+        self.stored.accepted += len(jobs) - len(fresh)
+        self.stored.unchanged += len(jobs) - len(fresh)
+        for (line, _), answer in zip(fresh, jobs_service.store_rows(self.site, [job for _, job in fresh]), strict=True):
             if answer in (_APPLIED, _UNCHANGED):
                 self.stored.accepted += 1
                 self.stored.unchanged += answer == _UNCHANGED
