@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core import sqlite
@@ -69,6 +69,11 @@ class Database:
     def is_begun(self) -> bool:
         """Whether there may be something in it, without asking it."""
         return self.kind == "postgresql" or self.path.exists()
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """Which file of SQLite's is there now: another one has other numbers. None where there is none."""
+        return sqlite.identity(self.path) if self.kind == "sqlite" else None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -148,7 +153,7 @@ class Database:
         connection.exec_driver_sql(f"{level}SET LOCAL statement_timeout = {round(options['timeout_s'] * 1000)}")
 
     def _sqlite(self) -> Engine:
-        return sqlalchemy.create_engine(
+        engine = sqlalchemy.create_engine(
             "sqlite://",
             creator=lambda: sqlite.connect(self.path),
             poolclass=sqlalchemy.QueuePool,
@@ -156,6 +161,13 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_S,
         )
+        event.listen(engine, "checkout", self._still_there)
+        return engine
+
+    def _still_there(self, driver: Any, *_: Any) -> None:
+        """What is written into a file that was removed would be lost without a word."""
+        if driver.file != self.file:
+            raise InvalidatePoolError
 
     def _postgresql(self, url: str) -> Engine:
         from core import postgresql  # libpq takes room that a site without it needs for nothing

@@ -38,6 +38,9 @@ class Cursor(sqlite3.Cursor):
 class Connection(sqlite3.Connection):
     """One greenlet uses it at a time; each of its calls may be in another thread."""
 
+    file: tuple[int, int] | None = None
+    """Which file it has open."""
+
     def cursor(self, *_: Any) -> Cursor:  # type: ignore[override]
         return super().cursor(Cursor)
 
@@ -66,4 +69,14 @@ def connect(path: Path) -> Connection:
     # power cut may take is the last transactions, whole. What is sorted goes to a file where it is much.
     for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.file = identity(path)
     return connection
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """The numbers of a file, by which it differs from any other that is there; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

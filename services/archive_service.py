@@ -49,15 +49,22 @@ class Archiver:
 
     def __init__(self) -> None:
         self._of: str | None = None
+        self._file: tuple[int, int] | None = None
 
     def run(self, site: Site) -> None:
         """Archive what ended, and compare what has to be. Raises DatabaseError, redis.RedisError."""
         until = time.monotonic() + RUN_S
         try:
+            if self._of is not None and self._file != site.database.file:
+                log.warning("The archive's file %s was removed or replaced: it begins anew", site.database.path)
+                self._of = None
             if self._of is None:
-                if not (site.database.is_begun or standing(site).behind):
-                    return  # Nothing ended yet: no file is made for that.
+                if not site.database.is_begun:
+                    stands = standing(site)
+                    if not (stands.archived or stands.behind):
+                        return  # Nothing ended yet: no file is made for that.
                 self._of = _begin(site)
+                self._file = site.database.file
                 archive_standing.tell(site)
             did, goes_on = False, True
             while goes_on and time.monotonic() < until:

@@ -40,7 +40,7 @@ class Heard:
 
 def archived(site: Site, timeout_s: float = READ_S) -> int:
     """The highest number in the archive, 0 where it holds none. This process gives none up to it. Raises DatabaseError."""
-    with site.database.read(timeout_s) as connection:
+    with site.database.read(timeout_s, archiving=True) as connection:
         highest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(JOBS.c.number))).scalar() or 0
     site.store.saw(highest // site.store.partitions)
     return int(highest)

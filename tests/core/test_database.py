@@ -247,3 +247,16 @@ def test_other_greenlets_go_on_while_either_database_works(postgres: Postgres, t
         "SQLite took longer than 0.6 s True\nPostgreSQL took longer than 0.6 s True\n",
         "",
     )
+
+
+def test_nothing_is_written_into_a_file_that_was_removed(tmp_path: Path) -> None:
+    with at(None, tmp_path) as database:
+        for _ in range(2):
+            with database.write() as connection:
+                connection.execute(text("CREATE TABLE things (id TEXT)"))
+            assert database.file is not None
+            assert count(database) == 0
+            for file in tmp_path.glob(f"{FILE}*"):
+                file.unlink()
+        assert database.file is None
+        assert fault(database, "SELECT 1 FROM things").bare

@@ -371,3 +371,25 @@ def _kill_at(site: Site, step: int) -> None:
     site.store.raw.xack = between(site.store.raw.xack)  # type: ignore[method-assign]
     sqlalchemy.event.listen(site.database.engine, "begin", pass_by)
     sqlalchemy.event.listen(site.database.engine, "commit", pass_by)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_file_that_was_removed_is_missed_and_made_anew_from_the_store(
+    site: Site, caplog: pytest.LogCaptureFixture, *, is_restarted: bool
+) -> None:
+    with archive.archived(site) as site:
+        archiver = Archiver()
+        names = ends(site, 3)
+        archiver.run(site)
+        assert ids(site) == names
+        for file in site.settings.data.glob("archive.sqlite3*"):
+            file.unlink()
+        if is_restarted:
+            site.database.close()
+            archiver = Archiver()
+        archiver.run(site)
+        end(site, id="later")
+        archiver.run(site)
+        assert sorted(ids(site)) == sorted([*names, "later"])
+        assert (standing(site).archived, standing(site).behind) == (4, 0)
+        assert ("was removed or replaced" in caplog.text) is not is_restarted
