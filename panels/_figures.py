@@ -27,16 +27,12 @@ def drawing(data: Charted, lines: Sequence[Line]) -> dict[str, Any]:
     """What there is to draw: `at` in seconds since the epoch, a value each in every line, None where nothing is known."""
     drawn = [_drawn(line, data.points) for line in _now(lines)]
     if data.compare and data.before:
-        drawn += [_past(line, data.compare, data.before.points) for line in _compared(lines)]
+        drawn += [_past(line, data.compare, data.before.points) for line in lines if line.compared]
     return {"at": [_epoch(point.at) for point in data.points], "lines": drawn, "marks": data.marks}
 
 
 def _now(lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if not line.only_before]
-
-
-def _compared(lines: Iterable[Line]) -> list[Line]:
-    return [line for line in lines if line.compared]
 
 
 def _before(line: Line, compare: Compare) -> str:
@@ -55,14 +51,14 @@ def _past(line: Line, compare: Compare, points: Iterable[Any]) -> dict[str, Any]
 
 
 def rows(data: Charted, lines: Sequence[Line], says: str) -> Markup:
-    """The rows of its table, newest first. Tables are long, so they are made here and not by a template: of numbers and times
-    alone, in which there is nothing to escape."""
+    """The rows of its table, newest first, behind the figures those of the span compared with. Tables are long, so they are made
+    here and not by a template: of numbers and times alone, in which there is nothing to escape."""
     return Markup("\n".join(_rows(data, lines, says)))  # noqa: S704
 
 
 def _rows(data: Charted, lines: Sequence[Line], says: str) -> Iterator[str]:
     kinds = [(attrgetter(line.key), SAYS.get(line.unit, _plain)) for line in _now(lines)]
-    past = [(attrgetter(line.key), SAYS.get(line.unit, _plain)) for line in _compared(lines)] if data.before else []
+    past = kinds if data.before else []
     before = data.before.points if data.before else data.points
     for point, then in zip(reversed(data.points), reversed(before), strict=True):
         cells = [say(of(point)) for of, say in kinds] + [say(of(then)) for of, say in past]
@@ -79,7 +75,7 @@ def heads(data: Charted, lines: Sequence[Line]) -> list[str]:
     """What stands over the columns behind the time: `p95`, `p95 the day before`; with the unit where a cell tells none."""
     names = [_head(line, line.name) for line in _now(lines)]
     if data.compare and data.before:
-        names += [_head(line, _before(line, data.compare)) for line in _compared(lines)]
+        names += [_head(line, _before(line, data.compare)) for line in _now(lines)]
     return names
 
 
@@ -89,13 +85,13 @@ def _head(line: Line, name: str) -> str:
 
 
 def as_csv(lines: Sequence[Line], figures: Mapping[str, Any]) -> str:
-    """All points, oldest first, of a chart's figures as its JSON tells them: times as RFC 3339, the unit behind each name."""
+    """All points, oldest first, of a chart's figures as its JSON tells them: times as RFC 3339, the unit behind each name, and
+    behind all of them those of the span compared with."""
     compare: Compare | None = figures.get("compare")
     before = figures.get("before")
     shown, names = _now(lines), [_column(line, line.name) for line in _now(lines)]
-    past: list[Line] = []
-    if compare and before:
-        past = _compared(lines)
+    past = shown if compare and before else []
+    if compare:
         names += [_column(line, _before(line, compare)) for line in past]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")

@@ -22,6 +22,6 @@ class Line:
     light: bool = False
     """Drawn thin and pale: the highest of what another line tells the mean of."""
     compared: bool = True
-    """Whether its past is drawn where the reader compares."""
+    """Whether its past is drawn where the reader compares; tables tell that of every line."""
     only_before: bool = False
-    """Shown of the past alone: in the present other lines tell it in parts."""
+    """Drawn of the past alone: in the present, and in tables, other lines tell it in parts."""
