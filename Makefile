@@ -17,9 +17,9 @@ demo: ## Start the site with a feeder beside it that does real work and reports 
 	@scripts/venv.sh requirements.txt
 	@exec .venv/bin/python scripts/demo.py
 
-backup: ## Copy store and archive into one file while the site runs; TO=path names it
+backup: ## Copy store and archive into one file while the site runs; TO=path names it; ARCHIVE=no leaves the archive out
 	@scripts/venv.sh requirements.txt
-	@exec .venv/bin/python -m scripts.backup create $(if $(TO),--to "$$TO")
+	@exec .venv/bin/python -m scripts.backup create $(if $(TO),--to "$$TO") $(if $(filter no,$(ARCHIVE)),--without-archive)
 
 restore: ## Put such a file back into a site that is stopped and empty: FROM=path; FORCE=yes replaces what is there
 	@scripts/venv.sh requirements.txt

@@ -1,6 +1,6 @@
 """Backs up a site's store and archive into one file, while it runs, and restores them into one that is stopped.
 
-    python -m scripts.backup create [--to PATH]
+    python -m scripts.backup create [--to PATH] [--without-archive]
     python -m scripts.backup check FILE
     python -m scripts.backup restore FILE [--force]
 
@@ -53,6 +53,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     kinds = parser.add_subparsers(dest="what", required=True, metavar="create | check | restore")
     create = kinds.add_parser("create", help="copy the site while it runs")
     create.add_argument("--to", type=Path, help="a file, or a folder for one (backups in HEADWAY_DATA)")
+    create.add_argument("--without-archive", action="store_true", help="the store alone, where the archive is away")
     kinds.add_parser("check", help="say whether a file is whole, and what it holds").add_argument("file", type=Path)
     restore = kinds.add_parser("restore", help="put a copy back into a site that is stopped")
     restore.add_argument("file")
@@ -64,7 +65,7 @@ def _create(settings: Settings, asked: argparse.Namespace) -> int:
     began = time.monotonic()
     usual = backup_service.usual_target(settings, time.time())
     target = usual if asked.to is None else asked.to / usual.name if asked.to.is_dir() else asked.to
-    made = backup_service.create(settings, target, time.time())
+    made = backup_service.create(settings, target, time.time(), with_archive=not asked.without_archive)
     _tell(
         f"Backed up to {made.path} ({made.size_bytes / 1e6:,.1f} MB, {time.monotonic() - began:,.1f} s)", made.manifest
     )
@@ -93,6 +94,8 @@ def _tell(first: str, manifest: Manifest) -> None:
     print(first)
     print(f"  Made {manifest.made_at} by Headway {manifest.made_by}, of {manifest.store.server}")
     print(f"  {backup_service.summary(manifest)}")
+    if manifest.archive_left_out:
+        print("  The archive is not in it: a restore leaves the one alone that it finds.")
     if manifest.store.torn:
         print(
             f"  The store was read while it was written to, so that counts may differ a little: {manifest.store.torn}"

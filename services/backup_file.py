@@ -67,8 +67,10 @@ class Manifest(msgspec.Struct, frozen=True):
     made_at: str
     store: StorePart
     archive: ArchivePart | None
-    """None where there is no archive yet."""
+    """None where there is no archive yet, and where it was left out."""
     parts: dict[str, Part]
+    archive_left_out: bool = False
+    """A restore leaves the archive alone that it finds."""
 
 
 def archive_part(table: str) -> str:

@@ -53,7 +53,7 @@ def restore(settings: Settings, path: Path, *, force: bool = False, wait_s: floa
                 _await_end(settings.redis_url, wait_s)
             _refuse_what_was_not_put_back(settings)
             if not force:
-                _refuse_what_is_there(settings)
+                _refuse_what_is_there(settings, file.manifest)
             _replace(settings, file)
             return file.manifest
     except FolderInUse as why:
@@ -101,12 +101,14 @@ def _refuse_what_was_not_put_back(settings: Settings) -> None:
         )
 
 
-def _refuse_what_is_there(settings: Settings) -> None:
+def _refuse_what_is_there(settings: Settings, manifest: Manifest) -> None:
     with _present(settings) as client:
         # What an earlier attempt left is no loss.
         holds = client is not None and not backup_walk.restoring(client)
         if holds and client is not None and backup_walk.reported(client, settings.partitions):
             raise BackupFailed("the store holds reports already: FORCE=yes replaces them")
+    if manifest.archive_left_out:
+        return
     database = Database(settings)
     try:
         if backup_archive.holds_jobs(database):
@@ -137,10 +139,14 @@ def _replace(settings: Settings, file: Reader) -> None:
         fresh = replace(settings, data=folder)
         database = Database(fresh)
         held.callback(database.close)
-        migrations.settle(database)
+        takes_archive = not file.manifest.archive_left_out
+        moves_archive = takes_archive and database.kind == "sqlite"
+        names = _names(settings, database if moves_archive else None)
         # First what can fail for more reasons; what is in it counts once the store has everything too.
-        with database.write(LONGEST_S) as connection:
-            _fill_archive(connection, file)
+        with ExitStack() as filled:
+            if takes_archive:
+                migrations.settle(database)
+                _fill_archive(filled.enter_context(database.write(LONGEST_S)), file)
             try:
                 _fill_store(fresh, file)
                 to_the_end.enter_context(undisturbed())
@@ -148,21 +154,21 @@ def _replace(settings: Settings, file: Reader) -> None:
                 if settings.redis_url is not None:
                     ended.left = HALF
                 raise
-            if database.kind == "postgresql":  # its commit comes last
-                held.enter_context(in_place(fresh.data, settings.data, _names(settings, database)))
-        if database.kind == "sqlite":
+            if not moves_archive:  # PostgreSQL's commit comes last
+                held.enter_context(in_place(fresh.data, settings.data, names))
+        if moves_archive:
             database.close()
-            held.enter_context(in_place(fresh.data, settings.data, _names(settings, database)))
+            held.enter_context(in_place(fresh.data, settings.data, names))
         if settings.redis_url is not None:
             with reader(settings.redis_url, TIMEOUT_S) as client:
                 client.delete(keys.RESTORING.at())
 
 
-def _names(settings: Settings, database: Database) -> list[str]:
-    """What of the site lies in HEADWAY_DATA."""
+def _names(settings: Settings, archive: Database | None) -> list[str]:
+    """What in HEADWAY_DATA is replaced: the embedded store, and SQLite's file."""
     names = [APPEND_ONLY] if settings.redis_url is None else []
-    if database.kind == "sqlite":
-        names += [database.path.name + part for part in ("", "-wal", "-shm")]
+    if archive is not None:
+        names += [archive.path.name + part for part in ("", "-wal", "-shm")]
     return names
 
 

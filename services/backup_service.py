@@ -59,7 +59,10 @@ def summary(manifest: Manifest) -> str:
     parts = [_many(sum(jobs.values()), "job") + (f" ({by_status})" if by_status else "")]
     parts += [_many(families[name].items, word) for name, word in SHOWN.items() if name in families]
     archive = manifest.archive
-    parts.append("no archive" if archive is None else f"{_many(archive.rows.get('jobs', 0), 'job')} in the archive")
+    if archive is not None:
+        parts.append(f"{_many(archive.rows.get('jobs', 0), 'job')} in the archive")
+    else:
+        parts.append("the archive was left out" if manifest.archive_left_out else "no archive")
     return "; ".join(parts)
 
 
@@ -67,7 +70,7 @@ def _many(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def create(settings: Settings, target: Path, now: float) -> Made:
+def create(settings: Settings, target: Path, now: float, *, with_archive: bool = True) -> Made:
     """One file at `target`, whole or not at all. Call it from the main thread. Raises BackupFailed."""
     database = Database(settings)
     try:
@@ -77,8 +80,9 @@ def create(settings: Settings, target: Path, now: float) -> Made:
             backup_file.written(target, folder) as writer,
         ):
             store = _store(settings, folder, writer)
-            archive = backup_archive.copy(database, writer)
-            manifest = Manifest(backup_file.FORMAT, VERSION, rfc3339(now), store, archive, dict(writer.parts))
+            archive = backup_archive.copy(database, writer) if with_archive else None
+            parts = dict(writer.parts)
+            manifest = Manifest(backup_file.FORMAT, VERSION, rfc3339(now), store, archive, parts, not with_archive)
             writer.manifest(manifest)
         return Made(target, target.stat().st_size, manifest)
     except OSError as error:
@@ -86,7 +90,9 @@ def create(settings: Settings, target: Path, now: float) -> Made:
     except StoreError as error:
         raise BackupFailed(f"the store can't be read: {explain(error)}") from error
     except DatabaseError as error:
-        raise BackupFailed(f"the archive can't be read: {error}") from error
+        raise BackupFailed(
+            f"the archive can't be read: {error}; ARCHIVE=no (--without-archive) backs up the store alone"
+        ) from error
     except (CopyLost, FolderRefused, StoreFailed) as error:
         raise BackupFailed(str(error)) from error
     finally:

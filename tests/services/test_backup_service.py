@@ -355,6 +355,33 @@ def test_what_is_away_is_named_and_nothing_is_written(valkeys: tuple[Valkey, Val
         assert client.get(keys.JOB.at(0, 1)) == b"stays"
 
 
+def test_a_site_whose_archive_is_away_is_backed_up_without_it_and_its_archive_stays(
+    valkeys: tuple[Valkey, Valkey], tmp_path: Path
+):
+    away = {"DATABASE_URL": "postgresql://user:a-password@127.0.0.1:1/nowhere"}
+    site, target = settings(tmp_path / "one", store=valkeys[0], **away), settings(tmp_path / "two", store=valkeys[1])
+    with client_of(valkeys[0]) as client:
+        client.flushall()
+        client.set(keys.JOB.at(0, 1), "the job")
+    with pytest.raises(BackupFailed, match=r"can't be read: PostgreSQL.*ARCHIVE=no \(--without-archive\) backs up"):
+        create(site, tmp_path / "one.zip")
+    made = backup_service.create(site, tmp_path / "one.zip", time.time(), with_archive=False).manifest
+    assert "the archive was left out" in backup_service.summary(made)
+    with backup_file.Reader(tmp_path / "one.zip") as file:
+        assert file.manifest.archive_left_out
+    archive(target, 3)
+    jobs = archived(target)
+    for into in (target, settings(tmp_path / "three", store=valkeys[1], **away)):
+        with client_of(valkeys[1]) as client:
+            client.flushall()
+            backup_restore.restore(into, tmp_path / "one.zip")
+            assert client.get(keys.JOB.at(0, 1)) == b"the job" and client.dbsize() == 1
+    assert archived(target) == jobs
+    moved = settings(tmp_path / "four")
+    backup_restore.restore(moved, tmp_path / "one.zip")
+    assert len(embedded(moved)) == 1 and not (moved.data / "archive.sqlite3").exists()
+
+
 def test_an_archive_with_columns_of_a_newer_headway_is_refused(tmp_path: Path):
     part = backup_file.ArchivePart("SQLite", "0099", {"jobs": 1}, {"jobs": ["number", "mood"]})
     store = StorePart("valkey", 1, None, {})
