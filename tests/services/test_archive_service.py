@@ -21,7 +21,7 @@ from core.store import Store
 from services import archive_service, job_rules, jobs_service, retention_service
 from services.archive_rows import of
 from services.archive_schema import ARCHIVE
-from services.archive_service import Archiver, standing
+from services.archive_service import Archiver, Standing, standing
 from services.job_model import Job
 from tests import archive
 from tests.conftest import wait_until
@@ -57,6 +57,12 @@ def outcome(name: str) -> float:
 def forget_stream(site: Site) -> None:
     for partition in range(site.store.partitions):
         site.store.redis.xtrim(keys.EVENTS.at(partition), maxlen=0)
+
+
+def comparing(site: Site) -> Standing:
+    """How it stands once a comparison began."""
+    site.store.scripts.run("archive", 0, {"of": "x", "most": 1, "bytes": 1})
+    return standing(site)
 
 
 def pending(site: Site) -> int:
@@ -176,7 +182,12 @@ def test_a_job_that_retention_took_after_it_was_archived_is_not_missed(archived_
 
 def test_what_was_there_before_the_archive_began_is_found(archived_site: Site) -> None:
     names = ends(archived_site, 3 * archive_service.COMPARED + 1)
-    assert standing(archived_site).behind == len(names)
+    oldest = jobs_service.page(archived_site, after=0, limit=1).items[0]
+    assert isinstance(oldest, Job)
+    assert oldest.finished_at is not None
+    for told in (standing(archived_site), comparing(archived_site)):
+        assert told.behind == len(names)
+        assert told.since == oldest.finished_at.timestamp()
     Archiver().run(archived_site)
     assert ids(archived_site) == names
     assert standing(archived_site).behind == standing(archived_site).comparing == 0

@@ -39,6 +39,20 @@ local function unread(last)
   return is_any, is_any and not is_whole
 end
 
+-- From when on (ms) the stream tells of ends that are not archived; infinite where it tells of none.
+local function unread_since(group)
+  local since, last = math.huge, group['last-delivered-id']
+  local is_any, is_trimmed = unread(last)
+  if is_trimmed and ms_of(last) > 0 then
+    since = ms_of(last)
+  elseif is_any then
+    local first = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1)[1]
+    since = first and ms_of(first[1]) or since
+  end
+  if group.pending > 0 then since = math.min(since, ms_of(redis.call('XPENDING', stream, GROUP)[2])) end
+  return since
+end
+
 -- Something may be missing from the archive: compare all, once more where that was begun before.
 local function sweep(since)
   if since and since > 0 then redis.call('HSETNX', state, 'since', since) end
