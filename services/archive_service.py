@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy
 from redis.exceptions import ResponseError
@@ -82,7 +83,11 @@ class Archiver:
 def secure(site: Site, partition: int, marks: Mapping[int, Mark]) -> None:
     """See to it that the archive has these states of finished jobs, by number. Raises DatabaseError, redis.RedisError."""
     held = archive_writer.held(site.database, marks)
-    _archive(site, _records(site, partition, [number for number, mark in marks.items() if (number, *mark) not in held]))
+    _archive(
+        site,
+        partition,
+        _records(site, partition, [number for number, mark in marks.items() if (number, *mark) not in held]),
+    )
 
 
 def _begin(site: Site) -> str:
@@ -119,7 +124,7 @@ def _take(site: Site, partition: int, of: str) -> tuple[bool, bool, bool]:
     began, is_due, has_more, ids, flat = site.store.scripts.run("archive", partition, call)
     if began:
         _raise_numbers(site)
-    _archive(site, zip(flat[::2], flat[1::2], strict=True))
+    _archive(site, partition, zip(flat[::2], flat[1::2], strict=True))
     if ids:
         site.store.raw.xack(keys.EVENTS.at(partition), "archive", *ids)
     return bool(ids), has_more == 1, is_due == 1
@@ -156,7 +161,7 @@ def _records(site: Site, partition: int, numbers: Sequence[int]) -> Iterator[tup
             yield number, record if isinstance(record, bytes) else None
 
 
-def _archive(site: Site, records: Iterable[tuple[int, bytes | None]]) -> None:
+def _archive(site: Site, partition: int, records: Iterable[tuple[int, bytes | None]]) -> None:
     """Write the jobs of these records that ended; those that go on in a new attempt will end again."""
     rows, gone = list[Row](), list[int]()
     for number, record in records:
@@ -172,4 +177,7 @@ def _archive(site: Site, records: Iterable[tuple[int, bytes | None]]) -> None:
         archive_writer.write(site.database, rows, int(site.clock() * 1000))
     if gone:
         held = {number for number, *_ in archive_writer.held(site.database, gone)}
-        ARCHIVE_MISSED.inc(len(set(gone) - held))
+        missed = list(set(gone) - held)
+        # Those that were retired were counted then, if they were to be: here are those whose records were lost.
+        ends: list[Any] = site.store.raw.zmscore(keys.FINISHED.at(partition), missed) if missed else []
+        ARCHIVE_MISSED.inc(sum(end is not None for end in ends))

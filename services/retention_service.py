@@ -45,9 +45,9 @@ def _retire(this: _Run, partition: int) -> int:
             continue  # with other limits
         # Only in the states that are archived: what is said of a job meanwhile has to be archived first.
         sure = None if this.away else {number: updated for number, (_, updated) in due.items()}
-        step = int(this.site.store.scripts.run("retire", partition, limits | ({} if sure is None else {"sure": sure})))
-        if this.away:
-            ARCHIVE_MISSED.inc(step)
+        call = limits | ({} if sure is None else {"sure": sure})
+        step, lost = this.site.store.scripts.run("retire", partition, call)
+        ARCHIVE_MISSED.inc(lost)
         gone += step
         if step < STEP:
             break

@@ -2,15 +2,17 @@
 -- the agents that have no job any more and were not seen since that time.
 -- ARGV[1] is {before = ms, keep = how many finished jobs stay, most = how many may go in this step, sure = by number, when a job
 -- was updated that may go so, 0 where its record is damaged; where it is not given, any may}.
--- Answers how many jobs went.
+-- Answers how many jobs went, and, where `sure` is not given, how many of them are not archived as they were.
 
 local root = KEYS[1]
 local call = cmsgpack.unpack(ARGV[1])
 local STATUSES = {'queued', 'processing', 'completed', 'failed'}
 
+-- part: archive
+
 local beyond = redis.call('ZCARD', root .. '@FINISHED@') - call.keep
 local oldest = redis.call('ZRANGE', root .. '@FINISHED@', 0, call.most - 1, 'WITHSCORES')
-local gone = 0
+local gone, lost = 0, 0
 
 local function jobs_of(agent)
   local count = 0
@@ -54,10 +56,28 @@ local function retire(number, job)
   if jobs_of(job.agent) == 0 then redis.call('UNLINK', root .. '@STAGE_TIMES@' .. job.agent) end
 end
 
+local group = not call.sure and reading()
+local since = group and unread_since(group) or 0
+local place, again = redis.call('HGET', state, 'sweep'), redis.call('HEXISTS', state, 'again') == 1
+local uncertain = tonumber(redis.call('HGET', state, 'since') or 0)
+
+-- Whether a comparison that goes on has come past a job.
+local function is_compared(number, ended)
+  local score, member = place:match('^(%S+) (%d+)$')
+  if again or not score then return false end
+  return ended < tonumber(score) or (ended == tonumber(score) and number <= member)
+end
+
+local function is_lost(number, ended, job)
+  local changed = job and tonumber(job.heard or job.updated or job.created) or ended
+  return changed >= since or (place and changed >= uncertain and not is_compared(number, ended))
+end
+
 for i = 1, #oldest, 2 do
   if gone >= beyond and tonumber(oldest[i + 1]) >= call.before then break end
   local job = read(oldest[i])
   if may_go(oldest[i], job) then
+    if not call.sure and is_lost(oldest[i], tonumber(oldest[i + 1]), job) then lost = lost + 1 end
     retire(oldest[i], job)
     gone = gone + 1
   end
@@ -70,4 +90,4 @@ local first = unseen > call.most and call.before % unseen or 0
 for _, agent in ipairs(redis.call('ZRANGEBYSCORE', root .. '@AGENTS@', '-inf', since, 'LIMIT', first, call.most)) do
   if jobs_of(agent) == 0 then retire_agent(agent) end
 end
-return gone
+return {gone, lost}

@@ -14,6 +14,7 @@ from core.database import Database
 from core.metrics import ARCHIVE_MISSED
 from core.site import Site
 from services import job_rules, jobs_service, retention_service
+from services.archive_service import Archiver
 from services.job_changes import JobRef
 from tests import archive
 from tests.conftest import free_port
@@ -135,6 +136,32 @@ def test_while_the_archive_is_away_twice_as_many_stay_and_no_more(site: Site) ->
     assert [row["id"] for row in archive.rows(site)] == ["j2", "j3", "j4", "j5"]
 
 
+def test_what_is_archived_already_is_not_missed_and_what_is_not_is_missed_once(site: Site) -> None:
+    archiver = Archiver()
+    archiver.run(site)
+    finish(site, 6)
+    archiver.run(site)
+    finish(site, 3, start=6)
+    before = ARCHIVE_MISSED._value.get()
+    assert retention_service.run(keeping(away(site), keep_jobs=2)) == 5
+    assert ARCHIVE_MISSED._value.get() == before
+    assert retention_service.run(keeping(away(site), keep_jobs=1)) == 2
+    assert ARCHIVE_MISSED._value.get() == before + 1
+    archiver.run(site)
+    assert [row["id"] for row in archive.rows(site)] == ["j0", "j1", "j2", "j3", "j4", "j5", "j7", "j8"]
+    assert ARCHIVE_MISSED._value.get() == before + 1
+
+
+def test_what_a_comparison_came_past_is_not_missed(site: Site) -> None:
+    finish(site, 6)
+    first = jobs_service.page(site, after=0, limit=1).items[0].number
+    assert site.store.scripts.run("archive", 0, {"of": "x", "most": 10, "bytes": 1000})[1]
+    was, done, _ = site.store.scripts.run("sweep", 0, {"of": "x", "most": 3})
+    site.store.scripts.run("sweep", 0, {"of": "x", "most": 3, "was": was.decode(), "done": done.decode()})
+    assert site.store.scripts.run("retire", 0, {"before": 0, "keep": 2, "most": 10}) == [4, 1]
+    assert not site.store.redis.exists(keys.JOB.at(0, first))
+
+
 def test_while_the_archive_is_away_jobs_stay_for_twice_as_long_and_no_longer(site: Site) -> None:
     finish(site, 2)
     assert retention_service.run(later(away(site), 59)) == 0
@@ -153,6 +180,6 @@ def test_what_is_said_of_a_job_while_it_is_archived_keeps_it_in_the_store(site: 
     due = site.store.scripts.run("due", 0, limits)
     tell_facts = jobs_service.Change(o="update", n=1, ep="e-1")
     jobs_service.apply(site, 0, tell_facts)
-    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == 0
+    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == [0, 0]
     due = site.store.scripts.run("due", 0, limits)
-    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == 1
+    assert site.store.scripts.run("retire", 0, limits | {"sure": {1: due[2]}}) == [1, 0]
