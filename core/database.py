@@ -6,6 +6,7 @@ of its own comes out of them as DatabaseError, in words that name no password.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 import time
@@ -36,6 +37,10 @@ LOOKS = 10_000
 FILE = "archive.sqlite3"
 REFUSED = "22", "23", "54"
 """PostgreSQL's classes of errors about values: their form, what must hold of them, their size."""
+
+_WRONG = re.compile(r"invalid (?:\w+ value|URI query parameter|percent-encoded token)|connection timeout expired")
+"""What libpq says of an address before it shows a part of it."""
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 Kind = Literal["postgresql", "sqlite"]
 
@@ -199,7 +204,17 @@ class Database:
         said = " ".join(told.rpartition(" failed: ")[2].partition("\n")[0].split())[:300]
         if "FATAL:" in said or getattr(cause, "sqlstate", None):
             return f"PostgreSQL says: {said.removeprefix('FATAL: ')}"
-        return f"PostgreSQL can't be reached{': ' + said.lower() if ' failed: ' in told else ''}"
+        return f"PostgreSQL can't be reached{_reason(told, said)}"
+
+
+def _reason(told: str, said: str) -> str:
+    """Why, where that is known to hold neither password nor address."""
+    if " failed: " in told:
+        return f": {said.lower()}"
+    if told.startswith("failed to resolve host"):
+        return f": its host has no address: {_ERRNO.sub('', told.rpartition(': ')[2]).lower()}"
+    wrong = _WRONG.search(told)
+    return f": {wrong[0].lower()}" if wrong else ""
 
 
 @contextmanager

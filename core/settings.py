@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from core import database_url
+
 
 class SettingError(ValueError):
     """A variable has a value that Headway can't work with."""
@@ -155,6 +157,10 @@ def _host(text: str) -> str:
     return text
 
 
+def _database_url(text: str) -> str:
+    return database_url.check(_url(*POSTGRESQL)(text))
+
+
 REDIS = ("redis", "rediss", "unix")
 POSTGRESQL = ("postgresql", "postgres")
 
@@ -164,7 +170,7 @@ VARIABLES = (
              "Bind address. The Procfile and the Docker image set 0.0.0.0."),
     Variable("REDIS_URL", "redis_url", None, _url(*REDIS), "redis://localhost:6379/0",
              "Redis ≥ 6.2 or Valkey ≥ 7.2. Unset: a Valkey of Headway's own under HEADWAY_DATA.", secret=True),
-    Variable("DATABASE_URL", "database_url", None, _url(*POSTGRESQL), "postgresql://localhost/headway",
+    Variable("DATABASE_URL", "database_url", None, _database_url, "postgresql://localhost/headway",
              "PostgreSQL for long job history, and for sql tiles that name none. Unset: SQLite under HEADWAY_DATA.", secret=True),
     Variable("HEADWAY_DATA", "data", "data", Path, "data", "Where embedded stores keep their files."),
     Variable("HEADWAY_TOKEN", "token", None, _token, "a-long-random-text",

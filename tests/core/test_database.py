@@ -125,7 +125,7 @@ def test_a_server_that_falls_silent_is_given_up_wherever_that_happens(postgres: 
         proxy.silent = False
         assert asked(database) == 1
         proxy.silent = True  # while a connection lies idle, and for new ones
-        assert str(fault(database)) == "PostgreSQL can't be reached"
+        assert str(fault(database)) == "PostgreSQL can't be reached: connection timeout expired"
         assert time.monotonic() - began < 20
         proxy.drop()
         proxy.silent = False
@@ -146,7 +146,12 @@ def test_words_name_no_password_and_no_address(postgres: Postgres, tmp_path: Pat
         f"postgresql://headway:hush-hush@{there}/postgres": 'PostgreSQL says: password authentication failed for user "headway"',
         f"postgresql://headway:{PASSWORD}@{there}/nowhere": 'PostgreSQL says: database "nowhere" does not exist',
         f"postgresql://headway:hush-hush@127.0.0.1:{free_port()}/postgres": "PostgreSQL can't be reached: connection refused",
-        "postgresql://headway:hush-hush@nowhere.invalid/postgres": "PostgreSQL can't be reached",
+        "postgresql://headway:hush-hush@nowhere.invalid/postgres": (
+            "PostgreSQL can't be reached: its host has no address: name or service not known"
+        ),
+        f"postgresql://headway:hush-hush@{there}/postgres?sslnegotiation=hush": (
+            "PostgreSQL can't be reached: invalid sslnegotiation value"
+        ),
         f"postgresql://headway:hush-hush@{there}/postgres?sslmode=require": (
             "PostgreSQL can't be reached: server does not support ssl, but ssl was required"
         ),

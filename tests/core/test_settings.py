@@ -5,7 +5,9 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+from psycopg import pq
 
+from core import database_url
 from core.settings import VARIABLES, SettingError, read
 
 TAKEN = [
@@ -17,6 +19,8 @@ TAKEN = [
     ("REDIS_URL", "rediss://store", "redis_url", "rediss://store"),
     ("REDIS_URL", "unix:///run/valkey.sock", "redis_url", "unix:///run/valkey.sock"),
     ("DATABASE_URL", "postgres://db/headway", "database_url", "postgres://db/headway"),
+    ("DATABASE_URL", "postgres://u:p%25@db/x?sslmode=require&options=-c%20a%3Db", "database_url",
+     "postgres://u:p%25@db/x?sslmode=require&options=-c%20a%3Db"),
     ("HEADWAY_DATA", "/var/lib/headway", "data", pathlib.Path("/var/lib/headway")),
     ("HEADWAY_TOKEN", "0123456789abcdef", "token", "0123456789abcdef"),
     ("HEADWAY_READ_TOKEN", "0123456789abcdef", "read_token", "0123456789abcdef"),
@@ -40,7 +44,9 @@ REFUSED = [
     ("PORT", ["0", "65536", "-1", "8000.0", "eight", "٨٠", " 80", "1e3", "9" * 5000, "00000000000009999"]),
     ("HEADWAY_HOST", ["http://localhost", "localhost:8000", "a b", "127.0.0.1:80"]),
     ("REDIS_URL", ["localhost:6379", "http://store", "redis://", "unix://", "redis://h:99999", "redis://[::1"]),
-    ("DATABASE_URL", ["mysql://db/x", "postgresql://", "sqlite:///x.db"]),
+    ("DATABASE_URL", ["mysql://db/x", "postgresql://", "sqlite:///x.db", "postgres://u:hu%zsh@db/x", "postgres://u:hush%00@db/x",
+                      "postgres://u:hu sh@db/x", "postgres://u:hu@sh@db/x", "postgres://db/x?foo=hush", "postgres://db/x?hush",
+                      "postgres://u:12?hush@db/x", "postgres://db/x?sslmode=hush", "postgres://db/x#hush"]),
     ("HEADWAY_TOKEN", ["short", "with a space in it", "übermäßig-geheim", "changeme", "a-long-random-text", "aaaaaaaaaaaa"]),
     ("HEADWAY_READ_TOKEN", ["short", "ключ-для-чтения", "PASSWORD"]),
     ("HEADWAY_INGEST_TOKEN", ["short", "tab\tin-the-token"]),
@@ -76,6 +82,7 @@ def test_a_bad_value_is_refused_in_one_line_with_the_variable_and_an_example(nam
     assert f"for example {name}=" in line
     assert "\n" not in line
     assert len(line) < 400
+    assert "hush" not in line
 
 
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
@@ -144,3 +151,9 @@ def test_each_variable_is_listed_once_with_a_meaning_and_an_example_that_it_take
         if variable.name.endswith("_TOKEN"):
             continue  # their example is refused on purpose: else it would be somebody's token
         variable.parse(variable.example)
+
+
+def test_every_parameter_that_libpq_knows_is_taken() -> None:
+    known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
+    assert known <= database_url.PARAMETERS
+    assert database_url.check("postgres://u:p%40@[::1]:5432/x?sslmode=require").endswith("require")
