@@ -73,8 +73,7 @@ def readings(site: Site, names: Iterable[str], window: Window) -> Readings:
     """Of gauges and rates."""
     names = tuple(names)
     own = series_service.read(site, names, window)
-    fine = series_store.fine(window, site.clock())
-    if not (_elsewhere(site, names, window) and _missing(own, fine)):
+    if not (_elsewhere(site, names, window) and _missing(own, fine := series_store.fine(window, site.clock()))):
         return Readings(own)
     told = prometheus_history.told(site, names, window)
     theirs = {name: prometheus_readings.readings(told.values, name, window) for name in names}
@@ -85,8 +84,7 @@ def readings(site: Site, names: Iterable[str], window: Window) -> Readings:
 def histograms(site: Site, names: Iterable[str], window: Window) -> Histograms:
     names = tuple(names)
     own = series_service.histograms(site, names, window)
-    fine = series_store.fine(window, site.clock())
-    if not (_elsewhere(site, names, window) and _missing(own, fine)):
+    if not (_elsewhere(site, names, window) and _missing(own, fine := series_store.fine(window, site.clock()))):
         return Histograms(own)
     told = prometheus_history.told(site, names, window)
     theirs = {
