@@ -177,7 +177,7 @@ def _archive(site: Site, partition: int, records: Iterable[tuple[int, bytes | No
         archive_writer.write(site.database, rows, int(site.clock() * 1000))
     if gone:
         held = {number for number, *_ in archive_writer.held(site.database, gone)}
-        missed = list(set(gone) - held)
+        missed = [str(number) for number in set(gone) - held]
         # Those that were retired were counted then, if they were to be: here are those whose records were lost.
         ends: list[Any] = site.store.raw.zmscore(keys.FINISHED.at(partition), missed) if missed else []
         ARCHIVE_MISSED.inc(sum(end is not None for end in ends))
