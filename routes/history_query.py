@@ -81,7 +81,7 @@ class Asked:
 
 def read(query: Mapping[str, str]) -> Asked:
     """Raises Problem 422."""
-    said = {each.name: _text(query.get(each.name.rstrip("_"), "")) for each in fields(Asked)}
+    said = {each.name: _said(each.name.rstrip("_"), query) for each in fields(Asked)}
     asked = Asked(**{**said, "q": said["q"][:MOST_TEXT]})
     try:
         ZoneInfo(asked.zone or "UTC")
@@ -116,9 +116,13 @@ def unavailable(error: DatabaseError) -> Problem:
     )
 
 
-def _text(text: str) -> str:
+def _said(name: str, query: Mapping[str, str]) -> str:
+    text = query.get(name, "")
     # PostgreSQL keeps no NUL, and nobody a half of a pair.
-    return text.replace("\0", "").encode("utf-8", "replace").decode().strip()[:MOST_NAME]
+    said = text.replace("\0", "").encode("utf-8", "replace").decode().strip()[:MOST_NAME].rstrip()
+    if text and not said and name != "q":  # All jobs are not what is meant. Of a search without words the page says so.
+        raise _fault(name, "more than blanks: leave it out to narrow nothing")
+    return said
 
 
 def _moment(name: str, text: str, zone: str) -> int | None:

@@ -114,4 +114,5 @@ def _names_of(metadata: str | None) -> _Names:
 
 
 def _name(said: Any) -> str | None:
-    return said[:MOST_NAME] or None if isinstance(said, str) else None
+    # As filters read it, who leave out blanks at the ends.
+    return said.strip()[:MOST_NAME].rstrip() or None if isinstance(said, str) else None

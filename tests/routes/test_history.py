@@ -138,6 +138,7 @@ def test_what_came_from_outside_is_shown_as_text(held: Site, client: FlaskClient
         ("status=queued", "status"), ("from=yesterday", "from"), ("to=2026-13-01T00:00:00Z", "to"), ("min_s=-1", "min_s"), ("max_s=1e9", "max_s"),
         ("from=20&to=10", "from"), ("min_s=9&max_s=3", "min_s"), ("zone=Mars/Base", "zone"), ("zone=../../etc/passwd", "zone"),
         ("limit=0", "limit"), ("limit=501", "limit"), ("cursor=x", "cursor"), ("cursor=1.", "cursor"), ("cursor=%D9%A3.1", "cursor"),
+        ("agent=%00", "agent"), ("queue=+%09", "queue"), ("job=%20%00", "job"), ("from=+", "from"),
     ],
 )  # fmt: skip
 def test_bad_values_are_named(held: Site, client: FlaskClient, query: str, field: str) -> None:

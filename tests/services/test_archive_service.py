@@ -74,7 +74,11 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
     site = archived_site
     Archiver().run(site)
     job = create(
-        site, title="Grüße 🎬", agent="studio", id="a-1", metadata={"queue": "fast", "function": "app.cut", "n": [1]}
+        site,
+        title="Grüße 🎬",
+        agent="studio",
+        id="a-1",
+        metadata={"queue": " fast ", "function": f" {200 * 'n'}", "n": [1]},
     )
     tell(site, job, stage="downloading", progress=40, message="half")
     tell(site, job, status="failed", error="broke\nat line 2")
@@ -83,7 +87,7 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
     Archiver().run(site)
     (row,) = archive.rows(site)
     kept = of(row)
-    assert (kept.queue, kept.function) == ("fast", "app.cut")
+    assert (kept.queue, kept.function) == ("fast", 200 * "n")
     assert isinstance(ended, Job)
     assert kept.job == replace(ended, heard_at=None)
     assert kept.job.attempts[0].error == "broke\nat line 2"
@@ -105,7 +109,9 @@ def test_what_did_not_end_is_passed_over_and_left_to_nobody(archived_site: Site)
     assert standing(site).behind == 0
 
 
-@pytest.mark.parametrize("said", ['["queue"]', '{"queue":7,"function":null}', '{"queue":""}'])
+@pytest.mark.parametrize(
+    "said", ['["queue"]', '{"queue":" ","function":"\\t"}', '{"queue":7,"function":null}', '{"queue":""}']
+)
 def test_a_queue_is_only_what_metadata_names_as_text(archived_site: Site, said: str) -> None:
     Archiver().run(archived_site)
     job = end(archived_site)
