@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -226,7 +226,8 @@ def _limited(driver: sqlite3.Connection, timeout_s: float) -> Iterator[None]:
     try:
         yield
     finally:
-        driver.set_progress_handler(None, 0)
+        with suppress(sqlite3.ProgrammingError):  # SQLAlchemy closes the connection of whoever exits
+            driver.set_progress_handler(None, 0)
         if faults:
             raise faults[0]
 

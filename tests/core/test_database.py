@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from core.database import FILE, READERS, Database, DatabaseError
 from core.settings import read
@@ -265,3 +265,20 @@ def test_nothing_is_written_into_a_file_that_was_removed(tmp_path: Path) -> None
                 file.unlink()
         assert database.file is None
         assert fault(database, "SELECT 1 FROM things").bare
+
+
+def test_an_exit_between_two_steps_of_sqlite_is_no_fault_of_the_database(tmp_path: Path):
+    database = Database(read({"HEADWAY_DATA": str(tmp_path)}))
+
+    def leave(*_: object) -> None:
+        sys.exit(143)
+
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE t (n INTEGER)"))
+    event.listen(database.engine, "do_execute", leave)
+    with pytest.raises(SystemExit), database.write() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+    event.remove(database.engine, "do_execute", leave)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 0
+    database.close()
