@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import re
 import threading
+import time
 from collections.abc import Generator, Iterator
 
 import msgspec
@@ -27,6 +30,10 @@ MOST_ITEMS = 500
 
 AT_ONCE = 2
 """Files that one process writes at a time: each keeps a connection to the database."""
+STALL_S = 30.0
+"""How long a download may hold a file up, in all, beyond the time that its bytes are worth."""
+SLOWEST_BYTES_S = 16 * 1024
+"""What it has to take in a second, on the whole."""
 MIMETYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 
 _slots = threading.BoundedSemaphore(AT_ONCE)
@@ -82,8 +89,14 @@ def _pieces(of: Site, chosen: Filter, form: Format) -> Generator[bytes]:
 
 
 def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+    """All pieces, while they are taken. One that takes hardly anything would keep others out, and a transaction open, for long."""
+    left_s = STALL_S
+    for piece in itertools.chain((first,), rest):
+        began = time.monotonic()
+        yield piece
+        left_s = min(STALL_S, left_s - (time.monotonic() - began) + len(piece) / SLOWEST_BYTES_S)
+        if left_s <= 0:
+            raise BrokenPipeError(errno.EPIPE, "the client takes too little")
 
 
 def _name(asked: Asked) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from flask.testing import FlaskClient
 
 from core import keys
 from core.site import Site
-from services import jobs_service
+from routes import history_api
+from services import archive_export, jobs_service
 from services.job_rules import NewJob
 from tests import archive
 from tests.archived import AT_MS, row, write
@@ -268,3 +270,23 @@ def test_who_may_not_read_may_not_search(held: Site, app: Any) -> None:
     stranger = app.test_client()
     for address in (API, f"{API}/export?format=csv", "/api/v1/metrics/jobs?by=agent"):
         assert stranger.get(address).status_code == 401
+
+
+def test_a_download_that_takes_hardly_anything_is_ended_and_makes_room_for_others(
+    held: Site, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_api, "STALL_S", 0.0)
+    monkeypatch.setattr(history_api, "SLOWEST_BYTES_S", 10**9)
+    monkeypatch.setattr(archive_export, "BATCH", 2)
+    write(held, *(row(n) for n in range(6)))
+    address = f"{API}/export?format=ndjson"
+    for _ in range(history_api.AT_ONCE + 1):
+        slow = client.get(address, buffered=False)
+        pieces = slow.iter_encoded()
+        assert next(pieces).count(b"\n") == 2
+        time.sleep(0.01)
+        with pytest.raises(BrokenPipeError):
+            next(pieces)
+        slow.close()
+    monkeypatch.undo()
+    assert client.get(address).text.count("\n") == 6
