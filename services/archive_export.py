@@ -23,8 +23,8 @@ log = logging.getLogger("headway.history")
 Format = Literal["ndjson", "csv"]
 FORMATS: tuple[Format, ...] = ("ndjson", "csv")
 
-BATCH = 500
-"""Rows that are read and written before others get their turn: some milliseconds of work."""
+BATCH = 100
+"""Rows that are read and written before others get their turn: about two milliseconds of work."""
 EXPORT_S = 3600.0
 """How long one file may take, however slowly it is read."""
 
