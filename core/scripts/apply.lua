@@ -160,7 +160,7 @@ end
 local function create(u, at, skew)
   local number = next_number()
   redis.call('HSET', root .. '@IDS@' .. u.a, u.i, number)
-  local created = u.ca or at
+  local created = u.ca or u.sa or at -- a row's `at` is its end
   if u.ca or u.o ~= 'import' then count_time(created, 'created', 1) end
   if u.v then see_video(u.a, u.v, at) end
   return number, {

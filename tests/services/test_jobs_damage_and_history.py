@@ -89,6 +89,12 @@ class TestHistory:
         assert [span.name for span in job.stages] == ["read"]
         assert (job.progress, job.result) == (100, '{"rows":5}')
 
+    def test_a_row_that_tells_not_when_it_was_created_was_so_by_its_start(self, site: Site) -> None:
+        jobs_service.store_rows(site, [self.row(created_at=None)])
+        job = jobs_service.get(site, JobRef(id="h1"))
+        assert isinstance(job, Job)
+        assert job.created_at == job.started_at
+
     def test_a_row_that_tells_only_its_last_stage_invents_no_times(self, site: Site) -> None:
         jobs_service.store_rows(site, [self.row(stage="write", status="failed")])
         job = jobs_service.get(site, JobRef(id="h1"))
