@@ -26,6 +26,8 @@ CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
 CHUNK_BYTES = 1024 * 1024
 """Text a call of the script, where updates bear much of it: it holds up everybody for some twenty milliseconds."""
+SPARE = 1000
+"""Numbers left out where the store was emptied: they may have been given just before, and this process not know it yet."""
 DAY_MS = 86_400_000
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
@@ -82,6 +84,7 @@ class _Call(Struct, omit_defaults=True):
     u: list[Change]
     given: int | None = None
     above: int = 0
+    spare: int = 0
 
 
 def create(site: Site, new: NewJob) -> Outcome:
@@ -244,7 +247,7 @@ def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...
 
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
     keep_ms = site.settings.keep_days * DAY_MS
-    call = _Call(partition, site.store.partitions, keep_ms, want, changes, above=site.store.given)
+    call = _Call(partition, site.store.partitions, keep_ms, want, changes, above=site.store.given, spare=SPARE)
     if site.store.partitions > 1 and (most := sum(change.n is None for change in changes)):
         call.given = _reserve(site, most)
     answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
@@ -258,10 +261,11 @@ def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> li
 def _reserve(site: Site, most: int) -> int:
     """The count before `most` numbers that are this call's. They rise over the whole site, so no partition may count alone;
     those that go unused are left out."""
+    given = site.store.given  # known before the store is asked: others go on counting meanwhile
     before = int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
-    if before >= site.store.given:
+    if before >= given:
         return before
-    site.store.scripts.run("number", 0, {"above": site.store.given})  # the store was emptied
+    site.store.scripts.run("number", 0, {"above": given + SPARE})  # the store was emptied
     return int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
 
 

@@ -2,7 +2,8 @@
 -- event. A record is a MessagePack map: less work than a hash, and the same bytes however the store is set up.
 -- ARGV[1] is {p = partition, P = partitions, keep = oldest time in ms before now that counts, want = whether
 -- to answer the jobs, given = where several partitions share the count of numbers, the last one given before this call,
--- above = a number that was given before, maybe by a store that was emptied, u = updates}. An update is
+-- above = a number that was given before, maybe by a store that was emptied, spare = how many above it may have been given by then
+-- as well, u = updates}. An update is
 --   o  'create' (an id that exists stays as it is), 'update' (one that does not is missing), 'put' (either),
 --      'import' (as put, and no live counter moves)
 --   n  the job's number, or a = agent and i = id
@@ -151,7 +152,7 @@ local function next_number()
   end
   local given = redis.call('INCR', root .. '@NUMBER@')
   if given <= (call.above or 0) then
-    given = call.above + 1
+    given = call.above + call.spare + 1
     redis.call('SET', root .. '@NUMBER@', string.format('%d', given))
   end
   return string.format('%d', given)

