@@ -88,8 +88,10 @@ def test_what_is_exported_can_be_uploaded_into_an_empty_site_without_loss(archiv
     late = replace(
         archived_site, clock=lambda: AT_MS / 1000 + 86_400, settings=replace(archived_site.settings, keep_days=36_500)
     )
-    done = uploads_service.receive(late, f"history.{form}", "test", [exported(archived_site, form)])
-    assert (done.state, done.accepted, done.ignored) == ("stored", len(before), ())
+    file = exported(archived_site, form)
+    archive.empty(archived_site.database)
+    done = uploads_service.receive(late, f"history.{form}", "test", [file])
+    assert (done.state, done.accepted, done.unchanged, done.ignored) == ("stored", len(before), 0, ())
     for (agent, id), job in before.items():
         again = jobs_service.get(late, JobRef(agent=agent, id=id))
         assert isinstance(again, Job)
