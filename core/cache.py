@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import flask_caching
 import msgspec
@@ -52,13 +53,20 @@ class JsonRedisCache(RedisCache):
         return cls(host=config["CACHE_STORE"].raw, default_timeout=kwargs["default_timeout"], key_prefix="")
 
 
+class _Flight:
+    """Whoever asks for what is being computed waits for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
 class Cache:
     def __init__(self, app: Flask, store: Store) -> None:
         config = {"CACHE_TYPE": "core.cache.JsonRedisCache", "CACHE_KEY_PREFIX": "", "CACHE_STORE": store}
         extension = flask_caching.Cache(app, config=config)
         self._backend = cast(JsonRedisCache, app.extensions["cache"][extension])
         self._store = store
-        self._flights: dict[str, threading.Lock] = {}
+        self._flights = WeakValueDictionary[str, _Flight]()
 
     def get(self, key: str) -> Any:
         """The JSON value under a key; None where there is none, or none that can be read. Raises StoreError."""
@@ -90,7 +98,9 @@ class Cache:
         (CACHE_MISSES if value is None else CACHE_HITS).labels(cache=name).inc()
         if value is not None:
             return value
-        with self._flights.setdefault(key, threading.Lock()):
+        # Kept for as long as somebody is in it: readers choose keys, so there is no end of them.
+        flight = self._flights.setdefault(key, _Flight())
+        with flight.lock:
             return self._once(key, ttl_s, compute, type_)
 
     def _look(self, key: str, type_: type[T]) -> T | None:

@@ -75,10 +75,15 @@ class _Sums:
 
 
 def figures(site: Site, chosen: Filter, by: By) -> Figures:
-    """Up to a minute old. Raises DatabaseError, also where others are before these for long."""
+    """Up to a minute old; none where nothing was archived yet. Raises DatabaseError, also where others are before these for long."""
     said = msgspec.json.encode((by, chosen))
     key = keys.ARCHIVE_FIGURES.at(0, hashlib.sha256(said).hexdigest()[:32])
-    return site.cache.get_or_compute(key, KEPT_S, lambda: _figures(site, chosen, by), "archive-figures", Figures)
+    try:
+        return site.cache.get_or_compute(key, KEPT_S, lambda: _figures(site, chosen, by), "archive-figures", Figures)
+    except DatabaseError as error:
+        if error.bare:
+            return Figures(by, (), None)
+        raise
 
 
 def _figures(site: Site, chosen: Filter, by: By) -> Figures:

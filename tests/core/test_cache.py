@@ -14,6 +14,7 @@ from flask import Flask
 
 from core import keys, metrics
 from core.cache import LOCK_S, Cache
+from core.site import Site
 from core.store import Store, StoreError
 from tests.conftest import wait_until
 
@@ -164,3 +165,9 @@ def test_it_works_within_another_application_s_context(cache: Cache) -> None:
     with Flask("another").app_context():
         cache.set("k", 1, 30)
         assert cache.get("k") == 1
+
+
+def test_nothing_stays_behind_of_keys_that_nobody_asks_for_any_more(site: Site) -> None:
+    for number in range(100):
+        site.cache.get_or_compute(f"key-{number}", 60, lambda: 1, "test", int)
+    assert not site.cache._flights

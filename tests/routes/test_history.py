@@ -66,6 +66,7 @@ def test_what_a_site_archived_that_has_archived_nothing_yet_is_nothing(client: F
     assert client.get("/api/v1/history").json == {"items": [], "next_cursor": None}
     assert client.get("/api/v1/history/export?format=ndjson").data == b""
     assert client.get("/api/v1/history/export?format=csv").text.count("\n") == 1
+    assert client.get("/api/v1/metrics/jobs?by=agent").json["groups"] == []
 
 
 def test_the_filter_is_in_the_address_and_each_part_can_be_taken_away(held: Site, client: FlaskClient) -> None:
