@@ -194,7 +194,7 @@ class Database:
             return f"every connection to {self.name} is busy"
         if isinstance(error, OSError):
             return f"{self.path} can't be used: {(error.strerror or str(error)).lower()}"
-        cause = error.orig if isinstance(error, DBAPIError) else error
+        cause = _cause(error)
         if _lacks_table(cause):
             return f"{self.name} has no tables of Headway's yet"
         if isinstance(cause, sqlite3.Error):
@@ -247,13 +247,13 @@ def _looks(until: float, faults: list[BaseException]) -> Iterator[bool]:
             is_over = True
 
 
-def _is_late(error: Exception) -> bool:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"
-
-
 def _cause(error: Exception) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _is_late(error: Exception) -> bool:
+    cause = _cause(error)
+    return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT" or getattr(cause, "sqlstate", None) == "57014"
 
 
 def _lacks_table(cause: BaseException | None) -> bool:
@@ -262,5 +262,5 @@ def _lacks_table(cause: BaseException | None) -> bool:
 
 def _is_refused(error: Exception) -> bool:
     """Whether it is about the values, and not about the database."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     return isinstance(error, DataError | IntegrityError) or (getattr(cause, "sqlstate", None) or "")[:2] in REFUSED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -136,6 +136,6 @@ class TestHistory:
     def test_a_row_ends_a_job_whose_clock_is_behind_or_whose_beginning_no_row_told(self, site: Site) -> None:
         create(site, id="h1")
         bare = self.row(id="h2", status="queued", created_at=None, started_at=None, finished_at=None)
-        rows = [bare, self.row(finished_at=NOW - timedelta(seconds=30)), self.row(id="h2")]
+        rows = [bare, self.row(finished_at=datetime.now(UTC) - timedelta(seconds=30)), self.row(id="h2")]
         assert jobs_service.store_rows(site, rows) == ["applied"] * 3
         assert jobs_service.counts(site)["completed"] == 2
