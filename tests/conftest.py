@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import shutil
 import socket
 import subprocess
@@ -39,6 +40,15 @@ TOKEN = "an-admin-token-for-tests"
 
 SLOW = ("test_", "process", "faults", "browser", "sockets", "clients", "contracts")
 """Where a file's tests may take long, the longest first; "test_" are those beside this file."""
+
+
+def pytest_configure() -> None:
+    gc.disable()  # what is collected stays
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
