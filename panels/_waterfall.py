@@ -20,8 +20,8 @@ MOST_PIECES = 24
 MOST_TICKS = 5
 MOST_OF_WAIT = 1 / 3
 """A wait longer than this share of the longest row is cut."""
-LEAST_OF_WAIT = 0.01
-"""A wait shorter than this share of the longest row is left out."""
+LEAST_WAIT_S = 0.1
+"""A shorter wait is left out. A share of the row would leave a wait out once its job has gone on for long, and all below would move."""
 CUT_RANK, CUT_TIMES = 0.8, 3
 """Of many rows, one is cut that is so many times longer than that at this rank: one that hangs would hide the others."""
 ASSUMED_PX, LETTER_PX, MARGIN_PX, FEWEST_LETTERS = 720, 6.3, 10, 5
@@ -141,17 +141,16 @@ def _end(lasted: Sequence[float]) -> float:
 
 def _left(lanes: Iterable[Lane], end_s: float) -> float:
     longest_s = max((lane.waited_s or 0.0 for lane in lanes), default=0.0)
-    return min(longest_s, MOST_OF_WAIT * end_s) if longest_s >= LEAST_OF_WAIT * end_s else 0.0
+    return min(longest_s, MOST_OF_WAIT * end_s) if longest_s >= LEAST_WAIT_S else 0.0
 
 
 def _row(lane: Lane, axis: _Axis, offset_s: float, *, whole: bool = False) -> Row:
     each = 1 if whole else max(-(-len(lane.bars) // MOST_PIECES), 1)
     groups = [lane.bars[at : at + each] for at in range(0, len(lane.bars), each)]
     wait = None
-    if lane.waited_s and axis.left_s and lane.started_at:
+    if lane.waited_s and lane.waited_s >= LEAST_WAIT_S and axis.left_s and lane.started_at:
         x, end = axis.x(offset_s - lane.waited_s), axis.x(offset_s)
-        if end - x >= LEAST:
-            wait = Piece((), "wait", round(x, 2), round(end - x - GAP, 2), lane.waited_s)
+        wait = Piece((), "wait", round(x, 2), round(max(end - x - GAP, GAP), 2), lane.waited_s)
     pieces = tuple(_piece(group, axis, offset_s) for group in groups)
     return Row(lane, wait, pieces, offset_s + lane.length_s > axis.end_s * 1.001)
 
