@@ -86,8 +86,8 @@ class Choice:
         return RANGES[self.over].step_s if isinstance(self.over, str) else self.over.step_s
 
     def past(self, now: float) -> bool:
-        """Whether nothing more happens in it."""
-        return isinstance(self.over, Window) and self.over.end <= now
+        """Whether nothing more happens in it; surely only a step after its end, since one up to now ends within this step."""
+        return isinstance(self.over, Window) and self.over.end + self.over.step_s <= now
 
     def every(self, least_s: int) -> int:
         """Seconds between two polls: the longer a step, the less there is to see."""
