@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError
 
 from core.config import alerts, sources
 from core.config.allowed import Allowed
+from core.config.brokers import Broker, Engine
 from core.config.channels import check_channels
 from core.config.model import Alert, Config, PrometheusServer, Target, Tile
 from core.fields import FieldError
@@ -23,6 +24,8 @@ from core.settings import Settings
 RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
 LONGEST_WITHIN_S = 7 * 86_400.0
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES: dict[Engine, tuple[str, ...]] = {"rq": REDIS_SCHEMES, "celery": (*REDIS_SCHEMES, "amqp", "amqps")}
 MOST_TILES = 200
 """Each that is read has a thread of its own while it is."""
 
@@ -45,6 +48,8 @@ def check_together(config: Config, settings: Settings | None) -> None:
             _check_zone(channel.quiet.zone, f"channels[{number}].quiet.zone")
     for number, redaction in enumerate(config.logs.redact):
         _check_pattern(redaction.pattern, f"logs.redact[{number}].pattern")
+    for number, broker in enumerate(config.queues):
+        _check_broker(broker, f"queues[{number}]")
     _check_prometheus(config.prometheus)
     for number, entry in enumerate(config.outgoing.allow):
         try:
@@ -77,6 +82,7 @@ def _check_ids(config: Config) -> None:
         ("targets", [target.name for target in config.targets]),
         ("alerts", [alert.id for alert in config.alerts]),
         ("channels", [channel.name for channel in config.channels]),
+        ("queues", [broker.agent for broker in config.queues]),
     ):
         for id, times in Counter(ids).items():
             if times > 1:
@@ -175,8 +181,8 @@ def _check_redis(source: sources.Redis, path: str) -> None:
         raise FieldError(
             f"{path}.args", f"has {len(source.args)}, and {source.command.upper()} {wanted} behind its key"
         )
-    if source.url and not source.url.startswith(("redis://", "rediss://", "unix://")):
-        raise FieldError(f"{path}.url", "should begin with redis://, rediss:// or unix://")
+    if source.url and urlsplit(source.url).scheme not in REDIS_SCHEMES:
+        raise FieldError(f"{path}.url", f"should begin with {_either(REDIS_SCHEMES)}")
 
 
 def _check_alert(alert: Alert, path: str, config: Config) -> None:
@@ -209,6 +215,23 @@ def _check_zone(zone: str, path: str) -> None:
         ZoneInfo(zone)
     except (ValueError, OSError, KeyError) as fault:
         raise FieldError(path, "should be a time zone's name, such as Europe/Berlin") from fault
+
+
+def _check_broker(broker: Broker, path: str) -> None:
+    schemes = BROKER_SCHEMES[broker.kind]
+    if urlsplit(broker.url).scheme not in schemes:
+        raise FieldError(f"{path}.url", f"should begin with {_either(schemes)}")
+    if broker.results is not None and broker.kind != "celery":
+        raise FieldError(f"{path}.results", "is for Celery alone: RQ keeps results beside its jobs")
+    if broker.results is not None and urlsplit(broker.results).scheme not in REDIS_SCHEMES:
+        raise FieldError(f"{path}.results", f"should begin with {_either(REDIS_SCHEMES)}")
+    for number, redaction in enumerate(broker.masking.patterns):
+        _check_pattern(redaction.pattern, f"{path}.masking.patterns[{number}].pattern")
+
+
+def _either(schemes: tuple[str, ...]) -> str:
+    *others, last = (f"{scheme}://" for scheme in schemes)
+    return f"{', '.join(others)} or {last}"
 
 
 def _check_pattern(pattern: str, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What may stand in headway.toml: tiles, targets, alerts, channels, logs. As frozen as the settings of the environment."""
+"""What may stand in headway.toml: tiles, targets, alerts, channels, queues, logs. As frozen as the settings of the environment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from core.config.alerts import When
+from core.config.brokers import Broker
+from core.config.redaction import Redaction
 from core.config.sources import Push, Source
 from core.config.values import Headers, Id, LongSpan, Seconds, Url
 
@@ -109,13 +111,6 @@ class Alert(Struct, frozen=True, forbid_unknown_fields=True, rename={"for_": "fo
         return getattr(self.when, "agent", None)
 
 
-class Redaction(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is taken out of log lines before they are stored: a regular expression, and what stands there then."""
-
-    pattern: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    replace: Annotated[str, Meta(max_length=100)] = "***"
-
-
 class Logs(Struct, frozen=True, forbid_unknown_fields=True):
     redact: tuple[Redaction, ...] = ()
     redact_secrets: bool = True
@@ -174,6 +169,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[Target, ...] = ()
     alerts: tuple[Alert, ...] = ()
     channels: tuple[Channel, ...] = ()
+    queues: tuple[Broker, ...] = ()
     logs: Logs = Logs()
     retention: Retention = Retention()
     outgoing: Outgoing = Outgoing()

@@ -1,0 +1,153 @@
+"""What RQ and Celery say, in the same words for both: jobs, queues, workers, schedules, and how their broker stands.
+
+Times are milliseconds since the epoch, by the clock of whoever said it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from core.config.brokers import Engine
+from services.job_rules import Status
+
+State = Literal[
+    "queued", "scheduled", "deferred", "reserved", "retrying", "started", "finished", "failed", "stopped", "canceled",
+    "deleted",
+]  # fmt: skip
+"""`scheduled` waits for a time, `deferred` for other jobs, `reserved` in a worker, `retrying` for another attempt; `stopped` was
+ended at work, `canceled` before it, `deleted` is what its engine knows no longer and which had not ended."""
+STATUS_OF: dict[State, Status] = {
+    "queued": "queued",
+    "scheduled": "queued",
+    "deferred": "queued",
+    "reserved": "queued",
+    "retrying": "queued",
+    "started": "processing",
+    "finished": "completed",
+    "failed": "failed",
+    "stopped": "failed",
+    "canceled": "failed",
+    "deleted": "failed",
+}
+STATES: tuple[State, ...] = tuple(STATUS_OF)
+UNCOUNTED: tuple[State, ...] = ("canceled", "deleted")
+"""Ends that are no failures: rates leave them out."""
+
+
+class BrokerError(Exception):
+    """A broker can't be read or did not do what was asked; the text goes on behind "because" and holds no address."""
+
+
+class EngineJob(Struct, frozen=True, kw_only=True):
+    """A job as its engine has it now, masked. `id` is the engine's own; `metadata` and `result` are what JSON can hold."""
+
+    id: str
+    state: State
+    queue: str | None = None
+    function: str | None = None
+    title: str | None = None
+    worker: str | None = None
+    created_ms: int | None = None
+    enqueued_ms: int | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    due_ms: int | None = None
+    """When a scheduled or retrying job is to begin."""
+    stage: str | None = None
+    progress: float | None = None
+    """0 to 100."""
+    message: str | None = None
+    error: str | None = None
+    """A traceback, or why it ended."""
+    error_type: str | None = None
+    result: Any = None
+    metadata: dict[str, Any] = {}
+    """What else is known: `args`, `kwargs`, `retries_left`, `timeout_s`, `depends_on`, `unreadable` (why a payload is not shown)."""
+    tags: tuple[str, ...] = ()
+
+
+class QueueNow(Struct, frozen=True, kw_only=True):
+    """A queue by its engine's own counts. `oldest_ms` is since when the job waits that is next; None where nothing waits or nobody
+    knows."""
+
+    name: str
+    counts: dict[State, int]
+    paused: bool = False
+    oldest_ms: int | None = None
+    workers: int | None = None
+    """Workers that listen to it; None where nobody knows."""
+
+    @property
+    def depth(self) -> int:
+        """Jobs that could begin now."""
+        return self.counts.get("queued", 0)
+
+
+class WorkerNow(Struct, frozen=True, kw_only=True):
+    """A worker. `state` is `busy`, `idle`, `suspended`, `starting`, or `dead` where its heartbeat is too old."""
+
+    name: str
+    state: Literal["busy", "idle", "suspended", "starting", "dead"]
+    queues: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    """Ids of the jobs it works on."""
+    functions: tuple[str, ...] = ()
+    """What these jobs do, in the same order."""
+    heartbeat_ms: int | None = None
+    born_ms: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    version: str | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    working_s: float | None = None
+    pool: str | None = None
+    """What runs its jobs at the same time: `prefork`, `threads`, `solo`, …"""
+    concurrency: int | None = None
+    active: int | None = None
+    reserved: int | None = None
+    scheduled: int | None = None
+    skew_s: float | None = None
+    """By how much its clock is ahead of its broker's."""
+    rate_limits: dict[str, str] = {}
+
+
+class ScheduleNow(Struct, frozen=True, kw_only=True):
+    """Something that adds jobs at times. `spec` is as it was written: `*/5 * * * *`, `every 30 s`."""
+
+    name: str
+    spec: str
+    function: str | None = None
+    queue: str | None = None
+    next_ms: int | None = None
+    last_ms: int | None = None
+    last_job: str | None = None
+    scheduler: str | None = None
+    """The process that keeps it."""
+    alive: bool | None = None
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """A broker at a moment, as every page shows it."""
+
+    broker: str
+    engine: Engine
+    at_ms: int
+    queues: tuple[QueueNow, ...] = ()
+    workers: tuple[WorkerNow, ...] = ()
+    schedules: tuple[ScheduleNow, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is not known here and why, for the reader: "task events are off: …"."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a broker stood when it was last asked. `why` is None where it answered; `snapshot` is its last, however old."""
+
+    broker: str
+    engine: Engine
+    discovered: bool
+    at_ms: int
+    why: str | None = None
+    snapshot: Snapshot | None = None
