@@ -9,3 +9,4 @@ lock() {
 }
 uv="$(pwd)/.venv/bin/uv"
 for name in requirements requirements-dev bench/requirements; do lock "$name"; done
+(cd tests && "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-deps --no-header --no-annotate ${UPGRADE:+--upgrade} rq2.in -o rq2.txt)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gets what the tests need besides Python: a Chromium, Prometheus, PostgreSQL, nginx, Node.js and the packages of tests/npm.
+# Gets what the tests need besides Python: a Chromium, Prometheus, PostgreSQL, nginx, Node.js, the packages of tests/npm, and an older RQ.
 # What is there is used as it is; as root on Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
 # `tools.sh ahead` gets what needs no .venv while that is being made, and leaves it to the later call to say what is missing.
 set -eu
@@ -59,6 +59,18 @@ npm_packages() {
     echo "$state" > "$stamp"
 }
 
+# RQ's earlier major version, beside the present one, only when something changed.
+earlier_rq() {
+    [ -z "$ahead" ] || return 0
+    state=$(cksum < tests/rq2.txt)
+    [ "$(cat .venv/rq2/.installed 2>/dev/null)" = "$state" ] && return 0
+    echo "Installing tests/rq2.txt"
+    rm -rf .venv/rq2
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --target .venv/rq2 -r tests/rq2.txt || return 1
+    echo "$state" > .venv/rq2/.installed
+}
+
 if ! have_chromium; then
     # Ubuntu's package of this name only leads to a snap, which a container can't run.
     { ! grep -qi ubuntu /etc/os-release 2>/dev/null && install chromium; } \
@@ -88,6 +100,8 @@ elif ! npm_packages; then
     missing="$missing
   the packages of tests/npm, which npm has to reach its registry for: npm ci --prefix tests/npm"
 fi
+earlier_rq || missing="$missing
+  RQ 2, for the tests of queues: .venv/bin/python -m pip install --target .venv/rq2 --no-deps -r tests/rq2.txt"
 if [ -n "$missing" ] && [ -z "$ahead" ]; then
     echo "make test needs what could not be installed here:$missing" >&2
     exit 1
