@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 import redis
 
-from tests.conftest import Valkey
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.proxy import Proxy
 from tests.serving import Server
 
@@ -23,10 +23,9 @@ class Plant:
     admin: redis.Redis
 
 
-@pytest.fixture
-def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
-    """`@pytest.mark.parametrize("plant", [("--dbfilename", "x")], indirect=True)` gives the store options."""
-    valkey = Valkey(*getattr(request, "param", ()))
+@contextlib.contextmanager
+def planted(*options: str) -> Iterator[Plant]:
+    valkey = Valkey(*options)
     with contextlib.ExitStack() as ending:
         ending.callback(valkey.close)
         valkey.start()
@@ -35,6 +34,42 @@ def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
         yield Plant(valkey, network, admin)
 
 
+@pytest.fixture(scope="module")
+def common() -> Iterator[tuple[Plant, Server]]:
+    with planted() as plant:
+        site = Server(free_port(), TOKEN, {"REDIS_URL": plant.network.url})
+        try:
+            yield plant, site
+            site.kill()
+        finally:
+            site.close()
+
+
 @pytest.fixture
-def site(plant: Plant, server: Callable[..., Server]) -> Server:
-    return server(env={"REDIS_URL": plant.network.url})
+def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
+    """The module's, emptied, where a test asks for its site too; else one of the test's own.
+
+    `@pytest.mark.parametrize("plant", [("--dbfilename", "x")], indirect=True)` gives that store options.
+    """
+    if "site" not in request.fixturenames:
+        with planted(*getattr(request, "param", ())) as own:
+            yield own
+        return
+    one: Plant = request.getfixturevalue("common")[0]
+    one.admin.flushall()
+    yield one
+    one.network.mend()
+    one.network.drop()
+    if not one.valkey.answers():
+        one.valkey.stop()
+        one.valkey.start()
+
+
+@pytest.fixture
+def site(plant: Plant, common: tuple[Plant, Server]) -> Server:
+    """The module's site, which runs and has its store; its log holds what came before too."""
+    one = common[1]
+    if one.process is None or one.process.poll() is not None:
+        one.start()
+    wait_until(lambda: one.get("/readyz").status == 200, what="readiness")
+    return one
