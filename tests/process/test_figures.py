@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -13,18 +13,57 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from core import fleet, leader
 from core.store import Store
-from tests.conftest import Valkey, wait_until
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.core.fleets import assert_valid
 from tests.serving import Server
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
-Start = Callable[..., Server]
 
 
-@pytest.fixture
-def keeping(own_valkey: Callable[..., Valkey]) -> Valkey:
-    """A store that keeps what it has over a restart."""
-    return own_valkey("--appendonly", "yes", "--appendfsync", "everysec")
+@contextlib.contextmanager
+def a_store_that_keeps() -> Iterator[Valkey]:
+    """One that has all it had after a restart."""
+    valkey = Valkey("--appendonly", "yes", "--appendfsync", "everysec")
+    try:
+        yield valkey.start()
+    finally:
+        valkey.close()
+
+
+@pytest.fixture(scope="module")
+def keeping() -> Iterator[Valkey]:
+    """The store of `two`."""
+    with a_store_that_keeps() as valkey:
+        yield valkey
+
+
+@pytest.fixture(scope="module")
+def keeping_too() -> Iterator[Valkey]:
+    """The store of `single`, which is stopped and emptied."""
+    with a_store_that_keeps() as valkey:
+        yield valkey
+
+
+@pytest.fixture(scope="module")
+def two(keeping: Valkey) -> Iterator[Server]:
+    """A site of two web processes, all of which are there again after each test."""
+    one = Server(free_port(), TOKEN, {"REDIS_URL": keeping.url}, workers=2)
+    try:
+        yield one.start()
+        one.kill()
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def single(keeping_too: Valkey) -> Iterator[Server]:
+    """A site of one web process."""
+    one = Server(free_port(), TOKEN, {"REDIS_URL": keeping_too.url})
+    try:
+        yield one.start()
+        one.kill()
+    finally:
+        one.close()
 
 
 def scrape(server: Server, query: str = "") -> str:
@@ -64,8 +103,8 @@ def workers(server: Server) -> set[int]:
     return found
 
 
-def test_whichever_process_answers_the_totals_are_the_fleet_s(server: Start) -> None:
-    site = server(workers=2)
+def test_whichever_process_answers_the_totals_are_the_fleet_s(two: Server) -> None:
+    site = two
     wait_until(lambda: len(workers(site)) == 2)
     before = requests(site, "/readyz")
     for _ in range(50):
@@ -80,8 +119,8 @@ def test_whichever_process_answers_the_totals_are_the_fleet_s(server: Start) -> 
         previous = now
 
 
-def test_no_counter_falls_when_workers_are_killed(server: Start) -> None:
-    site = server(workers=2)
+def test_no_counter_falls_when_workers_are_killed(two: Server) -> None:
+    site = two
     for _ in range(3):
         for _ in range(20):
             site.get("/healthz")
@@ -94,8 +133,8 @@ def test_no_counter_falls_when_workers_are_killed(server: Start) -> None:
         assert_nothing_fell(shown, counters(scrape(site)))
 
 
-def test_a_worker_that_ends_in_order_leaves_all_that_it_counted(server: Start, keeping: Valkey) -> None:
-    site = server(env={"REDIS_URL": keeping.url})
+def test_a_worker_that_ends_in_order_leaves_all_that_it_counted(single: Server) -> None:
+    site = single
     before = requests(site, "/readyz")
     for _ in range(30):
         site.get("/readyz")
@@ -105,8 +144,8 @@ def test_a_worker_that_ends_in_order_leaves_all_that_it_counted(server: Start, k
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_no_counter_falls_when_the_store_restarts(server: Start, keeping: Valkey, kept: bool) -> None:
-    site = server(env={"REDIS_URL": keeping.url})
+def test_no_counter_falls_when_the_store_restarts(single: Server, keeping_too: Valkey, kept: bool) -> None:
+    site, keeping = single, keeping_too
     for _ in range(20):
         site.get("/readyz")
     shown = counters(scrape(site))
@@ -126,23 +165,24 @@ def test_no_counter_falls_when_the_store_restarts(server: Start, keeping: Valkey
         away = back
 
 
-def test_of_several_processes_one_leads_and_when_it_is_killed_another_does(server: Start, keeping: Valkey) -> None:
-    site = server(env={"REDIS_URL": keeping.url}, workers=2)
-    store = Store(keeping.url)
-    first = wait_until(lambda: leader.holder(store), what="a leader")
+def test_of_several_processes_one_leads_and_when_it_is_killed_another_does(two: Server, keeping: Valkey) -> None:
+    site, store = two, Store(keeping.url)
+
+    def leading() -> str | None:
+        now = leader.holder(store)  # of those who were killed before, one may be named until its lease is over
+        return now if now and int(now.split(":")[1]) in workers(site) else None
+
+    first = wait_until(leading, what="a leader")
     pid = int(first.split(":")[1])
-    assert pid in workers(site)
     os.kill(pid, signal.SIGKILL)
     second = wait_until(lambda: (now := leader.holder(store)) not in (None, first) and now, what="another leader")
     assert int(second.split(":")[1]) in workers(site)
     store.close()
 
 
-def test_every_process_is_known_and_a_restart_of_one_keeps_the_time_of_the_start(
-    server: Start, keeping: Valkey
-) -> None:
-    site = server(env={"REDIS_URL": keeping.url}, workers=2)
-    store = Store(keeping.url)
+def test_every_process_is_known_and_a_restart_of_one_keeps_the_time_of_the_start(two: Server, keeping: Valkey) -> None:
+    site, store = two, Store(keeping.url)
+    wait_until(lambda: len(workers(site)) == 2, what="both processes")
     wait_until(lambda: {about.pid for _, _, about in fleet.processes(store)} == workers(site))
     started = start_time(scrape(site))
     for worker in workers(site):

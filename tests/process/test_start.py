@@ -7,12 +7,14 @@ import re
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 import redis
 
-from tests.conftest import wait_until
+from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import GUNICORN, ROOT, Server, bare_environment
 
 LINK = re.compile(r"Sign in once with (http://127\.0\.0\.1:\d+/login)#token=(\S+)")
@@ -30,6 +32,17 @@ def start_and_fail(env: dict[str, str], code: int = 1) -> str:
     return said[0]
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """A site of three web processes, for the tests that leave it as it is."""
+    one = Server(free_port(), TOKEN, {"HEADWAY_HOST": "127.0.0.1"}, workers=3)
+    try:
+        yield one.start()
+        one.kill()
+    finally:
+        one.close()
+
+
 def test_the_first_start_prints_a_sign_in_link_and_the_next_ones_do_not(server):
     one = server(env={"HEADWAY_TOKEN": ""})
     (_link, token) = LINK.findall(one.log())[0]
@@ -43,14 +56,13 @@ def test_the_first_start_prints_a_sign_in_link_and_the_next_ones_do_not(server):
     assert one.request("GET", "/api/v1/queue", token=token).status == 200
 
 
-def test_a_token_of_ones_own_is_never_printed(server):
-    one = server()
-    assert one.get("/api/v1/queue").status == 200
-    assert one.token not in one.log()
+def test_a_token_of_ones_own_is_never_printed(running: Server):
+    assert running.get("/api/v1/queue").status == 200
+    assert running.token not in running.log()
 
 
-def test_a_second_start_on_a_taken_port_says_at_once_which_process_has_it(server):
-    one = server(env={"HEADWAY_HOST": "127.0.0.1"}, workers=2)
+def test_a_second_start_on_a_taken_port_says_at_once_which_process_has_it(running: Server):
+    one = running
     said = start_and_fail(one.environment() | {"HEADWAY_DATA": str(one.folder / "other")})
     assert f"PORT ({one.port}) is taken by gunicorn (pid {one.pid})" in said
     assert one.get("/healthz").status == 200
@@ -63,8 +75,8 @@ def test_a_port_taken_by_another_program_is_named_too(tmp_path: Path):
     assert f"is taken by {psutil.Process().name()} (pid {os.getpid()})" in said
 
 
-def test_a_data_folder_in_use_is_refused_and_its_owner_goes_on(server):
-    one, other = server(), server(start=False)
+def test_a_data_folder_in_use_is_refused_and_its_owner_goes_on(running: Server, server):
+    one, other = running, server(start=False)
     said = start_and_fail(other.environment() | {"HEADWAY_DATA": str(one.data)})
     assert f"is in use by another Headway (pid {one.pid})" in said
     assert one.get("/readyz").status == 200
@@ -131,8 +143,8 @@ def test_a_data_folder_with_a_long_name_works(server):
     assert one.get("/api/v1/queue").json()["total"] == 1
 
 
-def test_the_embedded_store_is_out_of_reach_for_others_and_keeps_its_files_in_the_data_folder(server):
-    one = server()
+def test_the_embedded_store_is_out_of_reach_for_others_and_keeps_its_files_in_the_data_folder(running: Server):
+    one = running
     store = psutil.Process(one.store_pid())
     assert store.net_connections("inet") == []
     assert (one.data / "valkey.sock").stat().st_mode & 0o077 == 0
@@ -141,21 +153,12 @@ def test_the_embedded_store_is_out_of_reach_for_others_and_keeps_its_files_in_th
     assert "HEADWAY_TOKEN" not in store.environ()
 
 
-def test_a_changed_configuration_is_read_at_sighup_while_store_and_port_stay(server):
-    one = server()
-    assert one.post("/api/v1/queue", json={"title": "before"}).status == 201
-    store, workers = one.store_pid(), one.worker_pids()
-    os.kill(one.pid, signal.SIGHUP)
-    wait_until(lambda: one.worker_pids() and not set(workers) & set(one.worker_pids()), what="the new worker")
-    assert one.store_pid() == store
-    assert one.get("/api/v1/queue").json()["total"] == 1
-    assert one.stop() == 0
-
-
-def test_a_configuration_that_was_broken_meanwhile_leaves_the_former_one_in_force(server, tmp_path: Path):
+def test_a_changed_configuration_is_read_at_sighup_and_a_broken_one_leaves_the_former_in_force(server, tmp_path: Path):
     path = tmp_path / "headway.toml"
     path.write_text('[[tiles]]\nid = "orders"\n')
     one = server(env={"HEADWAY_CONFIG": str(path)})
+    assert one.post("/api/v1/queue", json={"title": "before"}).status == 201
+    store = one.store_pid()
 
     def reload(text: str) -> str:
         path.write_text(text)
@@ -168,18 +171,20 @@ def test_a_configuration_that_was_broken_meanwhile_leaves_the_former_one_in_forc
     assert "The configuration stays as it was: " in one.log()
     assert "[[tiles]] orders: every: should be a span of time" in one.log()
     assert '"parcels"' in reload('[[tiles]]\nid = "parcels"\n')
+    assert one.store_pid() == store
+    assert one.get("/api/v1/queue").json()["total"] == 1
     assert one.stop() == 0
 
 
-def test_a_second_master_is_not_made_by_sigusr2(server):
-    one = server()
+def test_a_second_master_is_not_made_by_sigusr2(running: Server):
+    one = running
     os.kill(one.pid, signal.SIGUSR2)
     workers = one.worker_pids()
     assert one.get("/readyz").status == 200
     assert one.worker_pids() == workers
 
 
-def test_web_processes_are_as_many_as_asked_and_carry_gunicorns_name(server):
-    one: Server = server(workers=3)
+def test_web_processes_are_as_many_as_asked_and_carry_gunicorns_name(running: Server):
+    one = running
     wait_until(lambda: len(one.worker_pids()) == 3, what="three web processes")
     assert {psutil.Process(pid).name() for pid in one.worker_pids()} == {"gunicorn"}
