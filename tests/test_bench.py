@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,12 +15,23 @@ from bench.load import Connection, measure, request
 from bench.processes import Web
 from bench.rows import Row
 from bench.stream_load import Plan
-from tests.conftest import TOKEN, free_port, run_async
+from tests.conftest import free_port, run_async
 from tests.serving import ROOT, Server
 
 
 def ask(path: str, **headers: str) -> bytes:
-    return request("GET", path, Authorization=f"Bearer {TOKEN}", **headers)
+    return request("GET", path, Authorization=f"Bearer {processes.TOKEN}", **headers)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Server]:
+    """One that knows the benches' token."""
+    one = Server(free_port(), processes.TOKEN)
+    try:
+        yield one.start()
+        one.kill()
+    finally:
+        one.close()
 
 
 @pytest.mark.parametrize(
@@ -42,8 +53,7 @@ def test_a_figure_that_stands_beside_another_shows_their_ratio() -> None:
     assert "0.50 ×" in rows.table([Row("ours", 2, "ms", "theirs", 4)])
 
 
-def test_the_client_reads_whole_answers_one_after_another_on_one_connection(server: Callable[..., Server]) -> None:
-    site = server()
+def test_the_client_reads_whole_answers_one_after_another_on_one_connection(site: Server) -> None:
     tag = site.get("/dashboard/api/recent-uploads-html").headers["ETag"]
     with Connection(site.port) as connection:
         status, body = connection.ask(ask("/dashboard/observability"))
@@ -53,15 +63,19 @@ def test_the_client_reads_whole_answers_one_after_another_on_one_connection(serv
         assert connection.ask(ask("/nowhere"))[0] == 404
 
 
-def test_a_round_of_load_counts_each_answer(server: Callable[..., Server]) -> None:
-    site = server()
+def test_a_round_of_load_counts_each_answer(site: Server) -> None:
+    def counted() -> float:
+        lines = site.get("/metrics?scope=instance").text.splitlines()
+        return float(
+            next(line for line in lines if 'route="/healthz"' in line and "requests_total" in line).split()[-1]
+        )
+
+    before = counted()
     found = measure(site.port, ask("/healthz"), seconds=0.5, connections=3)
     assert set(found.statuses) == {"200"}
     assert found.per_second > 0
     assert 0 < found.p50_ms <= found.p99_ms
-    text = site.get("/metrics?scope=instance").text
-    counted = next(line for line in text.splitlines() if 'route="/healthz"' in line and "requests_total" in line)
-    assert float(counted.split()[-1]) >= found.statuses["200"]
+    assert counted() - before >= found.statuses["200"]
 
 
 def test_a_bench_that_does_not_exist_is_refused_with_those_that_do() -> None:
@@ -71,15 +85,9 @@ def test_a_bench_that_does_not_exist_is_refused_with_those_that_do() -> None:
     assert "scale" in asked.stderr
 
 
-@pytest.fixture(scope="module")
-def streams() -> Iterator[Web]:
-    """A site that knows the benches' token."""
-    site = Server(free_port(), processes.TOKEN)
-    try:
-        site.start()
-        yield Web(site.port, site.pid)
-    finally:
-        site.close()
+@pytest.fixture
+def streams(site: Server) -> Web:
+    return Web(site.port, site.pid)
 
 
 @pytest.mark.parametrize("plan", [{}, {"socketio": True}, {"rate": 0, "look_every_s": 0.05}, {"silent": 1}])

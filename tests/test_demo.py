@@ -178,17 +178,30 @@ def jobs(site: Server) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failures(
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Server]:
+    """A site for the tests of which no other sees a trace."""
+    site = Server(free_port(), TOKEN)
+    try:
+        yield site.start()
+        site.kill()
+    finally:
+        site.close()
+
+
+def test_the_feeder_uploads_a_history_and_reports_four_agents_work_with_its_stages_progress_and_failures(
     server: Callable[..., Server], feed: Feed
 ) -> None:
     site = server(env={"HEADWAY_INGEST_TOKEN": "only-for-writing"})
-    process = feed("--url", site.url, "--token", "only-for-writing", "--rate", "600")
+    process = feed("--url", site.url, "--token", "only-for-writing", "--rate", "600", "--seconds", "120")
 
     def enough() -> bool:
         seen = Counter((job["agent"], job["status"]) for job in jobs(site))
         done = sum(seen[agent, "completed"] for agent in ("archive", "thumbs", "intake"))
         if not {"archive", "thumbs", "reports", "intake"} <= {agent for agent, _ in seen}:
             return False  # which agent's turn it is falls by chance
+        if site.get("/api/v1/queue?agent=legacy&limit=1").json()["total"] < history.ROWS:
+            return False
         return (
             done >= 5
             and seen["intake", "completed"]
@@ -202,6 +215,8 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0, out
     assert "refused a line" not in out
+    assert f"Uploaded {history.ROWS} earlier jobs." in out, "good rows show as jobs, bad ones are left out"
+    assert site.get("/api/v1/queue?agent=legacy&limit=1").json()["total"] == history.ROWS
     left = [job for job in jobs(site) if job["status"] in ("queued", "processing")]
     assert not left, "the feeder left jobs that nobody works on"
     taken_in = [job["result"] for job in jobs(site) if job["agent"] == "intake" and job["status"] == "completed"]
@@ -213,10 +228,10 @@ def test_the_feeder_reports_four_agents_work_with_its_stages_progress_and_failur
 
 
 def test_a_file_that_is_spoiled_is_logged_with_its_job_and_a_delivery_that_is_given_up_notified(
-    server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeder, "AGAIN_S", (0.01, 0.02))
-    site = server()
+    site = shared
     headway.configure(site.url, TOKEN, timeout=20)
     (inbox := tmp_path / "inbox").mkdir()
     worker = feeder.Feeder(Site(site.url, TOKEN, threading.Event()), inbox, 1, random.Random(1))
@@ -241,18 +256,6 @@ def test_a_file_that_is_spoiled_is_logged_with_its_job_and_a_delivery_that_is_gi
     assert (told["title"], told["level"]) == ("Orders in a file are given up", "error")
     assert told["body"].startswith("After 3 attempts: EOFError: ")
     assert site.get("/api/v1/queue?agent=intake").json()["items"][0]["attempt"] == 3
-
-
-def test_the_uploaded_history_shows_good_rows_as_jobs_and_leaves_out_bad_ones(
-    server: Callable[..., Server], feed: Feed
-) -> None:
-    site = server()
-    process = feed("--url", site.url, "--token", TOKEN, "--seconds", "60")
-    assert process.stdout
-    said = next(line for line in iter(process.stdout.readline, "") if "earlier jobs" in line or "history" in line)
-    assert f"Uploaded {history.ROWS} earlier jobs." in said
-    earlier = site.get("/api/v1/queue?agent=legacy&limit=1").json()["total"]
-    assert earlier == history.ROWS
 
 
 def test_the_feeder_waits_for_a_site_that_is_away_and_goes_on_when_it_is_back(
@@ -280,17 +283,16 @@ def test_the_feeder_ends_within_seconds_though_the_site_is_away(server: Callable
     assert process.returncode == 0
 
 
-def test_a_wrong_token_ends_the_feeder_with_one_clear_line(server: Callable[..., Server], feed: Feed) -> None:
-    site = server()
-    process = feed("--url", site.url, "--token", "not-the-token", "--no-history")
+def test_a_wrong_token_ends_the_feeder_with_one_clear_line(shared: Server, feed: Feed) -> None:
+    process = feed("--url", shared.url, "--token", "not-the-token", "--no-history")
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "does not let this token write (401" in out
     assert "Traceback" not in out
 
 
-def test_a_call_that_the_site_refuses_says_why(server: Callable[..., Server]) -> None:
-    reporting = Site(server().url, TOKEN, threading.Event())
+def test_a_call_that_the_site_refuses_says_why(shared: Server) -> None:
+    reporting = Site(shared.url, TOKEN, threading.Event())
     reporting.admit()
     with pytest.raises(Refused, match="422"):
         reporting.call("POST", "/api/v1/queue", b'{"progress": 3}')
