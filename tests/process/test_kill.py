@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 
 import psutil
+import pytest
 
 from core.embedded import Embedded
-from tests.conftest import wait_until
+from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import Server
 
 
@@ -29,11 +31,11 @@ def keep_posting(one: Server, stored: list[str], ending: threading.Event, name: 
 class Posting:
     """Several senders at once, as long as the block lasts."""
 
-    def __init__(self, one: Server, senders: int = 3) -> None:
+    def __init__(self, one: Server, name: str, senders: int = 3) -> None:
         self.stored: list[str] = []
         self.ending = threading.Event()
         self.threads = [
-            threading.Thread(target=keep_posting, args=(one, self.stored, self.ending, f"sender{n}"))
+            threading.Thread(target=keep_posting, args=(one, self.stored, self.ending, f"{name}{n}"))
             for n in range(senders)
         ]
 
@@ -57,19 +59,58 @@ def all_are_there(one: Server, stored: list[str]) -> bool:
     return True
 
 
-def test_after_a_kill_of_everything_all_that_was_acknowledged_is_there_at_the_next_start(server):
-    one: Server = server(workers=2)
-    with Posting(one) as posting:
-        wait_until(lambda: posting.reaches(100), what="a hundred jobs")
-        one.kill()
-    one.start()
+@pytest.fixture(scope="module")
+def one_site() -> Iterator[Server]:
+    site = Server(free_port(), TOKEN)
+    try:
+        yield site
+        site.kill()
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def one(one_site: Server) -> Server:
+    """The module's site of one web process, which runs, whatever the test before did to it."""
+    ended = one_site.process is None or one_site.process.poll() is not None
+    return one_site.start() if ended else one_site
+
+
+@pytest.fixture(scope="module")
+def two_site() -> Iterator[Server]:
+    site = Server(free_port(), TOKEN, workers=2)
+    try:
+        yield site
+        site.kill()
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def two(two_site: Server) -> Server:
+    """The module's site of two web processes, which runs, whatever the test before did to it."""
+    ended = two_site.process is None or two_site.process.poll() is not None
+    return two_site.start() if ended else two_site
+
+
+def test_a_killed_web_process_is_replaced(one: Server):
+    (killed,) = one.worker_pids()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: [pid for pid in one.worker_pids() if pid != killed], what="its successor")
+    assert wait_until(lambda: one.answers() and one.get("/readyz").status == 200, what="readiness")
+
+
+def test_no_2xx_is_given_for_a_job_that_the_killed_store_did_not_keep(one: Server):
+    with Posting(one, "kept") as posting:
+        for round_ in (1, 2):
+            wait_until(lambda round_=round_: posting.reaches(50 * round_), what="jobs")
+            os.kill(one.store_pid(), signal.SIGKILL)
+        wait_until(lambda: posting.reaches(150), what="jobs after the kill")
     assert all_are_there(one, posting.stored)
-    assert one.stop() == 0
 
 
-def test_after_a_kill_of_the_store_too_all_that_was_acknowledged_is_there(server):
-    one: Server = server()
-    with Posting(one) as posting:
+def test_after_a_kill_of_the_store_too_all_that_was_acknowledged_is_there(one: Server):
+    with Posting(one, "store-too") as posting:
         wait_until(lambda: posting.reaches(100), what="a hundred jobs")
         os.kill(one.store_pid(), signal.SIGKILL)
         one.kill()
@@ -77,55 +118,58 @@ def test_after_a_kill_of_the_store_too_all_that_was_acknowledged_is_there(server
     assert all_are_there(one, posting.stored)
 
 
-def test_a_killed_master_takes_its_web_processes_and_its_store_along(server):
-    one: Server = server(workers=2)
-    processes = [psutil.Process(pid) for pid in (one.store_pid(), *one.worker_pids())]
-    os.kill(one.pid, signal.SIGKILL)
-    one.wait()
-    wait_until(lambda: not any(process.is_running() for process in processes), what="the end of its children")
+def test_an_update_resent_after_a_kill_counts_once(one: Server):
+    sent = {"id": "once", "title": "sent until it was heard", "agent": "a"}
+    one.connect().close()
+    with one.connect() as connection:  # accepted, never answered
+        connection.sendall(b"POST /api/v1/queue HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        one.kill()
+    one.start()
+    assert [one.post("/api/v1/queue", json=sent).status for _ in range(2)] == [201, 200]
+    one.kill()
+    one.start()
+    assert one.post("/api/v1/queue", json=sent).status == 200
+    assert one.get("/api/v1/queue?agent=a").json()["total"] == 1
 
 
-def test_a_start_right_after_the_kill_of_the_master_alone_finds_port_and_folder_free(server):
-    one: Server = server(workers=2)
+def test_a_killed_store_is_started_again_with_all_it_had(one: Server):
     assert one.post("/api/v1/queue", json={"id": "kept"}).status == 201
-    for _ in range(3):
-        os.kill(one.pid, signal.SIGKILL)
-        one.wait()
-        one.start()
-        assert one.get("/api/v1/queue/kept").status == 200
-
-
-def test_a_killed_web_process_is_replaced(server):
-    one: Server = server()
-    (killed,) = one.worker_pids()
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: [pid for pid in one.worker_pids() if pid != killed], what="its successor")
-    assert wait_until(lambda: one.answers() and one.get("/readyz").status == 200, what="readiness")
-
-
-def test_a_killed_store_is_started_again_with_all_it_had(server):
-    one: Server = server()
-    assert one.post("/api/v1/queue", json={"id": "kept"}).status == 201
+    before = one.log().count("The store ended")
     for _ in range(2):
         killed = one.store_pid()
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda killed=killed: one.store_pid() not in (None, killed), what="its successor")
         wait_until(lambda: one.get("/readyz").status == 200, what="readiness")
         assert one.get("/api/v1/queue/kept").status == 200
-    assert one.log().count("The store ended") == 2
+    assert one.log().count("The store ended") == before + 2
     store = psutil.Process(one.store_pid())
     assert one.stop() == 0
     assert not store.is_running()
 
 
-def test_no_2xx_is_given_for_a_job_that_the_killed_store_did_not_keep(server):
-    one: Server = server()
-    with Posting(one) as posting:
-        for round_ in (1, 2):
-            wait_until(lambda round_=round_: posting.reaches(50 * round_), what="jobs")
-            os.kill(one.store_pid(), signal.SIGKILL)
-        wait_until(lambda: posting.reaches(150), what="jobs after the kill")
-    assert all_are_there(one, posting.stored)
+def test_a_start_right_after_the_kill_of_the_master_alone_finds_port_and_folder_free(two: Server):
+    assert two.post("/api/v1/queue", json={"id": "kept"}).status == 201
+    for _ in range(3):
+        os.kill(two.pid, signal.SIGKILL)
+        two.wait()
+        two.start()
+        assert two.get("/api/v1/queue/kept").status == 200
+
+
+def test_after_a_kill_of_everything_all_that_was_acknowledged_is_there_at_the_next_start(two: Server):
+    with Posting(two, "all") as posting:
+        wait_until(lambda: posting.reaches(100), what="a hundred jobs")
+        two.kill()
+    two.start()
+    assert all_are_there(two, posting.stored)
+    assert two.stop() == 0
+
+
+def test_a_killed_master_takes_its_web_processes_and_its_store_along(two: Server):
+    processes = [psutil.Process(pid) for pid in (two.store_pid(), *two.worker_pids())]
+    os.kill(two.pid, signal.SIGKILL)
+    two.wait()
+    wait_until(lambda: not any(process.is_running() for process in processes), what="the end of its children")
 
 
 def left_behind(one: Server) -> subprocess.Popen[bytes]:
@@ -164,18 +208,3 @@ def test_a_process_that_has_got_a_dead_stores_number_is_left_alone(server):
         one.start()
         assert innocent.poll() is None
         innocent.kill()
-
-
-def test_an_update_resent_after_a_kill_counts_once(server):
-    one: Server = server()
-    sent = {"id": "once", "title": "sent until it was heard", "agent": "a"}
-    one.connect().close()
-    with one.connect() as connection:  # accepted, never answered
-        connection.sendall(b"POST /api/v1/queue HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
-        one.kill()
-    one.start()
-    assert [one.post("/api/v1/queue", json=sent).status for _ in range(2)] == [201, 200]
-    one.kill()
-    one.start()
-    assert one.post("/api/v1/queue", json=sent).status == 200
-    assert one.get("/api/v1/queue?agent=a").json()["total"] == 1

@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
-from tests.conftest import wait_until
+from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import Server
 
 
@@ -47,10 +48,28 @@ def is_draining(one: Server) -> bool:
         return True
 
 
+@pytest.fixture(scope="module")
+def one_site() -> Iterator[Server]:
+    site = Server(free_port(), TOKEN)
+    try:
+        yield site
+        site.kill()
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def one(one_site: Server) -> Server:
+    """The module's site of one web process, which runs, whatever the test before did to it."""
+    ended = one_site.process is None or one_site.process.poll() is not None
+    return one_site.start() if ended else one_site
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-def test_a_request_in_flight_is_answered_and_what_it_stored_is_there_after_the_next_start(server, sent):
-    one: Server = server()
-    body = json.dumps({"title": "in flight", "id": "flying"}).encode()
+def test_a_request_in_flight_is_answered_and_what_it_stored_is_there_after_the_next_start(
+    one: Server, sent: signal.Signals
+):
+    body = json.dumps({"title": "in flight", "id": f"flying-{sent.name}"}).encode()
     with begin_post(one, body, sent=5) as connection:
         one.get("/healthz")  # by then the half request is being read
         os.killpg(one.pid, sent) if sent == signal.SIGINT else os.kill(
@@ -61,11 +80,10 @@ def test_a_request_in_flight_is_answered_and_what_it_stored_is_there_after_the_n
         assert read_all(connection).startswith(b"HTTP/1.1 201 ")
     assert one.wait() == 0
     one.start()
-    assert one.get("/api/v1/queue/flying").json()["title"] == "in flight"
+    assert one.get(f"/api/v1/queue/flying-{sent.name}").json()["title"] == "in flight"
 
 
-def test_readiness_ends_before_the_port_closes(server):
-    one: Server = server()
+def test_readiness_ends_before_the_port_closes(one: Server):
     body = b'{"title": "holds the process up"}'
     with begin_post(one, body, sent=1) as connection:
         one.get("/healthz")
@@ -89,8 +107,7 @@ def test_connections_that_only_wait_do_not_hold_up_the_end(server):
             assert read_all(connection) == b""
 
 
-def test_a_request_that_never_ends_is_cut_off_in_the_end(server):
-    one: Server = server()
+def test_a_request_that_never_ends_is_cut_off_in_the_end(one: Server):
     with begin_post(one, b'{"title": "never"}', sent=3) as connection:
         one.get("/healthz")
         assert one.stop() == 0
