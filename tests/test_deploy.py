@@ -72,14 +72,10 @@ def procfile() -> dict[str, str]:
 # --- Heroku
 
 
-def test_the_procfile_serves_on_the_platforms_port_and_ends_cleanly() -> None:
+def test_the_procfile_serves_on_the_platforms_port_and_every_address_trusts_one_proxy_and_ends_cleanly() -> None:
     with running(procfile()["web"]) as (port, _):
         assert status(port, "/readyz") == 200
         assert status(port, "/dashboard/observability") in (302, 303, 401)
-
-
-def test_the_procfile_listens_on_every_address_and_trusts_one_proxy() -> None:
-    with running(procfile()["web"]) as (port, _):
         addresses = {c.laddr.ip for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port}
         assert addresses == {"0.0.0.0"}
         answer = ask(port, "GET", "/", headers={"X-Forwarded-Proto": "https", "Authorization": f"Bearer {TOKEN}"})
@@ -175,7 +171,7 @@ def copied() -> list[str]:
     return [path for one in sources for path in ([p.name for p in ROOT.glob(one)] if "[" in one else [one])]
 
 
-def test_the_image_holds_every_room_that_the_program_imports_and_nothing_else() -> None:
+def test_the_image_holds_what_the_program_imports_and_its_health_check_tells_whether_it_serves() -> None:
     assert all((ROOT / path).exists() for path in copied())
     with tempfile.TemporaryDirectory(prefix="hw-") as folder:
         for source in [*copied(), "requirements.txt"]:
@@ -189,8 +185,20 @@ def test_the_image_holds_every_room_that_the_program_imports_and_nothing_else() 
         site = Server(free_port(), TOKEN, root=Path(folder))
         try:
             assert site.start().get("/dashboard/observability").status == 200
+            assert healthy(site.port)
+            site.kill()
+            assert not healthy(site.port)
         finally:
             site.close()
+
+
+def healthy(port: int) -> bool:
+    """What the image's health check says of a port."""
+    command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+    assert command[0] == "python"
+    run = subprocess.run([sys.executable, *command[1:]], cwd=ROOT, env={"PORT": str(port)}, capture_output=True)
+    assert run.returncode in (0, 1), run.stderr
+    return run.returncode == 0
 
 
 def test_the_builds_context_lets_through_what_the_image_copies() -> None:
@@ -207,22 +215,6 @@ def test_the_image_runs_as_a_user_of_its_own_and_installs_only_what_is_locked() 
     assert sum(name == "FROM" for name in names) == 2
     pinned = (ROOT / ".python-version").read_text().strip()
     assert all(rest.startswith(f"python:{pinned}-slim") for name, rest in dockerfile() if name == "FROM")
-
-
-def test_the_images_health_check_tells_a_site_that_serves_from_one_that_does_not(
-    server: Callable[..., Server],
-) -> None:
-    command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
-    site = server()
-
-    def healthy(port: int) -> int:
-        run = subprocess.run([sys.executable, *command[1:]], cwd=ROOT, env={"PORT": str(port)}, capture_output=True)
-        return run.returncode
-
-    assert command[0] == "python"
-    assert healthy(site.port) == 0
-    site.stop()
-    assert healthy(site.port) == 1
 
 
 # --- Compose
