@@ -39,17 +39,23 @@ def headway() -> Iterator[Server]:
         server.close()
 
 
-@pytest.fixture
-def two_sites(
-    own_valkey: Callable[..., Valkey], server: Callable[..., Server]
-) -> Iterator[tuple[Server, Server, Valkey]]:
-    """Two Headways on one store that keeps what it has over a restart: one to watch and to end, one to write by."""
-    store = own_valkey("--appendonly", "yes", "--appendfsync", "always")
-    env = {"REDIS_URL": store.url}
-    sites = server(env), server(env)
-    yield *sites, store
-    for site in sites:
-        site.kill()
+@pytest.fixture(scope="module")
+def two_sites() -> Iterator[tuple[Server, Server, Valkey]]:
+    """Two Headways on one store that keeps what it has over a restart: one to watch and to end, one to write by.
+
+    Who ends one of the three starts it again.
+    """
+    store = Valkey("--appendonly", "yes", "--appendfsync", "always")
+    sites = [Server(free_port(), TOKEN, {"REDIS_URL": store.url}) for _ in range(2)]
+    try:
+        store.start()
+        yield sites[0].start(), sites[1].start(), store
+        for site in sites:
+            site.kill()
+    finally:
+        for site in sites:
+            site.close()
+        store.close()
 
 
 @pytest.fixture
