@@ -43,6 +43,15 @@ MINUTE = Key("minute:", "hash", "apply, history_service", "25 h: what happened i
 HOUR = Key("hour:", "hash", "apply, history_service", "91 days: what happened in an hour since the epoch")
 AGENT_MINUTE = Key("agent-minute:", "hash", "apply", "25 h: jobs that ended in a minute, by outcome and agent, bounded")
 AGENT_HOUR = Key("agent-hour:", "hash", "apply", "91 days: jobs that ended in an hour, by outcome and agent, bounded")
+BY = Key("by:", "zset", "apply", "until retired: jobs by number of FIELD:VALUE, where they name a queue or the like")
+QUEUE_STATE = Key("queue-state:", "zset", "apply", "until retired: jobs of STATE:AGENT/QUEUE by number")
+QUEUES = Key("queues", "zset", "apply", "until its last job is retired: AGENT/QUEUE by last seen, in ms")
+NAMED = Key("named:", "zset", "apply", "the newest 1,000: what jobs named in a field, by last seen in ms")
+QUEUE_MINUTE = Key("queue-minute:", "hash", "apply", "25 h: jobs that came and ended in a minute by queue, bounded")
+QUEUE_HOUR = Key("queue-hour:", "hash", "apply", "91 days: jobs that came and ended in an hour by queue, bounded")
+QUEUE_TIMES = Key(
+    "queue-times", "hash", "apply", "until retired: the last waits and runs of each queue and function, bounded"
+)
 HEARD = Key("heard", "zset", "apply, stalled", "until its end: jobs at work by when they were heard of, to 10 s, in ms")
 EVENTS = Key(
     "events",
@@ -90,6 +99,7 @@ TILE_INCREMENT = Key("tile-increment:", "string", "tile", "15 min: that an incre
 TILE_HISTORY = Key(
     "tile-history:", "zset", "tile", "25 h: a tile's last value of each minute, by minute since the epoch"
 )
+BROKERS = Key("brokers", "hash", "standings", "while declared or discovered: how each broker stands, JSON")
 TARGETS = Key("targets", "hash", "targets_service", "while declared: how each target fared, a MessagePack map")
 TARGET_HISTORY = Key(
     "target-history:",

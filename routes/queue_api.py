@@ -118,6 +118,16 @@ def item(job: Job | DamagedJob) -> dict[str, Any]:
         "finished_at": _time(job.finished_at),
         "updated_at": _time(job.updated_at),
         "clock_skew_seconds": job.skew_seconds,
+        "queue": job.queue,
+        "function": job.function,
+        "worker": job.worker,
+        "tags": list(job.tags),
+        "error_type": job.error_type,
+        "engine": job.engine,
+        "engine_id": job.engine_id,
+        "state": job.state,
+        "due_at": _time(job.due_at),
+        "enqueued_at": _time(job.enqueued_at),
     }
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.fields import FieldError
 from core.times import rfc3339
-from services import job_rules
+from services import error_types, job_rules
 from services.job_changes import Change
 from services.job_model import to_ms
 from services.job_rules import (
@@ -124,6 +124,7 @@ def update(agent: str, id: str, new: AgentUpdate) -> Change:
         p=progress,
         m=new.message,
         e=new.error,
+        et=error_types.of(new.error),
         ep=new.episode_id,
         pub=new.published,
     )

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from core.fields import FieldError, check
 from core.store import Store
-from services import job_json, job_rules
+from services import error_types, job_json, job_rules
 from services.job_model import to_ms
 from services.job_rules import HistoryRow, Line, NewJob, PastAttempt, PastStage, Update
 
@@ -62,6 +62,16 @@ class Change(Struct, omit_defaults=True):
     pub: bool | UnsetType = UNSET
     fs: str | None = None
     pa: list[dict[str, Any]] | None = None
+    en: str | None = None
+    xi: str | None = None
+    qu: str | None = None
+    fn: str | None = None
+    wk: str | None = None
+    x: str | None = None
+    et: str | None = None
+    du: int | None = None
+    qa: int | None = None
+    tg: Sequence[str] | None = None
 
     @property
     def text_length(self) -> int:
@@ -83,6 +93,10 @@ def creation(new: NewJob) -> Change:
         l=new.title,
         m=new.message,
         d=_json(new.metadata, "metadata"),
+        qu=new.queue,
+        fn=new.function,
+        wk=new.worker,
+        tg=new.tags,
     )
 
 
@@ -123,12 +137,16 @@ def _aimed(op: str, ref: JobRef, new: Update) -> Change:
         r=_json(new.result, "result"),
         d=_json(new.metadata, "metadata"),
         l=new.title,
+        qu=new.queue,
+        fn=new.function,
+        wk=new.worker,
+        et=new.error_type or error_types.of(new.error),
+        tg=new.tags,
     )
 
 
 def of_row(row: HistoryRow) -> Change:
     """Raises FieldError."""
-    named = {name: value for name, value in (("queue", row.queue), ("function", row.function)) if value}
     return Change(
         "import",
         a=row.agent,
@@ -140,7 +158,7 @@ def of_row(row: HistoryRow) -> Change:
         m=row.message,
         e=row.error,
         r=_json(row.result, "result"),
-        d=_json({**named, **(row.metadata or {})} or row.metadata, "metadata"),
+        d=_json(row.metadata, "metadata"),
         l=row.title,
         ca=_ms(row.created_at),
         sa=_ms(row.started_at),
@@ -151,6 +169,15 @@ def of_row(row: HistoryRow) -> Change:
         pub=UNSET if row.published is None else row.published,
         fs=row.failed_stage,
         pa=_attempts(row.attempts) or None,
+        en=row.engine,
+        xi=row.engine_id,
+        qu=row.queue,
+        fn=row.function,
+        wk=row.worker,
+        x=row.state,
+        et=row.error_type or error_types.of(row.error),
+        qa=_ms(row.enqueued_at),
+        tg=row.tags,
     )
 
 

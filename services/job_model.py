@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from services.job_rules import FINAL, Status
+from core.config.brokers import Engine
+from services.job_rules import FINAL, State, Status
 
 _EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
@@ -50,7 +51,8 @@ class Attempt:
 class Job:
     """One job. `number` is its queue id; `metadata` and `result` are JSON text; `skew_seconds` is how far the
     reporter's clock was off, where it was; `heard_at` is when the last update arrived, where that was later than
-    `updated_at`."""
+    `updated_at`. `engine` is what runs it, where Headway reads that itself; `engine_id` is its id there, where that can't be `id`;
+    `state` is one of `services.brokers.model.STATES`. `due_at` is when it is to begin, `enqueued_at` since when its attempt waits."""
 
     number: int
     id: str
@@ -76,6 +78,16 @@ class Job:
     updated_at: datetime
     heard_at: datetime | None
     skew_seconds: int | None
+    engine: Engine | None = None
+    engine_id: str | None = None
+    queue: str | None = None
+    function: str | None = None
+    worker: str | None = None
+    state: State | None = None
+    error_type: str | None = None
+    due_at: datetime | None = None
+    enqueued_at: datetime | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -128,6 +140,16 @@ class Stored(Struct):
     stages: list[tuple[str, int, int]] = []
     attempts: list[StoredAttempt] = []
     skew: int | None = None
+    engine: Engine | None = None
+    engineId: str | None = None  # noqa: N815
+    queue: str | None = None
+    function: str | None = None
+    worker: str | None = None
+    state: State | None = None
+    errorType: str | None = None  # noqa: N815
+    due: int | None = None
+    enqueued: int | None = None
+    tags: list[str] = []
 
 
 unpack = msgspec.msgpack.Decoder(Stored).decode
@@ -171,6 +193,16 @@ def _job(number: int, stored: Stored) -> Job:
         updated_at=from_ms(stored.updated or stored.created),
         heard_at=_time_or_none(stored.heard),
         skew_seconds=stored.skew,
+        engine=stored.engine,
+        engine_id=stored.engineId,
+        queue=stored.queue,
+        function=stored.function,
+        worker=stored.worker,
+        state=stored.state,
+        error_type=stored.errorType,
+        due_at=_time_or_none(stored.due),
+        enqueued_at=_time_or_none(stored.enqueued),
+        tags=tuple(stored.tags),
     )
 
 

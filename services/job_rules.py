@@ -8,11 +8,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from core.config.brokers import Engine
 from core.fields import FieldError
 
 Status = Literal["queued", "processing", "completed", "failed"]
 STATUSES: tuple[Status, ...] = ("queued", "processing", "completed", "failed")
 FINAL = ("completed", "failed")
+State = Literal[
+    "queued", "scheduled", "deferred", "reserved", "retrying", "started", "finished", "failed", "stopped", "canceled",
+    "deleted",
+]  # fmt: skip
+"""What an engine says of a job. `scheduled` waits for a time, `deferred` for other jobs, `reserved` in a worker, `retrying` for another
+attempt; `stopped` was ended at work, `canceled` before it, `deleted` is what its engine knows no longer and which had not ended."""
 DEFAULT_AGENT = "default"
 
 MOST_METADATA = 16 * 1024
@@ -41,7 +48,16 @@ Stage = Annotated[str, _text(100, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", say
 VideoId = Annotated[str, _text(200, least=1, pattern=r"\A[^\x00-\x1f\x7f]*\Z", says="1 to 200 characters on one line")]
 EpisodeId = VideoId
 Title = Annotated[str, _text(500)]
-Name = Annotated[str, _text(200, least=1)]
+Name = Annotated[
+    str,
+    _text(200, least=1, pattern=r"\A(?! )[^\x00-\x1f\x7f]*(?<! )\Z",
+          says="1 to 200 characters on one line, no space at an end"),
+]  # fmt: skip
+Tag = Annotated[
+    str,
+    _text(64, least=1, pattern=r"\A[^\s\x00-\x1f\x7f]*\Z", says="1 to 64 characters without a space"),
+]  # fmt: skip
+Tags = Annotated[tuple[Tag, ...], Meta(max_length=20, description="a list of at most 20 words")]
 Message = Annotated[str, _text(4_000)]
 ErrorText = Annotated[str, _text(16_000)]
 Progress = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
@@ -68,10 +84,14 @@ class NewJob(Order, frozen=True, forbid_unknown_fields=True):
     message: Message | None = None
     agent: Agent = DEFAULT_AGENT
     metadata: Metadata | None = None
+    queue: Name | None = None
+    function: Name | None = None
+    worker: Name | None = None
+    tags: Tags | None = None
 
 
 class Update(Order, frozen=True, forbid_unknown_fields=True):
-    """What changes a job. `stage` is another name for `current_step`."""
+    """What changes a job. `stage` is another name for `current_step`; `tags` take the place of those before."""
 
     status: Status | UnsetType = UNSET
     current_step: Stage | None = None
@@ -82,6 +102,11 @@ class Update(Order, frozen=True, forbid_unknown_fields=True):
     result: Any = None
     title: Title | None = None
     metadata: Metadata | None = None
+    queue: Name | None = None
+    function: Name | None = None
+    worker: Name | None = None
+    error_type: Name | None = None
+    tags: Tags | None = None
 
 
 class Line(Update, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +161,13 @@ class HistoryRow(Struct, frozen=True):
     video_id: VideoId | None = None
     episode_id: EpisodeId | None = None
     published: bool | None = None
+    worker: Name | None = None
+    tags: Tags | None = None
+    error_type: Name | None = None
+    state: State | None = None
+    engine: Engine | None = None
+    engine_id: Name | None = None
+    enqueued_at: Time | None = None
 
 
 def as_json(value: Any, field: str, most: int = MOST_METADATA) -> str:

@@ -11,6 +11,8 @@
 --   s  status, g  stage, p  progress, m  message, e  error, r  result, d  metadata, l  title
 --   v  video id, ep  episode id, pub  whether that is published; the latter two may come after the end
 --   ca, sa, fa  created, started, finished in ms, st  stages, fs  the stage it failed in, pa  earlier attempts (imports)
+--   qu  queue, fn  function, wk  worker, tg  tags (none of them: an empty list), et  error type, en  engine, xi  the engine's id,
+--   x  the engine's state, du  when it is due in ms (0: at no time), qa  since when it is enqueued in ms
 -- Answers a list: for each update {outcome, number, job or false}, outcome one of
 -- created, applied, kept, missing, damaged.
 
@@ -32,13 +34,15 @@ local HEARD_MS = 10000
 local CLOCKS_MS = 60000 -- by how much a reporter's clock may be off
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
-  'episodeId', 'published'}
+  'episodeId', 'published', 'worker', 'errorType', 'due', 'enqueued', 'state'}
 
 local seen = {}
 
 -- part: records
 -- part: order
 -- part: counts
+-- part: indexes
+-- part: names
 -- part: stage_times
 -- part: videos
 -- part: episodes
@@ -48,6 +52,7 @@ local function count_finish(job, duration_ms, live, timed)
   if live or timed then
     count_end(job.finished, job.status, duration_ms)
     count_agent_end(job.finished, job.status, job.agent)
+    if job.queue then count_queue(job.finished, job.status, job.agent .. '/' .. job.queue) end
   end
   if live then
     local bound = 'inf'
@@ -101,6 +106,7 @@ local function moves_nothing(u, job)
     and (not u.g or u.g == job.stage or (FINAL[u.g] and u.g == job.status))
     and (not u.m or u.m == job.message) and (not u.e or u.e == job.error) and (not u.r or u.r == job.result)
     and (not u.d or u.d == job.metadata) and (not u.l or u.l == job.title)
+    and names_nothing(u, job)
 end
 
 -- A higher attempt starts the job anew and keeps what the earlier ones did.
@@ -164,13 +170,15 @@ local function create(u, at, skew)
   local created = u.ca or u.sa or at -- a row's `at` is its end
   if u.ca or u.o ~= 'import' then count_time(created, 'created', 1) end
   if u.v then see_video(u.a, u.v, at) end
-  return number, {
+  local job = {
     agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
     updated = at, heard = heard(u, at), metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
     videoId = u.v,
     -- When it came in stands for when it was created, so a later row may well be from before.
     undated = u.o == 'import' and not u.ca or nil,
   }
+  take_names(u, job)
+  return number, job
 end
 
 local function progress(u, job, at, skew)
@@ -256,6 +264,7 @@ local function apply(u)
   local kind, was = live and 'updated' or 'imported', nil
   local outcome, before, had = 'applied', job and job.status, episode_of(job)
   local last = job and (job.heard or job.updated) or 0
+  local filed = job and indexes_of(job)
   if not job then
     if u.o == 'update' then return 'missing', number end
     number, job = create(u, at, skew)
@@ -270,6 +279,7 @@ local function apply(u)
       see(job.agent, at)
       save(number, job)
       move(job, number, nil)
+      file(job, number, nil, at)
       return outcome, number
     end
   else
@@ -285,7 +295,9 @@ local function apply(u)
       announce('facts', job, number, was, nil, nil, at)
       return outcome, number
     end
+    take_names(u, job)
   end
+  local had_begun = job.started
   local message = progress(u, job, at, skew)
   see(job.agent, at)
   save(number, job)
@@ -294,8 +306,10 @@ local function apply(u)
   elseif FINAL[job.status] then
     redis.call('ZADD', root .. '@FINISHED@', job.finished, number)
   end
+  file(job, number, filed, at)
   if live then hear(job, number, before, last) end
-  if FINAL[job.status] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
+  if live and not UNCOUNTED[job.state] then time_names(u, job, had_begun) end
+  if FINAL[job.status] and not UNCOUNTED[job.state] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
   if had or job.episodeId then settle_episode(job, number, had, episode_of(job), at) end
   announce(kind, job, number, was, message, u.e, at)
   return outcome, number
@@ -316,4 +330,5 @@ end
 for agent, at in pairs(seen) do redis.call('ZADD', root .. '@AGENTS@', 'GT', at, agent) end
 write_counts()
 write_stage_times()
+write_names()
 return answers

@@ -9,6 +9,7 @@ local call = cmsgpack.unpack(ARGV[1])
 local STATUSES = {'queued', 'processing', 'completed', 'failed'}
 
 -- part: archive
+-- part: indexes
 
 local beyond = redis.call('ZCARD', root .. '@FINISHED@') - call.keep
 local oldest = redis.call('ZRANGE', root .. '@FINISHED@', 0, call.most - 1, 'WITHSCORES')
@@ -54,6 +55,7 @@ local function retire(number, job)
   local ids = root .. '@IDS@' .. job.agent
   if redis.call('HGET', ids, job.id) == number then redis.call('HDEL', ids, job.id) end
   if jobs_of(job.agent) == 0 then redis.call('UNLINK', root .. '@STAGE_TIMES@' .. job.agent) end
+  unindex(number, job)
 end
 
 local group = not call.sure and reading()

@@ -10,14 +10,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from core.config.brokers import Engine
+from services.job_rules import State as State
 from services.job_rules import Status
 
-State = Literal[
-    "queued", "scheduled", "deferred", "reserved", "retrying", "started", "finished", "failed", "stopped", "canceled",
-    "deleted",
-]  # fmt: skip
-"""`scheduled` waits for a time, `deferred` for other jobs, `reserved` in a worker, `retrying` for another attempt; `stopped` was
-ended at work, `canceled` before it, `deleted` is what its engine knows no longer and which had not ended."""
 STATUS_OF: dict[State, Status] = {
     "queued": "queued",
     "scheduled": "queued",

@@ -2,9 +2,11 @@
 
 local MINUTES_MS, HOURS_MS = 25 * 3600 * 1000, 91 * 24 * 3600 * 1000
 local BUCKET = math.log(1.1)
+local MOST_QUEUES = math.ceil(200 / call.P) -- counted by minute and hour; the rest under none
 
 local minutes, hours, totals = {}, {}, {}
 local agent_minutes, agent_hours = {}, {}
+local queue_minutes, queue_hours = {}, {}
 
 local function count(into, key, field, by)
   local fields = into[key]
@@ -28,11 +30,19 @@ local function count_end(at, status, duration_ms)
   count_time(at, 'd' .. math.floor(math.log(math.max(duration_ms, 1)) / BUCKET), 1)
 end
 
--- The same by agent, in keys of their own, so that the series of all agents cost no more for it.
+-- The same by agent, and by queue, in keys of their own, so that the series of all agents cost no more for it.
+local function count_of(by_minute, by_hour, at, field)
+  local age = now - at
+  if age < MINUTES_MS then count(by_minute, math.floor(at / 60000), field, 1) end
+  if age < HOURS_MS then count(by_hour, math.floor(at / 3600000), field, 1) end
+end
+
 local function count_agent_end(at, status, agent)
-  local age, field = now - at, status .. '\t' .. agent
-  if age < MINUTES_MS then count(agent_minutes, math.floor(at / 60000), field, 1) end
-  if age < HOURS_MS then count(agent_hours, math.floor(at / 3600000), field, 1) end
+  count_of(agent_minutes, agent_hours, at, status .. '\t' .. agent)
+end
+
+local function count_queue(at, what, queue)
+  count_of(queue_minutes, queue_hours, at, what .. '\t' .. queue)
 end
 
 local function write_counts()
@@ -57,6 +67,8 @@ local function write_counts()
   write_times('@HOUR@', hours, HOURS_MS / 1000)
   write_times('@AGENT_MINUTE@', agent_minutes, MINUTES_MS / 1000, 2 * MOST_AGENTS)
   write_times('@AGENT_HOUR@', agent_hours, HOURS_MS / 1000, 2 * MOST_AGENTS)
+  write_times('@QUEUE_MINUTE@', queue_minutes, MINUTES_MS / 1000, 3 * MOST_QUEUES)
+  write_times('@QUEUE_HOUR@', queue_hours, HOURS_MS / 1000, 3 * MOST_QUEUES)
 
   local key = root .. '@TOTALS@'
   for agent, fields in pairs(totals) do

@@ -2,7 +2,9 @@
 
 local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = 'number', created = 'number'}
 local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', heard = 'number', started = 'number', finished = 'number',
-  stages = 'table', attempts = 'table', updated = 'number', videoId = 'string', episodeId = 'string', published = 'boolean'}
+  stages = 'table', attempts = 'table', updated = 'number', videoId = 'string', episodeId = 'string', published = 'boolean',
+  engine = 'string', engineId = 'string', queue = 'string', ['function'] = 'string', worker = 'string', state = 'string',
+  errorType = 'string', due = 'number', enqueued = 'number', tags = 'table'}
 
 local function find(u)
   if u.n then return string.format('%d', u.n) end
@@ -15,8 +17,12 @@ local function is_whole(job)
   for name, kind in pairs(KINDS) do
     if type(job[name]) ~= kind then return false end
   end
-  for name, kind in pairs(KINDS_IF_ANY) do
-    if job[name] ~= nil and type(job[name]) ~= kind then return false end
+  for name, value in pairs(job) do
+    local kind = KINDS_IF_ANY[name]
+    if kind and type(value) ~= kind then return false end
+  end
+  for _, tag in ipairs(job.tags or {}) do
+    if type(tag) ~= 'string' then return false end
   end
   for _, span in ipairs(job.stages or {}) do
     if type(span) ~= 'table' or type(span[1]) ~= 'string' or type(span[2]) ~= 'number' then return false end

@@ -1,0 +1,37 @@
+"""What kind of error a text tells of: the name that Python, and most others, put before the colon of its last line."""
+
+from __future__ import annotations
+
+import re
+
+MOST = 200
+"""Characters of a type."""
+_NAME = re.compile(r"[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*")
+_USUAL = ("Error", "Exception", "Interrupt", "Exit", "Warning")
+_TRACEBACK = "Traceback (most recent call last):"
+_TAIL = 8_000
+"""The last characters of a text, in which what it ends with begins."""
+
+
+def of(error: str | None) -> str | None:
+    """`ValueError` of a text that ends `ValueError: no such user`; None where no dotted name stands there.
+
+    A name with no colon behind it counts where it can be no other word: behind a traceback, or by how it ends.
+    """
+    line, is_raised = last_line(error or "")
+    name, colon, _ = line.partition(":")
+    name = name.strip()
+    if len(name) > MOST or not _NAME.fullmatch(name):
+        return None
+    return name if colon or is_raised or name.endswith(_USUAL) else None
+
+
+def last_line(error: str) -> tuple[str, bool]:
+    """The line that says what the error is, and whether it stands behind a traceback: there its text may go on below."""
+    text = error[-_TAIL:].rstrip()
+    _, header, frames = text.rpartition(_TRACEBACK)
+    if header:
+        for line in frames.splitlines():
+            if line and not line[0].isspace():
+                return line, True
+    return text.rpartition("\n")[2], False
