@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import wait_until
+from tests.conftest import TOKEN, free_port, wait_until
 from tests.serving import ROOT, Server
 
 NOT_THE_PROGRAM = shutil.ignore_patterns(".*", "data", "tests", "bench", "docs", "demo", "__pycache__", "node_modules")
 
 
-@pytest.fixture
-def developed(server: Callable[..., Server], tmp_path: Path) -> Server:
-    """A site that runs from a copy of the program, which a test may change."""
-    one = server(env={"HEADWAY_DEV": "on"}, start=False)
-    one.root = Path(shutil.copytree(ROOT, tmp_path / "headway", ignore=NOT_THE_PROGRAM))
-    return one.start()
+@pytest.fixture(scope="module")
+def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A site that runs from a copy of the program, which a test may change, and has to leave running."""
+    one = Server(free_port(), TOKEN, {"HEADWAY_DEV": "on"})
+    one.root = Path(shutil.copytree(ROOT, tmp_path_factory.mktemp("dev") / "headway", ignore=NOT_THE_PROGRAM))
+    try:
+        yield one.start()
+        one.kill()
+    finally:
+        one.close()
+
+
+def write(path: Path, text: str) -> None:
+    """Later than it and any other file was written before, on file systems that keep whole seconds too."""
+    before = path.stat().st_mtime
+    path.write_text(text)
+    later = max(before, path.stat().st_mtime) + 2
+    os.utime(path, (later, later))
 
 
 def change(path: Path, before: str, after: str) -> None:
     text = path.read_text()
     assert before in text
-    path.write_text(text.replace(before, after))
-    # Later than any other file, on file systems that keep whole seconds too.
-    later = path.stat().st_mtime + 2
-    os.utime(path, (later, later))
+    write(path, text.replace(before, after))
 
 
 def says(one: Server, path: str, text: str) -> Callable[[], bool]:
@@ -60,8 +69,8 @@ def test_a_change_of_what_the_master_has_read_too_is_seen(developed: Server):
     )
     change(
         developed.root / "routes" / "health.py",
-        'jsonify(status="ok")',
-        'jsonify(status=__import__("core.settings").settings.PROOF)',
+        "jsonify(status=",
+        'jsonify(proof=__import__("core.settings").settings.PROOF, status=',
     )
     wait_until(says(developed, "/healthz", "read again"), what="the changed module")
 
@@ -69,13 +78,11 @@ def test_a_change_of_what_the_master_has_read_too_is_seen(developed: Server):
 @pytest.mark.parametrize("fault", ["a name that is not defined", "def half(:"])
 def test_a_program_that_does_not_load_says_so_and_comes_back_when_mended(developed: Server, fault: str):
     health = developed.root / "routes" / "health.py"
-    good = health.read_text()
+    good, said = health.read_text(), developed.get("/healthz").text
     change(health, "bp = ", f"{fault.replace(' ', '_') if 'name' in fault else fault}\nbp = ")
     wait_until(says(developed, "/healthz", "Error"), what="the error in the page")
-    health.write_text(good)
-    later = health.stat().st_mtime + 4
-    os.utime(health, (later, later))
-    wait_until(says(developed, "/healthz", '"ok"'), what="the mended program")
+    write(health, good)
+    wait_until(says(developed, "/healthz", said), what="the mended program")
     assert developed.process is not None
     assert developed.process.poll() is None
 
@@ -91,8 +98,9 @@ def test_an_open_page_hears_of_a_change_without_a_restart(developed: Server, cha
 
 def test_a_changed_template_shows_at_the_next_look(developed: Server):
     base = developed.root / "templates" / "base.html"
-    base.write_text(base.read_text() + "<!-- another look -->")
-    wait_until(says(developed, "/login", "another look"), what="the changed template")
+    assert "quite another look" not in developed.get("/login").text
+    base.write_text(base.read_text() + "<!-- quite another look -->")
+    wait_until(says(developed, "/login", "quite another look"), what="the changed template")
 
 
 def test_without_dev_nobody_can_ask_for_the_version(server):
