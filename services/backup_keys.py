@@ -12,6 +12,7 @@ _NAME = re.compile(rb"headway:\{\d+\}:(.*)", re.S)
 
 LEFT_OUT = (
     keys.ARCHIVE_FIGURES,
+    keys.BROKERS,
     keys.CACHE_LOCK,
     keys.LEADER,
     keys.LIMIT,

@@ -1,0 +1,66 @@
+"""How each broker stands, for pages, metrics and alerts of any process: its last snapshot, and why there is no newer one.
+
+What Headway's store raises passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from core import keys
+from core.site import Site
+from services.brokers.model import Snapshot, Standing
+
+NOT_YET = "Headway has not asked it yet"
+
+_decode = msgspec.json.Decoder(Standing).decode
+
+
+def note(site: Site, standing: Standing) -> None:
+    """Keep how a broker stands. One without a snapshot keeps the one before, which pages show as old. Raises StoreError."""
+    if standing.snapshot is None:
+        standing = msgspec.structs.replace(standing, snapshot=_last_snapshot(site, standing.broker))
+    site.store.raw.hset(keys.BROKERS.at(), standing.broker, msgspec.json.encode(standing))
+
+
+def read(site: Site) -> tuple[Standing, ...]:
+    """All brokers: the declared in their order, then the discovered. One that was never asked says so. Raises StoreError."""
+    noted = _noted(site)
+    declared = [
+        noted.pop(broker.agent, None)
+        or Standing(broker=broker.agent, engine=broker.kind, discovered=False, at_ms=0, why=NOT_YET)
+        for broker in site.config.queues
+    ]
+    return (*declared, *(noted[name] for name in sorted(noted) if noted[name].discovered))
+
+
+def of(site: Site, agent: str) -> Standing | None:
+    """The broker whose jobs are this agent's; None where that is no broker. Raises StoreError."""
+    return next((one for one in read(site) if one.broker == agent), None)
+
+
+def keep_only(site: Site, agents: Collection[str]) -> None:
+    """Forget all others. Raises StoreError."""
+    noted = {name.decode() for name in site.store.raw.hkeys(keys.BROKERS.at())}
+    if former := noted - set(agents):
+        site.store.raw.hdel(keys.BROKERS.at(), *former)
+
+
+def _noted(site: Site) -> dict[str, Standing]:
+    found = dict[str, Standing]()
+    for name, record in site.store.raw.hgetall(keys.BROKERS.at()).items():
+        try:
+            found[name.decode()] = _decode(record)
+        except msgspec.DecodeError:  # of another version: it is noted anew in a second
+            continue
+    return found
+
+
+def _last_snapshot(site: Site, agent: str) -> Snapshot | None:
+    record = site.store.raw.hget(keys.BROKERS.at(), agent)
+    try:
+        return _decode(record).snapshot if isinstance(record, bytes) else None
+    except msgspec.DecodeError:
+        return None
