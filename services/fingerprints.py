@@ -44,4 +44,5 @@ def _place(text: str) -> str:
         pass
     if last is None:
         return ""
-    return f"{re.split(r'[/\\]', last['file'])[-1]}:{last['function'] or ''}"
+    file = last["file"].replace("\\", "/").rpartition("/")[2]
+    return f"{file}:{last['function'] or ''}"
