@@ -49,7 +49,7 @@ def take_nothing_until_let_go(one: Server) -> bytes | None:
         reader.sendall(request.encode() * 20)
         end = time.monotonic() + 90
         while time.monotonic() < end:
-            time.sleep(0.2)
+            time.sleep(0.5)  # looking takes time of the machine
             connections = psutil.Process(worker).net_connections("tcp")
             if not any(connection.raddr and connection.raddr.port == port for connection in connections):
                 return b""
@@ -105,8 +105,8 @@ def test_slow_clients_leave_no_traceback_in_the_log(suffering):
     assert "Traceback" not in one.log()
 
 
-def test_a_head_beyond_all_measure_is_refused(server):
-    one: Server = server()
+def test_a_head_beyond_all_measure_is_refused(suffering):
+    one, _ = suffering
     assert one.get("/healthz?" + "x" * 20_000).status == 414
     assert one.get("/healthz", headers={"X-Long": "x" * 20_000}).status in (400, 431)
     assert one.get("/healthz", headers={f"X-{n}": "1" for n in range(200)}).status in (400, 431)
