@@ -151,8 +151,23 @@ def headway() -> Iterator[Site]:
 
 
 @pytest.fixture
+def shaken(headway: Site) -> Iterator[Site]:
+    """The module's Headway, to be stopped and started: whole again after the test, but what its store held may be gone."""
+    yield headway
+    mend(headway)
+
+
+def mend(site: Site) -> None:
+    if not site.store.answers():
+        site.store.start()
+    if not site.server.answers():
+        site.server.start()
+    wait_until(lambda: site.server.get("/readyz").status == 200, what="readiness")
+
+
+@pytest.fixture
 def own_headway() -> Iterator[Site]:
-    """A Headway of the test's own, to be stopped and started."""
+    """A Headway of the test's own, on which nothing was done."""
     yield from start_site()
 
 

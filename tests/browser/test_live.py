@@ -108,15 +108,15 @@ def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_shown(headway: Site, 
     wait_until(lambda: page.wait_for_timeout(50) or all(seen.polls(name) for name in SHOWN), what="catching up")
 
 
-def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site, visit: Go) -> None:
-    own_headway.make("steady", stage="rendering", progress=40)
-    seen = visit(own_headway, stream="none")
+def test_the_store_stops_and_comes_back_while_the_page_is_open(shaken: Site, visit: Go) -> None:
+    shaken.make("steady", stage="rendering", progress=40)
+    seen = visit(shaken, stream="none")
     seen.live()
     page = seen.page
     seen.until("() => document.querySelectorAll('canvas').length >= 2")
     page.evaluate(REMEMBER)
     expect(page.locator("#panel-processing")).to_contain_text("steady")
-    own_headway.store.stop()
+    shaken.store.stop()
     banner = page.locator("[data-banner=store]")
     expect(banner).to_be_visible(timeout=30_000)
     expect(banner).to_contain_text("The store can't be reached")
@@ -129,50 +129,50 @@ def test_the_store_stops_and_comes_back_while_the_page_is_open(own_headway: Site
     synced, polls = page.locator("[data-sync]").get_attribute("datetime"), seen.polls("stats")
     wait_until(lambda: page.wait_for_timeout(50) or seen.polls("stats") > polls + 1, what="more polls")
     assert page.locator("[data-sync]").get_attribute("datetime") == synced, "an old reading counted as a sync"
-    own_headway.store.start()
+    shaken.store.start()
     expect(banner).to_be_hidden(timeout=60_000)
     expect(page.locator("main .unavailable")).to_have_count(0, timeout=60_000)
     assert page.evaluate(SAME), "a chart was rebuilt"
 
 
-def test_the_job_list_keeps_its_rows_while_the_store_is_away(own_headway: Site, visit: Go) -> None:
-    number = own_headway.make("steady")
-    seen = visit(own_headway, "/dashboard/jobs", stream="none", faults=True)  # a browser itself reports each 503
+def test_the_job_list_keeps_its_rows_while_the_store_is_away(shaken: Site, visit: Go) -> None:
+    number = shaken.make("steady")
+    seen = visit(shaken, "/dashboard/jobs", stream="none", faults=True)  # a browser itself reports each 503
     seen.live()
-    own_headway.store.stop()
+    shaken.store.stop()
     banner = seen.page.locator("[data-banner=store]")
     expect(banner).to_contain_text("The store can't be reached", timeout=30_000)
     expect(seen.page.locator(f"#job-{number}")).to_be_visible()
     expect(seen.page.locator("[data-state-word]")).to_have_text("Polling")
-    own_headway.store.start()
+    shaken.store.start()
     expect(banner).to_be_hidden(timeout=60_000)
 
 
-def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(own_headway: Site, visit: Go) -> None:
-    seen = visit(own_headway)
-    own_headway.store.stop()
-    seen.page.goto(own_headway.url + "/dashboard/observability")
+def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(shaken: Site, visit: Go) -> None:
+    seen = visit(shaken)
+    shaken.store.stop()
+    seen.page.goto(shaken.url + "/dashboard/observability")
     seen.live()
     expect(seen.page.locator("[data-banner=store]")).to_be_visible(timeout=30_000)
-    own_headway.store.start()
+    shaken.store.start()
     expect(seen.page.locator("[data-banner=store]")).to_be_hidden(timeout=60_000)
 
 
-def test_a_server_that_is_gone_shows_as_offline_and_comes_back_by_itself(own_headway: Site, visit: Go) -> None:
-    seen = visit(own_headway, stream="none", faults=True)  # a browser itself reports each request that fails
+def test_a_server_that_is_gone_shows_as_offline_and_comes_back_by_itself(shaken: Site, visit: Go) -> None:
+    seen = visit(shaken, stream="none", faults=True)  # a browser itself reports each request that fails
     seen.live()
     page = seen.page
-    own_headway.server.stop()
+    shaken.server.stop()
     expect(page.locator(".state")).to_have_attribute("data-state", "offline", timeout=30_000)
     expect(page.locator("[data-banner=offline]")).to_be_visible()
     expect(page.locator("[data-state-word]")).to_have_text("Offline")
-    own_headway.server.start()
+    shaken.server.start()
     expect(page.locator(".state")).to_have_attribute("data-state", "polling", timeout=60_000)
     expect(page.locator("[data-banner=offline]")).to_be_hidden()
 
 
-def test_a_session_that_ended_leads_to_the_sign_in_page(own_headway: Site, visit: Go) -> None:
-    seen = visit(own_headway, faults=True)
+def test_a_session_that_ended_leads_to_the_sign_in_page(headway: Site, visit: Go) -> None:
+    seen = visit(headway, faults=True)
     seen.live()
     seen.page.context.clear_cookies()
 

@@ -44,16 +44,18 @@ def test_progress_that_is_reported_shows_without_a_poll_in_a_browser_that_shares
     assert seen.asked_for_parts == []
 
 
-def test_a_store_that_takes_nothing_new_is_told_of_on_an_open_page(own_headway: Site, visit: Go) -> None:
-    seen = visit(own_headway, "/dashboard/logs")
+def test_a_store_that_takes_nothing_new_is_told_of_on_an_open_page(headway: Site, visit: Go) -> None:
+    seen = visit(headway, "/dashboard/logs")
     seen.streaming()
     banner = seen.page.locator("[data-banner=full]")
     expect(banner).to_be_hidden()
-    with redis.Redis(unix_socket_path=str(own_headway.store.socket)) as admin:
+    with redis.Redis(unix_socket_path=str(headway.store.socket)) as admin:
         admin.config_set("maxmemory", "1")
-        expect(banner).to_contain_text("Nothing new is stored. The store is out of memory", timeout=30_000)
-        word(seen.page, "Live")
-        admin.config_set("maxmemory", "0")
+        try:
+            expect(banner).to_contain_text("Nothing new is stored. The store is out of memory", timeout=30_000)
+            word(seen.page, "Live")
+        finally:
+            admin.config_set("maxmemory", "0")
     expect(banner).to_be_hidden(timeout=30_000)
 
 
