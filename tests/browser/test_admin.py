@@ -102,11 +102,6 @@ def test_the_pages_are_whole_without_javascript(full: Site, visit: Go) -> None:
     expect(seen.page.get_by_text("No line fits")).to_be_visible()
 
 
-def test_the_line_to_push_a_value_names_this_very_site(own_headway: Site, visit: Go) -> None:
-    seen = visit(own_headway, ADMIN)
-    assert seen.text("#first-value").startswith(f"curl -X PUT {own_headway.url}/api/v1/tiles/users ")
-
-
 @pytest.mark.parametrize("path", PAGES)
 def test_long_and_hostile_texts_break_nothing_at_any_width_in_either_theme(full: Site, visit: Go, path: str) -> None:
     seen = visit(full, path, viewport={"width": 390, "height": 800}, bypass_csp=True)  # axe runs as a string
