@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.conftest import free_port
 from tests.serving import Server
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[Server]:
+    """A site that made its token itself, and wrote it into its log."""
+    site = Server(free_port(), "", {"HEADWAY_TOKEN": ""})
+    try:
+        site.start()
+        site.token = link_in(site)[1]
+        yield site
+    finally:
+        site.close()
+
+
+def link_in(site: Server) -> re.Match[str]:
+    found = re.search(r"http://\S+/login#token=(\S+)", site.log())
+    assert found
+    return found
 
 
 @pytest.fixture
@@ -27,10 +46,8 @@ def complaints(page: Page) -> list[str]:
     return said
 
 
-def test_the_link_in_the_log_signs_in_and_leaves_no_token_behind(server: Callable[..., Server], page: Page) -> None:
-    one = server(env={"HEADWAY_TOKEN": ""})
-    link = re.search(r"http://\S+/login#token=(\S+)", one.log())
-    assert link
+def test_the_link_in_the_log_signs_in_and_leaves_no_token_behind(one: Server, page: Page) -> None:
+    link = link_in(one)
     said = complaints(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -43,8 +60,7 @@ def test_the_link_in_the_log_signs_in_and_leaves_no_token_behind(server: Callabl
     assert one.log().count(link[1]) == 1
 
 
-def test_the_token_can_be_typed_without_scripts(server: Callable[..., Server], browser: Browser) -> None:
-    one = server()
+def test_the_token_can_be_typed_without_scripts(one: Server, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{one.url}/dashboard/jobs?status=failed")
@@ -57,10 +73,7 @@ def test_the_token_can_be_typed_without_scripts(server: Callable[..., Server], b
     context.close()
 
 
-def test_an_open_page_goes_to_the_sign_in_page_once_its_session_is_over(
-    server: Callable[..., Server], page: Page
-) -> None:
-    one = server()
+def test_an_open_page_goes_to_the_sign_in_page_once_its_session_is_over(one: Server, page: Page) -> None:
     page.goto(f"{one.url}/login?next=/dashboard/observability")
     page.get_by_label("Token").fill(one.token)
     page.get_by_role("button", name="Sign in").click()
