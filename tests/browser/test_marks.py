@@ -119,9 +119,8 @@ def test_a_mark_says_what_it_is_to_the_pointer_and_to_keys_and_in_a_table(marked
     assert any(re.search(r"completed.*failed.*deployment v1\.4\.2 · ", words) for words in told)
     expect(tip).to_contain_text("v1.4.1 · <b>Faster</b> imports")
     expect(canvas).to_have_attribute("role", "slider")
-    kinds = page.locator(
-        "#panel-marks tbody td:nth-child(2)"
-    )  # beside when, which names the day where that was yesterday
+    # By its cell: the time before it names the day, too, where that was yesterday.
+    kinds = page.locator("#panel-marks tbody td:nth-child(2)")
     expect(kinds).to_have_text(["alert", "deployment", "deployment"])
 
 
