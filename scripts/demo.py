@@ -1,4 +1,4 @@
-"""Runs the site and the feeder beside it, and ends both together. `make demo` calls it."""
+"""Runs the site, the feeder beside it, and a Redis with RQ and Celery workers, and ends them together. `make demo` calls it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo" / "headway.toml"
+QUEUES = "DEMO_QUEUES"
+"""Where the demo's RQ and Celery keep their jobs: an address that its headway.toml names."""
 sys.path.insert(0, str(ROOT))
 
 from core.config.reading import USUAL  # noqa: E402
@@ -26,9 +29,14 @@ def main() -> int:
     except SettingError as error:
         sys.stderr.write(f"Headway can't start: {error}\n")
         return 1
+    with tempfile.TemporaryDirectory(prefix="headway-queues-") as folder:
+        return _run(settings, _configured(settings, Path(folder)))
+
+
+def _run(settings: Settings, configured: dict[str, str]) -> int:
     # The feeder's many requests would push the sign-in link out of sight.
     quiet = ["--access-logfile", os.devnull]
-    env = os.environ | _configured(settings)
+    env = os.environ | configured
     site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn"), *quiet], cwd=ROOT, env=env)
     started = [site]
 
@@ -44,6 +52,9 @@ def main() -> int:
         secret = {"HEADWAY_TOKEN": admin_token(settings)[0]} if settings.auth else {}
         feeder = [sys.executable, str(ROOT / "demo" / "feeder.py"), "--url", url]
         started.append(subprocess.Popen(feeder, cwd=ROOT, env=os.environ | secret))
+        if QUEUES in configured:
+            workers = [sys.executable, str(ROOT / "demo" / "queues" / "run.py")]
+            started.append(subprocess.Popen(workers, cwd=ROOT, env=os.environ | {QUEUES: configured[QUEUES]}))
     code = site.wait()
     end()
     for process in started:
@@ -51,13 +62,16 @@ def main() -> int:
     return code
 
 
-def _configured(settings: Settings) -> dict[str, str]:
+def _configured(settings: Settings, folder: Path) -> dict[str, str]:
     """What lets the site take the demo's configuration, where there is no other; nothing where there is."""
     if settings.config is not None or (ROOT / USUAL).exists():
         return {}
     # So that the site may read its own /metrics, as those of an app of its own.
     token = settings.metrics_token or secrets.token_urlsafe(32)
-    return {"HEADWAY_CONFIG": str(DEMO), "HEADWAY_METRICS_TOKEN": token, "DEMO_PORT": str(settings.port)}
+    queues = f"unix://{folder / 'queues.sock'}"
+    return {
+        "HEADWAY_CONFIG": str(DEMO), "HEADWAY_METRICS_TOKEN": token, "DEMO_PORT": str(settings.port), QUEUES: queues
+    }  # fmt: skip
 
 
 def _answers(site: subprocess.Popen[bytes], url: str) -> bool:
