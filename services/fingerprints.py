@@ -39,10 +39,9 @@ def levelled(line: str) -> str:
 def _place(text: str) -> str:
     """The file and the function of the last frame of a traceback; no line number, which any release moves, and no folder, which
     differs from machine to machine."""
-    last = None
-    for last in _FRAME.finditer(text):
-        pass
-    if last is None:
+    frames = list(_FRAME.finditer(text))
+    if not frames:
         return ""
+    last = frames[-1]
     file = last["file"].replace("\\", "/").rpartition("/")[2]
     return f"{file}:{last['function'] or ''}"

@@ -1,0 +1,172 @@
+"""Queues and functions as Headway's own indexes tell of them: how many jobs, how long they wait and run, the last hour by minute.
+
+Of reported jobs as of those of RQ and Celery; what an engine counts itself is in its broker's snapshot.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core import keys
+from core.site import Site
+from services.job_model import Job, from_record, to_ms
+from services.live_search import ALL_STATES
+
+MOST_QUEUES = 200
+MINUTES = 60
+
+Field = Literal["queue", "function", "worker", "error", "tag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long the last `n` jobs took, 200 at most; in ms, None where there were none."""
+
+    p50_ms: int | None = None
+    p95_ms: int | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """An agent's queue. `counts` has the states that jobs are in, of `live_search.ALL_STATES`. `oldest_ms` is since when the job with the lowest
+    number waits; None where none does. `created`, `completed` and `failed` are of the last MINUTES, the present one last."""
+
+    agent: str
+    name: str
+    last_seen_ms: int
+    counts: Mapping[str, int]
+    oldest_ms: int | None
+    created: tuple[int, ...]
+    completed: tuple[int, ...]
+    failed: tuple[int, ...]
+    wait: Times
+    run: Times
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFigures:
+    """A function of any agent: how many of its jobs there are, and how long the last ones waited and ran."""
+
+    name: str
+    last_seen_ms: int
+    jobs: int
+    wait: Times
+    run: Times
+
+
+def queues(site: Site) -> tuple[QueueFigures, ...]:
+    """The queues that were seen last, MOST_QUEUES at most, by agent and name. Raises redis.RedisError."""
+    seen = _newest(site, keys.QUEUES, MOST_QUEUES)
+    figures = list[QueueFigures]()
+    for partition in range(site.store.partitions):
+        here = {name: at for name, at in seen.items() if site.store.partition_of(name.partition("/")[0]) == partition}
+        if here:
+            figures += _of_partition(site, partition, here)
+    return tuple(sorted(figures, key=lambda one: (one.agent, one.name)))
+
+
+def functions(site: Site, limit: int = 100) -> tuple[FunctionFigures, ...]:
+    """The functions that were seen last and have jobs, by name. Raises redis.RedisError."""
+    seen = _newest(site, keys.NAMED, limit, "function")
+    partitions = range(site.store.partitions)
+    names = list(seen)
+    with site.store.raw.pipeline(transaction=False) as pipeline:
+        for partition in partitions:
+            for name in names:
+                pipeline.zcard(keys.BY.at(partition, "function", name))
+            fields = [f"{kind}\tf\t{name}" for name in names for kind in "wr"]
+            pipeline.hmget(keys.QUEUE_TIMES.at(partition), fields or [""])
+        answers: Any = iter(pipeline.execute())
+    jobs, times = dict.fromkeys(names, 0), {name: [b"", b""] for name in names}
+    for _ in partitions:
+        for name in names:
+            jobs[name] += next(answers)
+        told = iter(next(answers))
+        for name in names:
+            times[name] = [kept + (next(told) or b"") for kept in times[name]]
+    return tuple(
+        FunctionFigures(name, seen[name], jobs[name], *map(_times, times[name])) for name in sorted(names) if jobs[name]
+    )
+
+
+def named(site: Site, field: Field, prefix: str = "", limit: int = 20) -> tuple[str, ...]:
+    """What jobs named in a field and begins so, whatever the case, last seen first; of the newest 1,000. Raises redis.RedisError."""
+    start = prefix.casefold()
+    found = [name for name in _newest(site, keys.NAMED, None, field) if name.casefold().startswith(start)]
+    return tuple(found[:limit])
+
+
+def _newest(site: Site, key: keys.Key, most: int | None, *parts: str) -> dict[str, int]:
+    """Names by when they were last seen, latest first."""
+    seen: dict[str, int] = {}
+    for partition in range(site.store.partitions):
+        found: Any = site.store.redis.zrange(
+            key.at(partition, *parts), 0, -1 if most is None else most - 1, desc=True, withscores=True
+        )
+        for name, at in found:
+            seen[name] = max(int(at), seen.get(name, 0))
+    return dict(sorted(seen.items(), key=lambda one: -one[1])[:most])
+
+
+def _of_partition(site: Site, partition: int, seen: Mapping[str, int]) -> Iterator[QueueFigures]:
+    last = int(site.clock() // 60)
+    minutes = range(last - MINUTES + 1, last + 1)
+    with site.store.raw.pipeline(transaction=False) as pipeline:
+        for minute in minutes:
+            pipeline.hgetall(keys.QUEUE_MINUTE.at(partition, minute))
+        pipeline.hmget(keys.QUEUE_TIMES.at(partition), [f"{kind}\t{queue}" for queue in seen for kind in "wr"])
+        for queue in seen:
+            for state in ALL_STATES:
+                pipeline.zcard(keys.QUEUE_STATE.at(partition, state, queue))
+            pipeline.zrange(keys.QUEUE_STATE.at(partition, "queued", queue), 0, 0)
+        answers: Any = iter(pipeline.execute())
+    by_minute = [next(answers) for _ in minutes]
+    times = iter(next(answers))
+    counts, first = dict[str, dict[str, int]](), dict[str, int]()
+    for queue in seen:
+        cards = {state: next(answers) for state in ALL_STATES}
+        counts[queue] = {state: card for state, card in cards.items() if card}
+        for number in next(answers):
+            first[queue] = int(number)
+    waiting = _waiting(site, partition, first)
+    for queue, at in seen.items():
+        agent, _, name = queue.partition("/")
+        created, completed, failed = (
+            _series(by_minute, f"{what}\t{queue}") for what in ("created", "completed", "failed")
+        )
+        yield QueueFigures(
+            agent, name, at, counts[queue], waiting.get(queue), created, completed, failed,
+            wait=_times(next(times)), run=_times(next(times)),
+        )  # fmt: skip
+
+
+def _waiting(site: Site, partition: int, numbers: Mapping[str, int]) -> dict[str, int]:
+    """Since when the job of each queue waits, in ms."""
+    if not numbers:
+        return {}
+    records: Any = site.store.raw.mget([keys.JOB.at(partition, number) for number in numbers.values()])
+    jobs = (from_record(number, record) for number, record in zip(numbers.values(), records, strict=True))
+    return {queue: _since_ms(job) for queue, job in zip(numbers, jobs, strict=True) if isinstance(job, Job)}
+
+
+def _since_ms(job: Job) -> int:
+    return to_ms(job.enqueued_at or (job.created_at if job.attempt == 1 else job.updated_at))
+
+
+def _series(minutes: Iterable[Mapping[bytes, bytes]], field: str) -> tuple[int, ...]:
+    name = field.encode()
+    return tuple(int(minute.get(name, 0)) for minute in minutes)
+
+
+def _times(packed: bytes | None) -> Times:
+    whole = (packed or b"")[: len(packed or b"") // 4 * 4]
+    spans = sorted(struct.unpack(f"<{len(whole) // 4}I", whole))
+    if not spans:
+        return Times()
+    # The least one that so many do not exceed.
+    p50, p95 = (spans[-(-len(spans) * share // 100) - 1] for share in (50, 95))
+    return Times(p50, p95, len(spans))
