@@ -191,6 +191,16 @@ UPLOAD_SUMS = Key(
     "upload-sums", "hash", "upload_records", "as its upload: the first upload of each content, by SHA-256"
 )
 
+# Acting on what RQ and Celery have.
+AUDIT = Key("audit", "hash", "audit_service", "the last 10,000 actions by number, JSON")
+AUDIT_NUMBER = Key("audit-number", "string", "audit_service", "for ever: how many actions there ever were")
+PAUSED = Key("paused", "hash", "paused_queues", "while paused: the workers that took from AGENT/QUEUE, JSON")
+OPERATIONS = Key("operations", "zset", "operation_records", "the last 100 operations on many jobs by number")
+OPERATION_NUMBER = Key("operation-number", "string", "operation_records", "for ever: the last number given")
+OPERATION = Key("operation:", "hash", "operation_records, operation", "as OPERATIONS: one operation and how far it is")
+OPERATION_JOBS = Key("operation-jobs:", "list", "operation_records", "as OPERATIONS: the jobs that were chosen for it, JSON")
+OPERATION_LEASE = Key("operation-lease:", "string", "operation", "15 s: which process goes on with this operation")
+
 
 def partition_of(agent: str, partitions: int) -> int:
     """The partition that an agent's jobs live in."""

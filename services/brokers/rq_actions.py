@@ -1,0 +1,236 @@
+"""Acting on RQ, through RQ's own library: what it checks and writes stays its own. Nothing is unpickled, no task imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from redis import WatchError
+from redis.client import Pipeline
+from rq import Queue, suspension
+from rq.command import send_shutdown_command, send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job
+from rq.registry import BaseRegistry, CanceledJobRegistry, FailedJobRegistry, ScheduledJobRegistry
+
+from core.config.brokers import Broker
+from services.brokers import rq_keys
+from services.brokers.action_model import (
+    ActionRefused,
+    Changed,
+    JobAction,
+    QueueAction,
+    Target,
+    WorkerChange,
+)
+from services.brokers.connections import asking, redis_of
+from services.brokers.possible import TIMED
+from services.job_rules import State
+
+TRIES = 50
+"""How often a change is begun anew where a busy queue changed between looking and doing."""
+SAME_START_MS = 1_000
+CHUNK = 1_000
+"""Jobs that are deleted in one step of emptying a queue: RQ's own way does it in one, and holds up everybody meanwhile."""
+PRESENT: dict[str, State] = {
+    "created": "queued",
+    "queued": "queued",
+    "started": "started",
+    "deferred": "deferred",
+    "ready_to_enqueue": "deferred",
+    "rate_limited": "deferred",
+    "scheduled": "scheduled",
+    "finished": "finished",
+    "failed": "failed",
+    "stopped": "stopped",
+    "canceled": "canceled",
+}
+EMPTY = """
+local gone = 0
+for _ = 1, ARGV[1] do
+  local id = redis.call('LPOP', KEYS[1])
+  if not id then break end
+  redis.call('DEL', 'rq:job:' .. id, 'rq:job:' .. id .. ':dependents', 'rq:job:' .. id .. ':dependencies', 'rq:results:' .. id)
+  gone = gone + 1
+end
+return gone
+"""
+
+
+class Unread:
+    """Stands where RQ would unpickle: what it can't read it leaves as it is."""
+
+    @staticmethod
+    def loads(data: bytes) -> NoReturn:
+        raise ValueError("nothing is unpickled here")
+
+    @staticmethod
+    def dumps(value: object) -> NoReturn:
+        raise ValueError("nothing is pickled here")
+
+
+class RqActions:
+    def __init__(self, broker: Broker) -> None:
+        self._redis = redis_of(broker.url)
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def on_job(self, action: JobAction, job: Target, to: str | None) -> str:
+        with asking():
+            return self._on_job(action, job, to)
+
+    def _on_job(self, action: JobAction, target: Target, to: str | None) -> str:
+        if action == "retry":
+            return self._retry(target)
+        if action == "run":
+            self._requeue(ScheduledJobRegistry, target)
+            return "It was put into its queue."
+        if action == "stop":
+            return self._stop(target)
+        if action == "front":
+            self._change(target, self._to_front)
+            return "It is the next of its queue now."
+        if action == "move":
+            queue = self._queue(self._known(to or ""))
+            self._change(target, lambda job, pipe: self._move(job, pipe, queue))
+            return f"It was moved to {queue.name}."
+        if action == "cancel":
+            self._end(target, lambda job, pipe: job.cancel(pipeline=pipe))
+            return "It was canceled."
+        self._end(target, lambda job, pipe: job.delete(pipeline=pipe))
+        return "It was deleted from RQ."
+
+    def on_queue(self, action: QueueAction, queue: str) -> str:
+        with asking():
+            if action == "pause":
+                suspension.suspend(self._redis)
+                return "All workers of this Redis rest once their present job is done: RQ can't pause one queue alone."
+            if action == "resume":
+                suspension.resume(self._redis)
+                return "All workers of this Redis go on."
+            return f"{self._empty(queue)} jobs that waited were deleted from RQ."
+
+    def on_worker(self, change: WorkerChange, worker: str) -> str:
+        with asking():
+            self._listens(worker)
+            send_shutdown_command(self._redis, worker)
+        return "It was told to end once its present job is done."
+
+    def _retry(self, target: Target) -> str:
+        if target.state != "canceled":
+            self._requeue(FailedJobRegistry, target)
+        elif self._fetch(target).dependencies_are_met():
+            self._requeue(CanceledJobRegistry, target)
+        else:
+            raise ActionRefused("It depends on other jobs, which have not ended.")
+        return "It was put into its queue again."
+
+    def _requeue(self, registry: type[BaseRegistry], target: Target) -> None:
+        """Who takes the job out of its registry has it, so nobody puts it into its queue twice."""
+        job = self._fetch(target)
+        try:
+            registry(job.origin, connection=self._redis, serializer=Unread).requeue(job)
+        except InvalidJobOperation as fault:
+            self._fetch(target)
+            raise ActionRefused("RQ holds it in no list of such jobs any more.") from fault
+
+    def _stop(self, target: Target) -> str:
+        job = self._fetch(target)
+        self._listens(job.worker_name or "")
+        try:
+            send_stop_job_command(self._redis, job.id, serializer=Unread)
+        except (InvalidJobOperation, NoSuchJobError) as fault:
+            raise Changed("no longer at work") from fault
+        return "Its worker was told to stop it."
+
+    def _change(self, target: Target, change: Callable[[Job, Pipeline], Any]) -> None:
+        """Make a change of a job as long as neither the job nor its queue changes meanwhile, whole or not at all."""
+        origin = self._fetch(target).origin
+        for _ in range(TRIES):
+            with self._redis.pipeline() as pipe:
+                pipe.watch(Job.key_for(target.id), self._queue(origin).key)  # type: ignore[no-untyped-call]
+                job = self._fetch(target)
+                if target.state == "queued" and self._redis.lpos(self._queue(origin).key, job.id) is None:
+                    raise Changed("on its way to a worker")
+                pipe.multi()
+                change(job, pipe)
+                try:
+                    pipe.execute()
+                    return
+                except WatchError:
+                    continue
+        raise ActionRefused("Its queue changes too fast to pick one job out. Try again.")
+
+    def _end(self, target: Target, end: Callable[[Job, Pipeline | None], Any]) -> None:
+        job = self._fetch(target)
+        if job.has_rate_limit:  # RQ gives its place to the next by itself, but in no transaction of somebody else's
+            end(job, None)
+        else:
+            self._change(target, end)
+
+    def _to_front(self, job: Job, pipe: Pipeline) -> None:
+        queue = self._queue(job.origin)
+        queue.remove(job, pipeline=pipe)
+        queue.push_job_id(job.id, pipeline=pipe, at_front=True)
+
+    def _move(self, job: Job, pipe: Pipeline, queue: Queue) -> None:
+        if queue.name == job.origin:
+            raise ActionRefused("It is in that queue already.")
+        if job.get_status(refresh=False) == "scheduled":
+            due = self._redis.zscore(rq_keys.place(job.origin, "scheduled"), job.id)
+            pipe.zrem(rq_keys.place(job.origin, "scheduled"), job.id)
+            pipe.zadd(rq_keys.place(queue.name, "scheduled"), {job.id: due or 0})
+        else:
+            self._queue(job.origin).remove(job, pipeline=pipe)
+            queue.push_job_id(job.id, pipeline=pipe)
+        pipe.sadd(rq_keys.QUEUES, queue.key)
+        pipe.hset(job.key, "origin", queue.name)
+
+    def _known(self, queue: str) -> str:
+        """A queue that RQ knows or a worker listens to: what is put elsewhere would wait for ever."""
+        if self._redis.sismember(rq_keys.QUEUES, f"rq:queue:{queue}"):
+            return queue
+        workers = self._redis.smembers(rq_keys.WORKERS)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for worker in workers:
+                pipe.hget(worker, "queues")
+            listened = {name for names in pipe.execute() for name in rq_keys.text(names).split(",")}
+        if queue not in listened:
+            raise ActionRefused(
+                f"There is no queue {queue[:200]!r}: no job was ever in it, and no worker listens to it."
+            )
+        return queue
+
+    def _listens(self, worker: str) -> None:
+        ((_, listeners),) = self._redis.pubsub_numsub(f"rq:pubsub:{worker}")
+        if not listeners:
+            raise ActionRefused("Its worker does not listen: it is gone, or its connection is broken.")
+
+    def _empty(self, queue: str) -> int:
+        """At most as many as wait now, so that it ends while others add."""
+        key, gone = self._queue(queue).key, 0
+        left = int(self._redis.llen(key))
+        script = self._redis.register_script(EMPTY)
+        while left > 0:
+            taken = int(script(keys=[key], args=[min(left, CHUNK)]))
+            gone += taken
+            left -= max(taken, 1)
+        return gone
+
+    def _queue(self, name: str) -> Queue:
+        return Queue(name, connection=self._redis, serializer=Unread)
+
+    def _fetch(self, target: Target) -> Job:
+        """The job as RQ has it. Raises Changed where that is not what the caller saw."""
+        try:
+            job = Job.fetch(target.id, connection=self._redis, serializer=Unread)
+        except NoSuchJobError as fault:
+            raise Changed("deleted") from fault
+        state = PRESENT.get(str(job.get_status(refresh=False).value), "queued")
+        if state != target.state and not (state == "scheduled" and target.state in TIMED):
+            raise Changed(state)
+        began = job.started_at
+        if began and target.started_ms and began.timestamp() * 1000 > target.started_ms + SAME_START_MS:
+            raise Changed(f"{state} after another attempt")
+        return job
