@@ -145,6 +145,12 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
     return answers
 
 
+def apply_all(site: Site, agent: str, changes: Sequence[Change]) -> list[Kind]:
+    """Make changes of an agent's jobs, in their order; what became of each. Raises redis.RedisError."""
+    partition = site.store.partition_of(agent)
+    return [kind for _, kind in _run_chunk(site, [(place, partition, change) for place, change in enumerate(changes)])]
+
+
 def get(site: Site, ref: JobRef) -> Job | DamagedJob | None:
     """The job, None where there is none. Raises redis.RedisError."""
     partition, number = ref.partition(site.store), ref.number
@@ -269,12 +275,12 @@ def _reserve(site: Site, most: int) -> int:
     return int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
 
 
-def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, str]]:
+def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, Kind]]:
     """Run (place, partition, change) in order, a call a partition and CHUNK; (place, kind) of each."""
     by_partition: dict[int, list[tuple[int, Change]]] = {}
     for place, partition, change in chunk:
         by_partition.setdefault(partition, []).append((place, change))
-    done = list[tuple[int, str]]()
+    done = list[tuple[int, Kind]]()
     for partition, placed in by_partition.items():
         for part in _calls(placed):
             answers = _run(site, partition, [change for _, change in part], want=False)

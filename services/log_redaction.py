@@ -53,6 +53,8 @@ BUILT_IN: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
       "accountkey", "encryptionkey", "signingkey", "authkey"), _NAMED),
 )  # fmt: skip
 """By words in small letters: a pattern whose first group stays and whose second goes."""
+SECRET_NAME = re.compile(rf"(?:{_NAMES}|authorization)\Z", re.I)
+"""Finds the names whose values these patterns take out."""
 
 
 class Redactor:
@@ -64,7 +66,14 @@ class Redactor:
         self._rules = BUILT_IN if logs.redact_secrets else ()
 
     def redact(self, text: str) -> str:
-        """The text with what may not be stored put out of sight."""
+        """A log line with what may not be stored put out of sight; counted where there was any."""
+        found = self.hide(text)
+        if found != text:
+            LOG_REDACTIONS.inc()
+        return found
+
+    def hide(self, text: str) -> str:
+        """Any text with what may not be stored put out of sight."""
         found = text
         for secret in self._secrets:
             if secret in found:
@@ -79,8 +88,6 @@ class Redactor:
         for own, replace in self._own:
             # What stands there instead is text, whatever it holds.
             found = own.sub(lambda _, replace=replace: replace, found)  # type: ignore[misc]
-        if found != text:
-            LOG_REDACTIONS.inc()
         return found
 
 

@@ -32,7 +32,7 @@ def redis_of(url: str) -> redis.Redis:
 
 def connection_of(url: str) -> Any:
     """A bare connection, connected, which speaks RESP2 and waits as its caller says. Raises BrokerError, redis.RedisError."""
-    connection = _pool(url, 1).make_connection()
+    connection: Any = _pool(url, 1).make_connection()  # type: ignore[no-untyped-call]
     connection.connect()
     return connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from redis.connection import parse_url
 
@@ -45,7 +46,7 @@ def same(url: str, other: str) -> bool:
 
 
 def _place(url: str) -> tuple[object, ...]:
-    told = parse_url(url)
+    told: Any = parse_url(url)  # type: ignore[no-untyped-call]
     host = str(told.get("host") or "localhost").lower()
     here = host in ("localhost", "127.0.0.1", "::1")
     return told.get("path"), "localhost" if here else host, told.get("port") or 6379, told.get("db") or 0

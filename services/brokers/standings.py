@@ -28,12 +28,12 @@ def note(site: Site, standing: Standing) -> None:
 def read(site: Site) -> tuple[Standing, ...]:
     """All brokers: the declared in their order, then the discovered. One that was never asked says so. Raises StoreError."""
     noted = _noted(site)
-    declared = [
-        noted.pop(broker.agent, None)
-        or Standing(broker=broker.agent, engine=broker.kind, discovered=False, at_ms=0, why=NOT_YET)
+    declared = {
+        broker.agent: Standing(broker=broker.agent, engine=broker.kind, discovered=False, at_ms=0, why=NOT_YET)
         for broker in site.config.queues
-    ]
-    return (*declared, *(noted[name] for name in sorted(noted) if noted[name].discovered))
+    }
+    found = {name: noted[name] for name in sorted(noted) if name in declared or noted[name].discovered}
+    return tuple({**declared, **found}.values())
 
 
 def of(site: Site, agent: str) -> Standing | None:
@@ -43,24 +43,23 @@ def of(site: Site, agent: str) -> Standing | None:
 
 def keep_only(site: Site, agents: Collection[str]) -> None:
     """Forget all others. Raises StoreError."""
-    noted = {name.decode() for name in site.store.raw.hkeys(keys.BROKERS.at())}
-    if former := noted - set(agents):
-        site.store.raw.hdel(keys.BROKERS.at(), *former)
+    if former := set(site.store.redis.hkeys(keys.BROKERS.at())) - set(agents):
+        site.store.redis.hdel(keys.BROKERS.at(), *former)
 
 
 def _noted(site: Site) -> dict[str, Standing]:
     found = dict[str, Standing]()
-    for name, record in site.store.raw.hgetall(keys.BROKERS.at()).items():
+    for name, record in site.store.redis.hgetall(keys.BROKERS.at()).items():
         try:
-            found[name.decode()] = _decode(record)
+            found[str(name)] = _decode(record)
         except msgspec.DecodeError:  # of another version: it is noted anew in a second
             continue
     return found
 
 
 def _last_snapshot(site: Site, agent: str) -> Snapshot | None:
-    record = site.store.raw.hget(keys.BROKERS.at(), agent)
+    record = site.store.redis.hget(keys.BROKERS.at(), agent)
     try:
-        return _decode(record).snapshot if isinstance(record, bytes) else None
+        return _decode(record).snapshot if record else None
     except msgspec.DecodeError:
         return None

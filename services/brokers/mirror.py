@@ -1,0 +1,75 @@
+"""Jobs of a broker become Headway's own here, by the script that takes what reporters say: so everything knows of them.
+
+What Headway's store raises passes through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from core import keys
+from core.config.brokers import Engine
+from core.site import Site
+from services import jobs_service
+from services.brokers import mirror_changes
+from services.brokers.mirror_changes import Known, known
+from services.brokers.mirror_texts import name_of
+from services.brokers.model import EngineJob, State
+from services.job_changes import Change
+
+CHUNK = 500
+"""Jobs a round trip: Headway's store serves others meanwhile."""
+_OURS = re.compile(r"(?!(?:\d+|batch|active)\Z)[A-Za-z0-9._:\-]{1,128}\Z")
+
+
+def take(site: Site, agent: str, engine: Engine, jobs: Sequence[EngineJob]) -> None:
+    """Let Headway's jobs say what the engine says. What is so already costs a reading and no event. Several of one id are taken in their
+    order, as one change where they tell of one attempt. Raises StoreError."""
+    by_id: dict[str, list[EngineJob]] = {}
+    for job in jobs:
+        by_id.setdefault(job.id, []).append(job)
+    ids = list(by_id)
+    for start in range(0, len(ids), CHUNK):
+        part = ids[start : start + CHUNK]
+        now_ms = int(site.clock() * 1000)
+        changes = list[Change]()
+        for id, record in zip(part, _records(site, agent, part), strict=True):
+            aimed = (agent, our_id(id), engine, id)
+            changes += mirror_changes.changes(aimed, record, by_id[id], now_ms)
+        jobs_service.apply_all(site, agent, changes)
+
+
+def gone(site: Site, agent: str, ids: Iterable[str]) -> None:
+    """The engine knows these no more: those that have not ended are `deleted`. Raises StoreError."""
+    ended_ms = int(site.clock() * 1000)
+    changes = [
+        Change("update", a=agent, i=our_id(id), s="failed", x="deleted", fa=ended_ms, m=mirror_changes.ENDS["deleted"])
+        for id in ids
+    ]
+    jobs_service.apply_all(site, agent, changes)
+
+
+def held(site: Site, agent: str, queue: str, state: State, after: int = 0, limit: int = CHUNK) -> list[tuple[int, str]]:
+    """What Headway holds as being in this state, to compare it with the engine: numbers above `after` and the engine's ids, in the
+    order of their numbers. Raises StoreError."""
+    partition = site.store.partition_of(agent)
+    index = keys.QUEUE_STATE.at(partition, state, f"{agent}/{name_of(queue)}")
+    numbers: list[Any] = site.store.raw.zrangebyscore(index, f"({after}", "+inf", start=0, num=limit)  # type: ignore[assignment]
+    if not numbers:
+        return []
+    records = site.store.raw.mget([keys.JOB.at(partition, int(number)) for number in numbers])
+    found = ((int(number), known(record)) for number, record in zip(numbers, records, strict=True))
+    return [(number, one.engineId or one.id) for number, one in found if one is not None]
+
+
+def our_id(id: str) -> str:
+    """The id under which Headway keeps an engine's job: the same, where it can be one of ours."""
+    return id if _OURS.match(id) else f"x-{hashlib.sha256(id.encode('utf-8', 'replace')).hexdigest()[:40]}"
+
+
+def _records(site: Site, agent: str, ids: list[str]) -> list[Known | None]:
+    records = site.store.scripts.run("records", site.store.partition_of(agent), [agent, [our_id(id) for id in ids]])
+    return [known(record) for record in records]

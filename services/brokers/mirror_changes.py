@@ -1,0 +1,292 @@
+"""What an engine says of a job against what Headway's record says: which changes bring them together, by pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from core.config.brokers import Engine
+from services import error_types
+from services.brokers import mirror_texts
+from services.brokers.mirror_texts import name_of
+from services.brokers.model import STATUS_OF, EngineJob, State
+from services.job_changes import Change
+from services.job_rules import FINAL, Status
+
+PAST_MS = 60_000
+"""A job whose end, or whose wait's beginning, is older than that when it is first seen is history, not news."""
+SAME_MS = 5
+"""Of two times that are no farther apart one event was told twice."""
+ENDS: dict[State, str] = {
+    "stopped": "It was stopped at work",
+    "canceled": "It was canceled",
+    "deleted": "Its engine knows it no longer",
+}
+"""What is said of an end where nobody says more."""
+MOST_ATTEMPTS = 20
+MOST_ATTEMPTS_BYTES = 64 * 1024
+
+Aim = tuple[str, str, Engine, str]
+"""Agent, our id, engine, the engine's id."""
+
+
+class Known(Struct):
+    """What a record says, as far as engines say it too; names are the record's."""
+
+    id: str
+    status: Status
+    created: int
+    engineId: str | None = None  # noqa: N815
+    attempt: int = 1
+    progress: float = 0
+    state: State | None = None
+    title: str | None = None
+    stage: str | None = None
+    message: str | None = None
+    error: str | None = None
+    errorType: str | None = None  # noqa: N815
+    result: str | None = None
+    metadata: str | None = None
+    queue: str | None = None
+    function: str | None = None
+    worker: str | None = None
+    started: float | None = None
+    finished: float | None = None
+    enqueued: float | None = None
+    due: float | None = None
+    tags: list[str] = []
+    stages: Raw = Raw(b"\x90")
+    attempts: Raw = Raw(b"\x90")
+
+
+_decode = msgspec.msgpack.Decoder(Known).decode
+
+
+def known(record: object) -> Known | None:
+    """Of a record in the store; None where there is none, or none that can be read."""
+    try:
+        return _decode(record) if isinstance(record, bytes) else None
+    except msgspec.DecodeError:
+        return None
+
+
+def changes(aim: Aim, record: Known | None, told: Sequence[EngineJob], now_ms: int) -> list[Change]:
+    """What makes the record say what is told of the job, in this order: a change an attempt at most."""
+    made = list[Change | None]()
+    pending = told[0]
+    for job in told[1:]:
+        # Whether it is of another attempt shows against what the record will be by then.
+        after = _after(aim, record, pending)
+        stands = _stands(after, job)
+        if stands is _ANEW:
+            made.append(_change(aim, record, pending, now_ms))
+            record, pending = after, job
+        elif stands is _GOES_ON:
+            pending = _together(pending, job)
+    made.append(_change(aim, record, pending, now_ms))
+    return [change for change in made if change is not None]
+
+
+_ANEW, _GOES_ON, _OLDER = object(), object(), object()
+
+
+def _stands(record: Known, job: EngineJob) -> object:
+    """Whether a job begins anew, goes on as recorded, or is older news."""
+    status = STATUS_OF[job.state]
+    if record.state == "deleted":
+        return _OLDER if job.state == "deleted" else _ANEW
+    if record.status in FINAL:
+        if status in FINAL:
+            return (
+                _ANEW
+                if _is_after(job.started_ms, record.started) and _is_after(job.ended_ms, record.finished)
+                else _OLDER
+            )
+        return _OLDER if _is_stale(record, job) else _ANEW
+    if _is_after(job.started_ms, record.started):
+        return _ANEW
+    if record.status == "processing" and status == "queued":
+        return _OLDER if _is_stale(record, job) else _ANEW
+    return _GOES_ON
+
+
+def _is_stale(record: Known, job: EngineJob) -> bool:
+    """Whether a job that is said to wait or to be at work was so before what is recorded. What waits for a time, for others or for
+    another attempt was put there on purpose."""
+    if job.state == "started":
+        return not _is_after(job.started_ms, record.started)
+    if job.state in ("queued", "reserved"):
+        before = record.started if record.enqueued is None else record.enqueued
+        return not _is_after(job.enqueued_ms, before)
+    return False
+
+
+def _is_after(ms: int | None, before: float | None) -> bool:
+    return ms is not None and before is not None and ms > before + SAME_MS
+
+
+def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Change | None:
+    """None where there is nothing to say."""
+    if record is None:
+        return _first(aim, job, now_ms)
+    stands = _stands(record, job)
+    if stands is _OLDER:
+        return None
+    change = Change("put", a=aim[0], i=aim[1])
+    if stands is _ANEW:
+        change.t = record.attempt + 1
+        if record.status not in FINAL:
+            change.pa = _attempts(record, job, now_ms)
+        record = _anew(record, None)
+        _say(change, record, job)
+        return change
+    return change if _say(change, record, job) else None
+
+
+def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
+    """Of a job that is not known yet."""
+    agent, our_id, engine, id = aim
+    status = STATUS_OF[job.state]
+    known_since = job.enqueued_ms or job.created_ms
+    since = job.ended_ms if status in FINAL else known_since if status == "queued" else None
+    is_past = since is not None and since < now_ms - PAST_MS
+    change = Change("import" if is_past else "put", a=agent, i=our_id, en=engine, xi=None if id == our_id else id)
+    change.ca = job.created_ms or job.enqueued_ms or job.started_ms
+    _say(change, Known(our_id, "queued", 0), job)
+    if status == "queued" and change.g is None and change.p is UNSET:
+        change.s = UNSET  # it is queued by being created, which is told once
+    return change
+
+
+def _say(change: Change, record: Known, job: EngineJob) -> bool:
+    """Put into `change` what the record does not say yet; whether there is any."""
+    status = STATUS_OF[job.state]
+    differs = status != record.status or job.state != record.state
+    change.s, change.x = status, job.state
+    if (name := name_of(job.queue)) is not None and name != record.queue:
+        change.qu, differs = name, True
+    if (name := name_of(job.function)) is not None and name != record.function:
+        change.fn, differs = name, True
+    if (name := name_of(job.worker)) is not None and name != record.worker:
+        change.wk, differs = name, True
+    if (name := name_of(job.stage, mirror_texts.MOST_STAGE)) is not None and name != record.stage:
+        change.g, differs = name, True
+    if (text := mirror_texts.text_of(job.title, mirror_texts.MOST_TITLE)) is not None and text != record.title:
+        change.l, differs = text, True
+    if job.progress is not None and (percent := min(100.0, max(0.0, job.progress))) != record.progress:
+        change.p, differs = percent, True
+    if job.enqueued_ms is not None and job.enqueued_ms != record.enqueued:
+        change.qa, differs = job.enqueued_ms, True
+    if (due_ms := job.due_ms or 0) != (record.due or 0):
+        change.du, differs = due_ms, True
+    if job.tags and (tags := mirror_texts.tags_of(job.tags)) != record.tags:
+        change.tg, differs = tags, True
+    if job.metadata and (text := _metadata(record.metadata, job.metadata)) != record.metadata:
+        change.d, differs = text, True
+    if job.result is not None and (text := mirror_texts.json_of(job.result)) != record.result:
+        change.r, differs = text, True
+    message = job.message
+    if status == "failed":
+        change.e = mirror_texts.error_of(job.error)
+        change.et = name_of(job.error_type) or error_types.of(change.e)
+        if message is None and job.error is None:
+            message = ENDS.get(job.state)
+    elif job.state == "retrying" and message is None and job.error:
+        message = error_types.last_line(job.error)[0]
+    if (text := mirror_texts.text_of(message, mirror_texts.MOST_MESSAGE)) and text != record.message:
+        change.m, differs = text, True
+    if status != "queued":
+        change.sa = job.started_ms
+    if status in FINAL:
+        change.fa = job.ended_ms
+    return differs
+
+
+def _metadata(before: str | None, told: dict[str, Any]) -> str:
+    """What is told over what was known: who follows an engine from its middle on does not know all."""
+    text = mirror_texts.json_of(told)
+    if before is None or text == before:
+        return text
+    try:
+        old = msgspec.json.decode(before)
+    except msgspec.DecodeError:
+        return text
+    if not isinstance(old, dict):
+        return text
+    both = {**old, **told}
+    return before if both == old else mirror_texts.json_of(both)
+
+
+def _anew(record: Known, attempts: Raw | None) -> Known:
+    """The record as it is when another attempt begins."""
+    return Known(
+        record.id,
+        "queued",
+        record.created,
+        attempt=record.attempt + 1,
+        title=record.title,
+        metadata=record.metadata,
+        queue=record.queue,
+        function=record.function,
+        tags=record.tags,
+        attempts=attempts or record.attempts,
+    )
+
+
+def _attempts(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]]:
+    """The earlier attempts and this one, which its engine gave up without Headway's having seen its end."""
+    attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
+    is_told = job.state == "retrying"
+    ended = job.ended_ms if is_told and job.ended_ms is not None else job.enqueued_ms or job.started_ms or now_ms
+    one = {
+        "attempt": record.attempt,
+        "status": "failed",
+        "progress": record.progress,
+        "error": mirror_texts.error_of(job.error) if is_told else record.error,
+        "started": record.started,
+        "finished": max(ended, int(record.started or 0)),
+        "stages": msgspec.msgpack.decode(record.stages) or None,
+    }
+    attempts = [*attempts, {name: value for name, value in one.items() if value is not None}][-MOST_ATTEMPTS:]
+    while len(attempts) > 1 and len(msgspec.msgpack.encode(attempts)) > MOST_ATTEMPTS_BYTES:
+        del attempts[0]
+    return attempts
+
+
+def _after(aim: Aim, record: Known | None, job: EngineJob) -> Known:
+    """The record as it will be when a job's change is made, as far as it tells attempts apart."""
+    after = record or Known(aim[1], "queued", 0)
+    stands = _stands(after, job) if record else _GOES_ON
+    if stands is _OLDER:
+        return after
+    if stands is _ANEW:
+        attempts = _attempts(after, job, 0) if after.status not in FINAL else None
+        after = _anew(after, None if attempts is None else Raw(msgspec.msgpack.encode(attempts)))
+    status = STATUS_OF[job.state]
+    began = job.started_ms if status != "queued" else None
+    return msgspec.structs.replace(
+        after,
+        status=status,
+        state=job.state,
+        started=began if began is not None else after.started,
+        finished=job.ended_ms if status in FINAL else after.finished,
+        enqueued=job.enqueued_ms if job.enqueued_ms is not None else after.enqueued,
+        progress=job.progress if job.progress is not None else after.progress,
+        title=job.title or after.title,
+        queue=job.queue or after.queue,
+        function=job.function or after.function,
+    )
+
+
+def _together(one: EngineJob, later: EngineJob) -> EngineJob:
+    """What both say of an attempt, the later one first."""
+    told = {name: getattr(later, name) for name in EngineJob.__struct_fields__}
+    for name, value in told.items():
+        if value is None and name != "due_ms":
+            told[name] = getattr(one, name)
+    told["metadata"] = {**one.metadata, **later.metadata}
+    told["tags"] = later.tags or one.tags
+    return EngineJob(**told)
