@@ -80,7 +80,16 @@ def _few(connection: Connection, chosen: Filter) -> sa.Select[Any] | None:
 
 def _road(chosen: Filter) -> str:
     """The index of ends that has the fewest others in it."""
-    named = ((chosen.stage, "jobs_failed_stage"), (chosen.function, "jobs_function"), (chosen.queue, "jobs_queue"))
+    named = (
+        (chosen.stage, "jobs_failed_stage"),
+        (chosen.fingerprint, "jobs_fingerprint"),
+        (chosen.error_type, "jobs_error_type"),
+        (chosen.function, "jobs_function"),
+        (chosen.worker, "jobs_worker"),
+        (chosen.queue, "jobs_queue"),
+        (chosen.state, "jobs_state"),
+        (chosen.tag, "jobs_tags"),
+    )
     failed = chosen.status == "failed"
     usual = "jobs_failed" if failed else "jobs_time"
     if chosen.agent is not None:

@@ -47,6 +47,11 @@ class Filter:
     least_ms: int | None = None
     most_ms: int | None = None
     job: str | None = None
+    worker: str | None = None
+    error_type: str | None = None
+    fingerprint: str | None = None
+    state: str | None = None
+    tag: str | None = None
 
     @cached_property
     def sought(self) -> Sought:
@@ -78,14 +83,26 @@ def parts(chosen: Filter) -> Parts:
     c = JOBS.c
     # The word stands in the statement, since indexes of failures alone are found by it.
     failed = (c.status == sa.literal_column("'failed'"),) if chosen.status == "failed" else ()
-    named = ((c.failed_stage, chosen.stage), (c.function, chosen.function), (c.queue, chosen.queue))
+    named = (
+        (c.failed_stage, chosen.stage),
+        (c.fingerprint, chosen.fingerprint),
+        (c.error_type, chosen.error_type),
+        (c.function, chosen.function),
+        (c.worker, chosen.worker),
+        (c.queue, chosen.queue),
+        (c.state, chosen.state),
+    )
     roads: list[tuple[Condition, ...]] = [(column == name,) for column, name in named if name is not None]
+    if chosen.tag is not None:
+        roads.append((c.tags.is_not(None),))
     if chosen.agent is not None:
         roads.append((c.agent == chosen.agent, *failed))
     elif failed or not roads:
         roads.append(failed)
-    completed = (c.status == sa.literal_column("'completed'"),) if chosen.status == "completed" else ()
-    return Parts(tuple(roads), tuple(_times(chosen)), tuple(_selective(chosen)), completed, chosen.sought)
+    others: list[Condition] = [c.status == sa.literal_column("'completed'")] if chosen.status == "completed" else []
+    if chosen.tag is not None:
+        others.append(sa.func.replace(c.tags, f" {chosen.tag} ", "") != c.tags)
+    return Parts(tuple(roads), tuple(_times(chosen)), tuple(_selective(chosen)), tuple(others), chosen.sought)
 
 
 def conditions(chosen: Filter, kind: Kind) -> list[Condition]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from sqlalchemy import ColumnElement
 
 from services import upload_export
 from services.archive_schema import JOBS
@@ -61,12 +62,24 @@ class _Line(Struct, omit_defaults=True):
     result: Raw | None = None
     stages: list[_Stage] = []
     attempts: list[_Attempt] = []
+    worker: str | None = None
+    error_type: str | None = None
+    state: str | None = None
+    engine: str | None = None
+    engine_id: str | None = None
+    tags: list[str] = []
+    enqueued_at: datetime | None = None
 
 
 NAMES = _Line.__struct_fields__
-COLUMNS = tuple(JOBS.c[name.replace("_at", "_ms") if name.endswith("_at") else name] for name in NAMES)
+_TIMES = tuple(name for name in NAMES if name.endswith("_at"))
+_ENQUEUED: ColumnElement[Any] = (JOBS.c.started_ms - JOBS.c.wait_ms).label("enqueued_ms")
+COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
+    _ENQUEUED if name == "enqueued_at" else JOBS.c[name.replace("_at", "_ms") if name in _TIMES else name]
+    for name in NAMES
+)
 """What a row holds, in this order."""
-FINISHED = NAMES.index("finished_at")
+FINISHED, ATTEMPTS = NAMES.index("finished_at"), NAMES.index("attempts")
 MARKS = "=+-@\t\r'"
 """What a cell begins with that may need a quote before it."""
 
@@ -93,10 +106,11 @@ def as_csv(rows: Iterable[Sequence[Any]]) -> bytes:
 
 def _line(row: Sequence[Any]) -> _Line:
     told = dict(zip(NAMES, row, strict=True))
-    for name in ("created_at", "started_at", "finished_at"):
+    for name in _TIMES:
         told[name] = None if told[name] is None else EPOCH + told[name] * MS
     for name in ("metadata", "result"):
         told[name] = None if told[name] is None else _json(told[name])
+    told["tags"] = (told["tags"] or "").split()
     told["published"] = bool(told["published"])
     told["stages"] = [] if told["stages"] == "[]" else _stages(told["stages"])
     told["attempts"] = [] if told["attempts"] == "[]" else _attempts(told["attempts"])
@@ -105,7 +119,8 @@ def _line(row: Sequence[Any]) -> _Line:
 
 def _cells(row: Sequence[Any]) -> list[object]:
     *texts, progress, message, error, attempt, created, started, finished = row[: FINISHED + 1]
-    *named, published, metadata, result, stages, attempts = row[FINISHED + 1 :]
+    *named, published, metadata, result, stages, attempts = row[FINISHED + 1 : ATTEMPTS + 1]
+    *more, tags, enqueued = row[ATTEMPTS + 1 :]
     return [
         *map(_safe, texts),
         progress,
@@ -113,7 +128,7 @@ def _cells(row: Sequence[Any]) -> list[object]:
         _safe(error),
         attempt,
         _written(created),
-        None if started is None else _written(started),
+        _written(started),
         _written(finished),
         *map(_safe, named),
         "true" if published else None,
@@ -121,6 +136,9 @@ def _cells(row: Sequence[Any]) -> list[object]:
         result,
         None if stages == "[]" else _encode.encode(_stages(stages)).decode(),
         None if attempts == "[]" else _encode.encode(_attempts(attempts)).decode(),
+        *map(_safe, more),
+        _safe(tags and tags.strip()),
+        _written(enqueued),
     ]
 
 
@@ -128,8 +146,8 @@ def _safe(text: str | None) -> str | None:
     return upload_export.kept_cell(text) if text and text[0] in MARKS else text
 
 
-def _written(ms: int) -> str:
-    return (EPOCH + ms * MS).isoformat(timespec="milliseconds")[:-6] + "Z"
+def _written(ms: int | None) -> str | None:
+    return None if ms is None else (EPOCH + ms * MS).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _json(text: str) -> Raw:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from services import error_types, fingerprints
+from services.brokers.model import UNCOUNTED
 from services.job_model import DamagedJob, Stored, unpack
 from services.job_rules import FINAL
 
@@ -46,6 +49,14 @@ class Row(Struct, frozen=True):
     attempts: str
     metadata: str | None
     result: str | None
+    worker: str | None
+    tags: str | None
+    error_type: str | None
+    fingerprint: str | None
+    state: str | None
+    engine: str | None
+    engine_id: str | None
+    wait_ms: int | None
 
 
 class _Names(Struct):
@@ -72,14 +83,15 @@ def of_record(number: int, record: bytes) -> Row | DamagedJob | None:
 def _row(number: int, job: Stored, finished: int) -> Row:
     duration = max(0, finished - (job.started or job.created))
     names = _names_of(job.metadata)
+    error_type, fingerprint = _failure(job)
     return Row(
         number=number,
         agent=job.agent,
         id=job.id,
         status=job.status,
         title=job.title,
-        queue=_name(names.queue),
-        function=_name(names.function),
+        queue=_name(job.queue) or _name(names.queue),
+        function=_name(job.function) or _name(names.function),
         stage=job.stage,
         failed_stage=job.failedStage,
         message=job.message,
@@ -100,7 +112,31 @@ def _row(number: int, job: Stored, finished: int) -> Row:
         attempts=_json(job.attempts).decode() if job.attempts else "[]",
         metadata=job.metadata,
         result=job.result,
+        worker=_name(job.worker),
+        tags=tags_of(job.tags),
+        error_type=error_type,
+        fingerprint=fingerprint,
+        state=job.state,
+        engine=job.engine,
+        engine_id=job.engineId,
+        wait_ms=max(0, job.started - job.enqueued) if job.started and job.enqueued else None,
     )
+
+
+def tags_of(tags: Sequence[str]) -> str | None:
+    """As the archive keeps them: ` a b `."""
+    words = ("_".join(tag.split()) for tag in tags)
+    text = " ".join(word for word in words if word)
+    return f" {text} " if text else None
+
+
+def _failure(job: Stored) -> tuple[str | None, str | None]:
+    """The type and the fingerprint of a job's error; none of one that was ended on purpose."""
+    if job.status != "failed":
+        return _name(job.errorType), None
+    error_type = _name(job.errorType) or error_types.of(job.error)
+    is_told = (error_type or job.error) and job.state not in UNCOUNTED
+    return error_type, fingerprints.of(error_type, job.error) if is_told else None
 
 
 def _names_of(metadata: str | None) -> _Names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import RowMapping
@@ -57,7 +58,20 @@ def _job(row: RowMapping) -> Job:
         updated_at=from_ms(row["updated_ms"]),
         heard_at=None,
         skew_seconds=row["skew_s"],
+        engine=row["engine"],
+        engine_id=row["engine_id"],
+        queue=row["queue"],
+        function=row["function"],
+        worker=row["worker"],
+        state=row["state"],
+        error_type=row["error_type"],
+        enqueued_at=_enqueued(row["started_ms"], row["wait_ms"]),
+        tags=tuple((row["tags"] or "").split()),
     )
+
+
+def _enqueued(started_ms: int | None, wait_ms: int | None) -> datetime | None:
+    return None if started_ms is None or wait_ms is None else from_ms(started_ms - wait_ms)
 
 
 def _spans(text: str) -> tuple[StageSpan, ...]:

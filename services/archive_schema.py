@@ -43,6 +43,17 @@ JOBS = Table(
     Column("attempts", Text, nullable=False),
     Column("metadata", Text),
     Column("result", Text),
+    Column("worker", Text),
+    # Words with a blank before, between and behind them, so that each is found whole.
+    Column("tags", Text),
+    Column("error_type", Text),
+    # Of failures: what those have in common that differ only in details, by services.fingerprints.
+    Column("fingerprint", Text),
+    Column("state", Text),
+    Column("engine", Text),
+    Column("engine_id", Text),
+    # From when it was enqueued to its start, where both are known.
+    Column("wait_ms", BigInteger),
 )
 
 ARCHIVE = Table(

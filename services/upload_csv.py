@@ -1,7 +1,7 @@
 """CSV: a header with the names of a job's fields, then a job in each record.
 
 The separator is a comma, a semicolon or a tab. Empty cells count as not said. `metadata`, `result`, `stages` and `attempts`
-hold JSON, `progress` and `attempt` numbers, `published` true or false.
+hold JSON, `progress` and `attempt` numbers, `published` true or false, `tags` words with blanks between them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from services.upload_limits import Limits, Refused, Rejected, Row, size_words
 from services.upload_lines import lines, too_long
 
 TEXTS = ("id", "agent", "title", "status", "stage", "current_step", "failed_stage", "message", "error",
-         "created_at", "started_at", "finished_at", "queue", "function", "video_id", "episode_id")  # fmt: skip
+         "created_at", "started_at", "finished_at", "enqueued_at", "queue", "function", "worker", "error_type", "state", "engine",
+         "engine_id", "video_id", "episode_id")  # fmt: skip
+WORDS = ("tags",)
 NUMBERS = ("progress", "attempt")
 JSONS = ("metadata", "result", "stages", "attempts", "published")
-COLUMNS = frozenset(TEXTS + NUMBERS + JSONS)
+COLUMNS = frozenset(TEXTS + WORDS + NUMBERS + JSONS)
 
 _FAULTS = {
     "unexpected end of data": "a quote is opened here and never closed",
@@ -161,7 +163,7 @@ def _value(name: str, cell: str) -> Any:
             raise ValueError(f"should be JSON: {fault}") from fault
     if name in NUMBERS:
         return _number(cell)
-    return plain_cell(cell)
+    return plain_cell(cell).split() if name in WORDS else plain_cell(cell)
 
 
 def _number(cell: str) -> int | float:

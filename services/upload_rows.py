@@ -103,7 +103,7 @@ def _check_times(job: HistoryRow, window: Window) -> None:
         spans = [(f"stages[{place}].{name}", time) for name, time in ends if time is not None]
         _check_order(spans)
         _check_range(spans, window)
-    _check_range(told, window)
+    _check_range(told + ([("enqueued_at", job.enqueued_at)] if job.enqueued_at else []), window)
     _check_order(told)
     if job.finished_at is not None and job.status not in FINAL:
         raise FieldError("finished_at", f"is given, but the status is {job.status}")

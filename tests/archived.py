@@ -47,6 +47,14 @@ def row(number: int, **fields: Any) -> Row:
         "attempts": "[]",
         "metadata": None,
         "result": None,
+        "worker": None,
+        "tags": None,
+        "error_type": None,
+        "fingerprint": None,
+        "state": None,
+        "engine": None,
+        "engine_id": None,
+        "wait_ms": None,
     }
     return msgspec.convert({**given, **fields}, Row)
 

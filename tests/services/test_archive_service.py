@@ -89,7 +89,7 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
     kept = of(row)
     assert (kept.queue, kept.function) == ("fast", 200 * "n")
     assert isinstance(ended, Job)
-    assert kept.job == replace(ended, heard_at=None)
+    assert kept.job == replace(ended, heard_at=None, queue=kept.queue, function=kept.function)
     assert kept.job.attempts[0].error == "broke\nat line 2"
     assert counted(site) == 1
 
