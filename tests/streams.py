@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ class Event:
     retry: int | None = None
 
     def json(self) -> Any:
+        return self._value
+
+    @cached_property
+    def _value(self) -> Any:
         return json.loads(self.data)
 
 
