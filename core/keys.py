@@ -196,9 +196,14 @@ AUDIT = Key("audit", "hash", "audit_service", "the last 10,000 actions by number
 AUDIT_NUMBER = Key("audit-number", "string", "audit_service", "for ever: how many actions there ever were")
 PAUSED = Key("paused", "hash", "paused_queues", "while paused: the workers that took from AGENT/QUEUE, JSON")
 OPERATIONS = Key("operations", "zset", "operation_records", "the last 100 operations on many jobs by number")
+OPERATIONS_OPEN = Key("operations-open", "set", "operation_records", "the operations that are to go on")
 OPERATION_NUMBER = Key("operation-number", "string", "operation_records", "for ever: the last number given")
-OPERATION = Key("operation:", "hash", "operation_records, operation", "as OPERATIONS: one operation and how far it is")
-OPERATION_JOBS = Key("operation-jobs:", "list", "operation_records", "as OPERATIONS: the jobs that were chosen for it, JSON")
+OPERATION = Key(
+    "operation:", "hash", "operation_records, operation", "as OPERATIONS: one operation, how far it is, JSON"
+)
+OPERATION_JOBS = Key(
+    "operation-jobs:", "list", "operation_records", "as OPERATIONS: the jobs that were chosen for it, JSON"
+)
 OPERATION_LEASE = Key("operation-lease:", "string", "operation", "15 s: which process goes on with this operation")
 
 

@@ -4,8 +4,8 @@ settled after, so that nothing happens without a trace."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,14 +48,6 @@ class Entry(Struct, frozen=True, kw_only=True):
     settled_at: float | None = None
 
 
-@dataclass
-class Note:
-    """What the block of `noted` fills in."""
-
-    number: int
-    done: str = ""
-
-
 @dataclass(frozen=True)
 class AuditPage:
     """Newest first. `next_cursor` is None where nothing is older."""
@@ -67,30 +59,21 @@ class AuditPage:
 _decode = msgspec.json.Decoder(Entry).decode
 
 
-@contextmanager
-def noted(site: Site, who: Who, what: str, on: str) -> Iterator[Note]:
-    """Around something that is done once: its entry is begun before, and settled by how the block ends. Raises StoreError where it
-    can't be begun, and then nothing is done."""
+def noted(site: Site, who: Who, what: str, on: str, do: Callable[[], str]) -> Entry:
+    """Do something once, which says what it did, and answer its settled entry, whatever came of it. Raises StoreError; where the
+    entry can't be begun nothing is done."""
     entry = begin(site, who, what, on)
-    note = Note(entry.number)
     try:
-        yield note
+        return settle(site, entry, "done", do())
     except Changed as fault:
-        settle(site, entry, "changed", str(fault))
-        raise
+        return settle(site, entry, "changed", str(fault))
     except ActionRefused as fault:
-        settle(site, entry, "refused", str(fault))
-        raise
+        return settle(site, entry, "refused", str(fault))
     except BrokerError as fault:
-        settle(site, entry, "failed", str(fault))
-        raise
-    except StoreError as fault:
-        settle(site, entry, "failed", explain(fault))
-        raise
+        return settle(site, entry, "failed", f"Nobody knows whether it was done, because {fault}.")
     except BaseException as fault:
-        settle(site, entry, "failed", type(fault).__name__)
+        settle(site, entry, "failed", explain(fault) if isinstance(fault, StoreError) else type(fault).__name__)
         raise
-    settle(site, entry, "done", note.done)
 
 
 def begin(site: Site, who: Who, what: str, on: str) -> Entry:
@@ -104,13 +87,19 @@ def begin(site: Site, who: Who, what: str, on: str) -> Entry:
     return entry
 
 
-def settle(site: Site, entry: Entry, result: Result, said: str) -> None:
+def settle(site: Site, entry: Entry, result: Result, said: str) -> Entry:
     """Say what came of it. Where the store takes nothing just then the log alone has it."""
     settled = msgspec.structs.replace(entry, result=result, said=said[:MOST_SAID] or None, settled_at=site.clock())
     who = f"{entry.who.kind} {entry.who.name} from {entry.who.address}"
     log.info("%s: %s on %s: %s. %s", *(printable(one) for one in (who, entry.what, entry.on, result, said[:MOST_SAID])))
     with suppress(StoreError):
         site.store.redis.hset(keys.AUDIT.at(), str(entry.number), msgspec.json.encode(settled).decode())
+    return settled
+
+
+def get(site: Site, number: int) -> Entry | None:
+    """Raises StoreError."""
+    return next(_read([site.store.raw.hget(keys.AUDIT.at(), str(number))]), None)
 
 
 def page(site: Site, limit: int = 50, before: int | None = None) -> AuditPage:

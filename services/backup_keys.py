@@ -18,6 +18,7 @@ LEFT_OUT = (
     keys.LIMIT,
     keys.LOG_ROOM,
     keys.METRICS_SEQ,
+    keys.OPERATION_LEASE,
     keys.METRICS_TEXT,
     keys.PROBE,
     keys.PROCESS,

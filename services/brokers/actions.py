@@ -1,7 +1,4 @@
-"""Acting on a job, a queue or a worker: only on what its caller saw, only through its engine, and never without a line in the audit.
-
-Room for what an engine may raise: ActionRefused and Changed, after which nothing was done, and BrokerError where it can't be asked.
-"""
+"""Acting on a job, a queue or a worker: only on what its caller saw, only through its engine, and never without a line in the audit."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterator
 from core.config.brokers import Broker
 from core.site import Site
 from services import audit_service, jobs_service
-from services.audit_service import Who
+from services.audit_service import Entry, Who
 from services.brokers import possible, standings
 from services.brokers.action_model import (
     QUEUE_ACTIONS,
@@ -55,13 +52,16 @@ class Engines:
         return self._opened[agent]
 
 
+def brokers(site: Site) -> tuple[Broker, ...]:
+    """All that are declared, and the one that was found. Raises StoreError."""
+    found = (one.broker for one in standings.read(site) if one.discovered)
+    return (*site.config.queues, *(Broker("rq", site.store.url, agent) for agent in found))
+
+
 def broker_of(site: Site, agent: str) -> Broker | None:
     """The broker whose jobs are an agent's; None where Headway follows none of that name. Raises StoreError."""
-    for broker in site.config.queues:
-        if broker.agent == agent:
-            return broker
-    standing = standings.of(site, agent)
-    return Broker("rq", site.store.url, agent) if standing is not None and standing.discovered else None
+    declared = next((broker for broker in site.config.queues if broker.agent == agent), None)
+    return declared or next((broker for broker in brokers(site) if broker.agent == agent), None)
 
 
 def possible_of_job(site: Site, job: Job) -> dict[JobAction, str | None]:
@@ -83,35 +83,46 @@ def possible_of_worker(site: Site, agent: str) -> dict[WorkerAction, str | None]
 
 def on_job(
     site: Site, who: Who, action: JobAction, number: int, seen: Seen | None = None, to: str | None = None
-) -> str:
-    """Do it and say what was done. Raises ActionRefused, Changed, BrokerError, StoreError; what was tried stands in the audit."""
-    what = f"{action} to {to}" if to else action
-    with audit_service.noted(site, who, what, f"job {number}") as note, Engines(site) as engines:
-        note.done = act(site, engines, action, number, seen, to)
-        return note.done
+) -> Entry:
+    """Try it, and answer the entry of the audit that says what came of it. Raises StoreError."""
+
+    def do() -> str:
+        with Engines(site) as engines:
+            return act(site, engines, action, number, seen, to)
+
+    return audit_service.noted(site, who, f"{action} to {to}" if to else action, f"job {number}", do)
 
 
-def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) -> str:
+def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) -> Entry:
     """As `on_job`."""
-    with audit_service.noted(site, who, action, f"queue {agent}/{queue}") as note, Engines(site) as engines:
-        if why := possible_of_queue(site, agent)[action]:
-            raise ActionRefused(why)
-        note.done = engines.of(agent).on_queue(action, queue)
-        return note.done
+
+    def do() -> str:
+        with Engines(site) as engines:
+            if why := possible_of_queue(site, agent)[action]:
+                raise ActionRefused(why)
+            return engines.of(agent).on_queue(action, queue)
+
+    return audit_service.noted(site, who, action, f"queue {agent}/{queue}", do)
 
 
-def on_worker(site: Site, who: Who, change: WorkerChange, agent: str, worker: str) -> str:
+def on_worker(site: Site, who: Who, change: WorkerChange, agent: str, worker: str) -> Entry:
     """As `on_job`."""
+
+    def do() -> str:
+        with Engines(site) as engines:
+            if why := possible_of_worker(site, agent)[change.action]:
+                raise ActionRefused(why)
+            return engines.of(agent).on_worker(change, worker)
+
     what = " ".join(str(part) for part in _told(change))
-    with audit_service.noted(site, who, what, f"worker {agent}/{worker}") as note, Engines(site) as engines:
-        if why := possible_of_worker(site, agent)[change.action]:
-            raise ActionRefused(why)
-        note.done = engines.of(agent).on_worker(change, worker)
-        return note.done
+    return audit_service.noted(site, who, what, f"worker {agent}/{worker}", do)
 
 
 def act(site: Site, engines: Engines, action: JobAction, number: int, seen: Seen | None, to: str | None) -> str:
-    """One job's action without a line in the audit: `on_job` and operations write that. Raises as `on_job` does."""
+    """One job's action without a line in the audit: `on_job` and operations write that. Answers what was done.
+
+    Raises ActionRefused and Changed, after which nothing was done, BrokerError where its engine can't be asked, StoreError.
+    """
     job = jobs_service.get(site, JobRef(number=number))
     if job is None or isinstance(job, DamagedJob):
         raise ActionRefused(NO_SUCH_JOB)

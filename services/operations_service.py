@@ -1,0 +1,260 @@
+"""One action on many jobs: looked at before, begun by anybody, gone on with by the process that leads, a job at a time.
+
+Each job is noted before it is tried, so that a process that is killed leaves at most one of which nobody knows, and that is not
+tried again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from core.site import Site
+from services import audit_service, jobs_service, live_search, operation_records
+from services.audit_service import Who
+from services.brokers import actions, possible
+from services.brokers.action_model import ActionRefused, Changed, JobAction, Seen
+from services.brokers.model import STATES, BrokerError
+from services.job_changes import JobRef
+from services.job_model import Job
+from services.job_rules import State
+from services.live_search import Conditions
+from services.operation_records import MOST_FAULTS, Asked, Chosen, Fault, Progress
+
+EVERY_S = 0.5
+SLICE_S = 2.0
+"""So long an operation goes on before the next one has its turn."""
+PAGE = 100
+MOST_CHOSEN = 500
+MOST_COUNTED = 50_000
+AWAY_AFTER = 3
+"""Failures of an engine in a row after which it is taken to be away."""
+NOBODY_KNOWS = "The process that was at it ended, and nobody knows whether it was done: look at the job."
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an action would do: of `total` jobs it can be done to `can`; `others` says why not, each reason with how many.
+    `is_exact` is false where there are more than were counted."""
+
+    total: int
+    can: int
+    others: tuple[tuple[str, int], ...]
+    is_exact: bool = True
+
+
+def look(site: Site, numbers: Sequence[int]) -> list[Chosen]:
+    """Jobs as they are now, to be chosen as they are. Those that are gone are left out. Raises StoreError."""
+    found = [jobs_service.get(site, JobRef(number=number)) for number in dict.fromkeys(numbers[:MOST_CHOSEN])]
+    return [Chosen(job.number, job.state, job.attempt) for job in found if isinstance(job, Job)]
+
+
+def preview_chosen(site: Site, action: JobAction, chosen: Sequence[Chosen]) -> Preview:
+    """Raises StoreError."""
+    why = Counter[str | None]()
+    for one in chosen:
+        job = jobs_service.get(site, JobRef(number=one.number))
+        if not isinstance(job, Job):
+            why[actions.NO_SUCH_JOB] += 1
+        elif (job.state, job.attempt) != (one.state, one.attempt):
+            why["It has changed meanwhile."] += 1
+        else:
+            why[actions.possible_of_job(site, job)[action]] += 1
+    return _preview(why, True)
+
+
+def preview_matching(site: Site, action: JobAction, conditions: Conditions) -> Preview:
+    """Raises StoreError."""
+    total, is_exact = live_search.count(site, conditions, MOST_COUNTED)
+    why = Counter[str | None]()
+    for broker in actions.brokers(site):
+        if conditions.agents and broker.agent not in conditions.agents:
+            continue
+        for state in _states(conditions):
+            here = replace(conditions, agents=(broker.agent,), states=(state,))
+            counted, all_counted = live_search.count(site, here, MOST_COUNTED)
+            why[possible.of_job(broker.kind, state, broker)[action]] += counted
+            is_exact = is_exact and all_counted
+    why[possible.REPORTED] += max(0, total - why.total())
+    return _preview(why, is_exact)
+
+
+def start_chosen(site: Site, who: Who, action: JobAction, chosen: Sequence[Chosen], to: str | None = None) -> int:
+    """Begin an action on chosen jobs, and answer the operation's number. Raises StoreError."""
+    words = f"{len(chosen)} chosen jobs" if len(chosen) != 1 else "1 chosen job"
+    return _start(site, who, action, to, words, len(chosen), Progress(), chosen=list(chosen))
+
+
+def start_matching(
+    site: Site, who: Who, action: JobAction, conditions: Conditions, words: str, to: str | None = None
+) -> int:
+    """Begin an action on all jobs there are now that match; `words` is the query. Raises StoreError."""
+    newest = jobs_service.page(site, limit=1).items
+    below = newest[0].number + 1 if newest else 1
+    expected = preview_matching(site, action, conditions).can
+    return _start(site, who, action, to, words, expected, Progress(next=below), conditions)
+
+
+def stop(site: Site, who: Who, number: int) -> None:
+    """Let it end after the job that it is at. Raises StoreError."""
+    audit_service.noted(site, who, "stop", f"operation {number}", lambda: _ask_to_stop(site, number))
+
+
+class Work:
+    """What the leading process does: goes on with every operation that is open, each a slice at a time."""
+
+    def __init__(self) -> None:
+        self._holder = secrets.token_hex(8)
+
+    def run(self, site: Site) -> None:
+        """Raises StoreError."""
+        for number in operation_records.open_ones(site):
+            operation = operation_records.get(site, number)
+            if operation is None:
+                operation_records.close(site, number)
+            else:
+                self._go_on(site, operation.asked)
+
+    def _go_on(self, site: Site, asked: Asked) -> None:
+        held = operation_records.go_on(site, asked.number, self._holder)
+        if held is None:
+            return
+        progress, stopping = held
+        if progress.doing is not None:
+            _count(progress, "failed", progress.doing, NOBODY_KNOWS)
+        until, away = time.monotonic() + SLICE_S, 0
+        with actions.Engines(site) as engines:
+            while progress.state == "running" and time.monotonic() < until:
+                jobs = _next(site, asked, progress)
+                if not jobs and progress.next < 0:
+                    progress.state = "done"
+                for one, onward in jobs:
+                    if stopping:
+                        progress.state = "stopped"
+                    if progress.state != "running" or time.monotonic() >= until:
+                        break
+                    progress.doing, progress.next = one.number, onward
+                    held = operation_records.go_on(site, asked.number, self._holder, progress)
+                    if held is None:
+                        return  # another process has it
+                    stopping = held[1]
+                    away = _try(site, engines, asked, one, progress, away)
+        if progress.state != "running":
+            progress.ended_at = site.clock()
+        if operation_records.go_on(site, asked.number, self._holder, progress) and progress.state != "running":
+            _end(site, asked, progress)
+
+
+def _try(site: Site, engines: actions.Engines, asked: Asked, one: Chosen, progress: Progress, away: int) -> int:
+    """Try one job, and answer how often in a row its engine was away."""
+    seen = Seen(one.state, one.attempt) if one.state else None
+    try:
+        actions.act(site, engines, asked.action, one.number, seen, asked.to)
+    except Changed as fault:
+        _count(progress, "changed", one.number, str(fault))
+    except ActionRefused as fault:
+        _count(progress, "refused", one.number, str(fault))
+    except BrokerError as fault:
+        _count(progress, "failed", one.number, f"Nobody knows whether it was done, because {fault}.")
+        if away + 1 >= AWAY_AFTER:
+            progress.state, progress.why = "broken", str(fault)
+        return away + 1
+    else:
+        progress.done, progress.doing = progress.done + 1, None
+    return 0
+
+
+def _next(site: Site, asked: Asked, progress: Progress) -> list[tuple[Chosen, int]]:
+    """The next jobs, each with where to go on behind it; `progress.next` is -1 where there are no more."""
+    if asked.conditions is None:
+        chosen = operation_records.chosen(site, asked.number, progress.next, PAGE)
+        if not chosen:
+            progress.next = -1
+        return [(one, progress.next + place) for place, one in enumerate(chosen, 1)]
+    here = _narrowed(site, asked.action, asked.conditions)
+    found = live_search.find(site, here, before=progress.next, limit=PAGE) if here else None
+    if found is None or (not found.items and found.next_cursor is None):
+        progress.next = -1
+        return []
+    jobs = [job for job in found.items if isinstance(job, Job)]
+    if not jobs:
+        progress.next = found.items[-1].number if found.items else found.next_cursor or 0
+    return [(Chosen(job.number, job.state, job.attempt), job.number) for job in jobs]
+
+
+def _narrowed(site: Site, action: JobAction, conditions: Conditions) -> Conditions | None:
+    """Only what the action can be done to; None where that is nothing."""
+    agents, states = list[str](), set[State]()
+    for broker in actions.brokers(site):
+        can = {state for state in _states(conditions) if possible.of_job(broker.kind, state, broker)[action] is None}
+        if can and (not conditions.agents or broker.agent in conditions.agents):
+            agents.append(broker.agent)
+            states |= can
+    return replace(conditions, agents=tuple(agents), states=tuple(sorted(states))) if agents else None
+
+
+def _states(conditions: Conditions) -> list[State]:
+    return [state for state in STATES if not conditions.states or state in conditions.states]
+
+
+def _start(
+    site: Site,
+    who: Who,
+    action: JobAction,
+    to: str | None,
+    words: str,
+    expected: int,
+    progress: Progress,
+    conditions: Conditions | None = None,
+    chosen: Sequence[Chosen] = (),
+) -> int:
+    number = operation_records.number(site)
+    entry = audit_service.begin(site, who, f"{action} to {to}" if to else action, f"operation {number}: {words}")
+    asked = Asked(
+        number=number,
+        at=site.clock(),
+        who=who,
+        action=action,
+        to=to,
+        conditions=conditions,
+        words=words,
+        expected=expected,
+        entry=entry,
+    )
+    operation_records.begin(site, asked, progress, list(chosen))
+    return number
+
+
+def _end(site: Site, asked: Asked, progress: Progress) -> None:
+    operation_records.close(site, asked.number)
+    told = (
+        f"{progress.done} done, {progress.changed} had changed, {progress.refused} refused, {progress.failed} failed."
+    )
+    ended = {"done": "", "stopped": "Stopped. ", "broken": f"Broken off, because {progress.why}. "}[progress.state]
+    audit_service.settle(site, asked.entry, "failed" if progress.state == "broken" else "done", ended + told)
+
+
+def _ask_to_stop(site: Site, number: int) -> str:
+    operation = operation_records.get(site, number)
+    if operation is None:
+        raise ActionRefused("There is no such operation any more.")
+    if operation.progress.state != "running":
+        raise ActionRefused("It has ended.")
+    operation_records.ask_to_stop(site, number)
+    return "It ends after the job that it is at."
+
+
+def _count(progress: Progress, what: str, number: int, why: str) -> None:
+    setattr(progress, what, getattr(progress, what) + 1)
+    progress.doing = None
+    if len(progress.faults) < MOST_FAULTS:
+        progress.faults = (*progress.faults, Fault(number, why))
+
+
+def _preview(why: Counter[str | None], is_exact: bool) -> Preview:
+    can = why.pop(None, 0)
+    others = tuple((str(reason), count) for reason, count in why.most_common() if count)
+    return Preview(can + sum(count for _, count in others), can, others, is_exact)
