@@ -45,6 +45,7 @@ AGENT_MINUTE = Key("agent-minute:", "hash", "apply", "25 h: jobs that ended in a
 AGENT_HOUR = Key("agent-hour:", "hash", "apply", "91 days: jobs that ended in an hour, by outcome and agent, bounded")
 BY = Key("by:", "zset", "apply", "until retired: jobs by number of FIELD:VALUE, where they name a queue or the like")
 QUEUE_STATE = Key("queue-state:", "zset", "apply", "until retired: jobs of STATE:AGENT/QUEUE by number")
+UNCOUNTED = Key("uncounted:", "zset", "apply", "until retired: an agent's jobs that ended on purpose, by number")
 QUEUES = Key("queues", "zset", "apply", "until its last job is retired: AGENT/QUEUE by last seen, in ms")
 NAMED = Key("named:", "zset", "apply", "the newest 1,000: what jobs named in a field, by last seen in ms")
 QUEUE_MINUTE = Key("queue-minute:", "hash", "apply", "25 h: jobs that came and ended in a minute by queue, bounded")

@@ -29,6 +29,7 @@ class JobsOverview:
 
 def data(site: Site) -> JobsOverview:
     counts = jobs_service.counts(site)
+    failures = counts["failed"] - jobs_service.uncounted(site)
     snapshot = analytics_service.snapshot(site)
     return JobsOverview(
         queued=counts["queued"],
@@ -36,7 +37,7 @@ def data(site: Site) -> JobsOverview:
         completed=counts["completed"],
         failed=counts["failed"],
         total=sum(counts.values()),
-        success_rate=analytics_service.success_rate(counts["completed"], counts["failed"]),
+        success_rate=analytics_service.success_rate(counts["completed"], failures),
         jobs_per_minute=snapshot.jobs_per_minute,
         mean_duration_s=snapshot.mean_duration_hour_s,
         agents=snapshot.agents[:TOP],

@@ -125,7 +125,8 @@ def stats(site: Site, agent: str) -> AgentStats:
         pipeline.hmget(keys.MADE.at(partition, agent), ["videos", "episodes", "published"])
         for status in STATUSES:
             pipeline.zcard(keys.AGENT_STATUS.at(partition, status, agent))
-        made, queued, processing, completed, failed = pipeline.execute()
+        pipeline.zcard(keys.UNCOUNTED.at(partition, agent))
+        made, queued, processing, completed, failed, uncounted = pipeline.execute()
     videos, episodes, published = (int(count or 0) for count in made)
     return AgentStats(
         total_videos=videos,
@@ -133,7 +134,7 @@ def stats(site: Site, agent: str) -> AgentStats:
         published_episodes=published,
         active_jobs=queued + processing,
         failed_jobs=failed,
-        success_rate=success_rate(completed, failed),
+        success_rate=success_rate(completed, failed - uncounted),
     )
 
 

@@ -88,7 +88,7 @@ def compute_snapshot(site: Site) -> Snapshot:
         taken_at=rfc3339(now),
         total=sum(by_status.values()),
         by_status={str(status): number for status, number in by_status.items()},
-        success_rate=success_rate(by_status["completed"], by_status["failed"]),
+        success_rate=success_rate(by_status["completed"], by_status["failed"] - jobs_service.uncounted(site)),
         success_rate_hour=success_rate(completed, failed),
         jobs_per_minute=round(sum(each.completed + each.failed for each in recent) / RATE_MINUTES, 2),
         minutes=tuple(Minute(rfc3339(each.number * 60), each.created, each.completed, each.failed) for each in hour),

@@ -19,8 +19,9 @@ from core.site import Site
 from core.times import rfc3339
 from services import archive_filter
 from services.analytics_service import success_rate
-from services.archive_filter import Filter
+from services.archive_filter import Condition, Filter
 from services.archive_schema import JOBS
+from services.brokers.model import UNCOUNTED
 from services.job_series_service import BUCKETS, Times, percentile
 
 By = Literal["agent", "queue", "function", "stage", "outcome", "hour"]
@@ -120,8 +121,14 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
         (c.status == "failed").label("failed"),
         c.bucket,
         c.duration_ms.label("took_ms"),
-        (c.started_ms - c.created_ms).label("waited_ms"),
-    ).where(*archive_filter.conditions(chosen, kind))
+        sa.func.coalesce(c.wait_ms, c.started_ms - c.created_ms).label("waited_ms"),
+    ).where(*archive_filter.conditions(chosen, kind), *_counted(chosen))
+
+
+def _counted(chosen: Filter) -> list[Condition]:
+    """Leaves out what ended on purpose, as all rates do, where nobody asks for it."""
+    state = JOBS.c.state
+    return [] if chosen.state else [sa.or_(state.is_(None), state.not_in(UNCOUNTED))]
 
 
 def _runs(chosen: Filter, kind: Kind) -> Select[Any]:
@@ -153,7 +160,7 @@ def _runs(chosen: Filter, kind: Kind) -> Select[Any]:
             sa.cast(sa.null(), number).label("waited_ms"),
         )
         .select_from(JOBS.join(each, sa.true()))
-        .where(*archive_filter.conditions(chosen, kind), sa.cast(ended, number) > 0)
+        .where(*archive_filter.conditions(chosen, kind), *_counted(chosen), sa.cast(ended, number) > 0)
     )
 
 

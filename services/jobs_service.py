@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -17,7 +18,8 @@ from core import keys
 from core.fields import FieldError
 from core.metrics import INGEST_UPDATES
 from core.site import Site
-from services import job_changes
+from services import job_changes, live_search
+from services.brokers.model import UNCOUNTED
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_record
 from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
@@ -29,6 +31,9 @@ CHUNK_BYTES = 1024 * 1024
 SPARE = 1000
 """Numbers left out where the store was emptied: they may have been given just before, and this process not know it yet."""
 DAY_MS = 86_400_000
+HELD = ("scheduled", "deferred", "retrying")
+"""States of queued jobs that no worker could begin."""
+MOST_HELD = 50
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
 Kind = Literal["created", "applied", "kept", "missing", "damaged"]
@@ -224,16 +229,38 @@ def counts(site: Site, agent: str | None = None) -> dict[Status, int]:
     return {status: sum(cards[at * width : (at + 1) * width]) for at, status in enumerate(STATUSES)}
 
 
+def uncounted(site: Site, agent: str | None = None) -> int:
+    """How many of the failed jobs, of all or of an agent, ended on purpose and are no failures to rates. Raises redis.RedisError."""
+    if agent is not None:
+        return int(site.store.redis.zcard(keys.UNCOUNTED.at(site.store.partition_of(agent), agent)))
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for partition in range(site.store.partitions):
+            for state in UNCOUNTED:
+                pipeline.zcard(keys.BY.at(partition, "state", state))
+        return sum(pipeline.execute())
+
+
 def longest_wait_s(site: Site, agent: str | None = None) -> float | None:
     """For how long the queued job with the lowest number has waited, of all or of an agent; None where none waits.
 
-    A job that an attempt put back in the queue waits since then. Raises redis.RedisError.
+    A job that is to begin later, or after others, waits for no worker, and one that was put back in the queue waits since then.
+    Raises redis.RedisError.
     """
-    (job,) = page(site, status="queued", agent=agent, limit=1, after=0).items or (None,)
-    if not isinstance(job, Job):
-        return None
-    since = job.created_at if job.attempt == 1 else job.updated_at
-    return round(max(0.0, site.clock() - since.timestamp()), 3)
+    job = next((job for job in _oldest_queued(site, agent) if isinstance(job, Job) and job.state not in HELD), None)
+    return None if job is None else round(max(0.0, site.clock() - waiting_since(job).timestamp()), 3)
+
+
+def _oldest_queued(site: Site, agent: str | None) -> Iterator[Job | DamagedJob]:
+    """A few that came first, and where those are all to begin later, the first that could begin at once."""
+    yield from reversed(page(site, status="queued", agent=agent, limit=1, after=0).items)
+    yield from reversed(page(site, status="queued", agent=agent, limit=MOST_HELD, after=0).items)
+    ready = live_search.Conditions(states=("queued",), agents=(agent,) if agent is not None else ())
+    yield from live_search.find(site, ready, after=0, limit=1).items
+
+
+def waiting_since(job: Job) -> datetime:
+    """Since when a job that has not begun waits."""
+    return job.enqueued_at or (job.created_at if job.attempt == 1 else job.updated_at)
 
 
 def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...]:

@@ -77,10 +77,11 @@ class LiveMetrics(Relay):
     def tick(self) -> Tick:
         """The present figures. Raises StoreError."""
         counts = jobs_service.counts(self._site)
+        failures = counts["failed"] - jobs_service.uncounted(self._site)
         recent = job_series_service.recent(self._site)
         return Tick(
             jobs=Jobs(total=sum(counts.values()), **{str(status): many for status, many in counts.items()}),
-            rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], counts["failed"])),
+            rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], failures)),
             processing_time=recent.took,
             queue_depth=counts["queued"],
             system=System(**asdict(self._machine.load()), open_streams=system_health.open_streams(self._site)),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from core import keys
 from core.site import Site
+from services import jobs_service
 from services.job_model import Job, from_record, to_ms
 from services.live_search import ALL_STATES
 
@@ -150,11 +151,8 @@ def _waiting(site: Site, partition: int, numbers: Mapping[str, int]) -> dict[str
         return {}
     records: Any = site.store.raw.mget([keys.JOB.at(partition, number) for number in numbers.values()])
     jobs = (from_record(number, record) for number, record in zip(numbers.values(), records, strict=True))
-    return {queue: _since_ms(job) for queue, job in zip(numbers, jobs, strict=True) if isinstance(job, Job)}
-
-
-def _since_ms(job: Job) -> int:
-    return to_ms(job.enqueued_at or (job.created_at if job.attempt == 1 else job.updated_at))
+    found = zip(numbers, jobs, strict=True)
+    return {queue: to_ms(jobs_service.waiting_since(job)) for queue, job in found if isinstance(job, Job)}
 
 
 def _series(minutes: Iterable[Mapping[bytes, bytes]], field: str) -> tuple[int, ...]:

@@ -4,6 +4,9 @@
 local QUEUE_STATES = {'queued', 'scheduled', 'deferred', 'reserved', 'retrying', 'started', 'finished', 'failed', 'stopped',
   'canceled', 'deleted', 'processing', 'completed'}
 
+-- Ends that are no failures, as in services.brokers.model: rates leave them out.
+local UNCOUNTED = {canceled = true, deleted = true}
+
 -- {keys = {suffix = {field, value}}, queue = AGENT/QUEUE or nil}; nil of a job that names nothing.
 local function indexes_of(job)
   if not (job.queue or job['function'] or job.worker or job.errorType or job.engine or job.tags) then return nil end
@@ -17,7 +20,10 @@ local function indexes_of(job)
   by('error', job.errorType)
   for _, tag in ipairs(job.tags or {}) do by('tag', tag) end
   local state = job.state or job.status
-  if job.queue or job.engine then by('state', state) end
+  if job.queue or job.engine then
+    by('state', state)
+    if UNCOUNTED[state] then keys['@UNCOUNTED@' .. job.agent] = {} end
+  end
   if job.queue then
     queue = job.agent .. '/' .. job.queue
     keys['@QUEUE_STATE@' .. state .. ':' .. queue] = {}

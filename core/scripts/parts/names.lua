@@ -4,8 +4,6 @@
 local MOST_NAMED = 1000
 local MOST_TIMES = 200
 local MOST_TIMED = math.ceil(2000 / call.P) -- queues' and functions' waits and runs; others are not kept
--- Ends that are no failures, as in services.brokers.model: rates leave them out.
-local UNCOUNTED = {canceled = true, deleted = true}
 
 local named, queues_seen, taken = {}, {}, {}
 
