@@ -80,6 +80,7 @@ from services import (
     tile_metrics_service,
     tiles_service,
 )
+from services.brokers import following
 from services.live_metrics_service import LiveMetrics
 from services.log_tail import LogTail
 from services.notification_sender import Sender
@@ -187,6 +188,7 @@ def create_site(app: Flask, settings: Settings, declared: Config) -> Site:
 
 def _duties(site: Site) -> tuple[Duty, ...]:
     sender = Sender(site)
+    brokers = following.Following()
     return (
         *DUTIES,
         Duty(
@@ -195,6 +197,7 @@ def _duties(site: Site) -> tuple[Duty, ...]:
             run=archive_service.Archiver().run,
             longest_pause_s=archive_service.LONGEST_PAUSE_S,
         ),
+        Duty("brokers", every_s=following.EVERY_S, run=brokers.run, end=brokers.end, longest_pause_s=5),
         Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
         Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
         Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end),

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 
 from core.config import Broker
@@ -63,9 +64,10 @@ def follower(site: Site, broker: Broker) -> Follower:
 
 
 class Following:
-    """All brokers of a site, and the discovery of one in `REDIS_URL`."""
+    """All brokers of a site, and the discovery of one in `REDIS_URL`. `make` makes a follower."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Site, Broker], Follower] = follower) -> None:
+        self._make = make
         self._followed: dict[str, Followed] = {}
         self._discovery = discovery.Discovery()
 
@@ -77,7 +79,7 @@ class Following:
         for broker, is_discovered in brokers:
             followed = self._followed.get(broker.agent)
             if followed is None or not followed.is_alive():
-                followed = self._followed[broker.agent] = Followed(site, broker, is_discovered)
+                followed = self._followed[broker.agent] = Followed(site, broker, is_discovered, self._make)
                 followed.start()
             followed.renew()
         standings.keep_only(site, [broker.agent for broker, _ in brokers])
@@ -93,8 +95,9 @@ class Following:
 class Followed(threading.Thread):
     """A broker that is followed."""
 
-    def __init__(self, site: Site, broker: Broker, discovered: bool) -> None:
+    def __init__(self, site: Site, broker: Broker, discovered: bool, make: Callable[[Site, Broker], Follower]) -> None:
         super().__init__(name="headway-broker", daemon=True)
+        self._make = make
         self._site = site
         self._broker = broker
         self._discovered = discovered
@@ -130,7 +133,7 @@ class Followed(threading.Thread):
         self._began, self._slow = time.monotonic(), False
         try:
             if self._follower is None:
-                self._follower = follower(self._site, self._broker)
+                self._follower = self._make(self._site, self._broker)
             self._follower.woken.clear()
             snapshot = self._follower.tick()
             self._failures = 0

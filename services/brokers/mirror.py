@@ -57,7 +57,7 @@ def held(site: Site, agent: str, queue: str, state: State, after: int = 0, limit
     order of their numbers. Raises StoreError."""
     partition = site.store.partition_of(agent)
     index = keys.QUEUE_STATE.at(partition, state, f"{agent}/{name_of(queue)}")
-    numbers: list[Any] = site.store.raw.zrangebyscore(index, f"({after}", "+inf", start=0, num=limit)  # type: ignore[assignment]
+    numbers: list[Any] = site.store.raw.zrangebyscore(index, f"({after}", "+inf", start=0, num=limit)
     if not numbers:
         return []
     records = site.store.raw.mget([keys.JOB.at(partition, int(number)) for number in numbers])

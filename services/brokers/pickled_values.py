@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 MOST_VALUES = 2_000
@@ -19,7 +19,8 @@ LARGEST = 2**63 - 1
 CUT = "…"
 
 
-class Named(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Named:
     """A class or a function, by its name."""
 
     module: str
@@ -90,20 +91,18 @@ class Shown:
         return clean(kept if len(kept) == len(text) else f"{kept}{CUT}")
 
     def _object(self, value: Any, deep: int) -> Any:
-        if isinstance(value, Made):
-            maker = value.maker
-            if isinstance(maker, Named):
-                known = _KNOWN.get(maker)
-                if known is not None:
-                    try:
-                        return self.value(known(value), deep + 1)
-                    except (ValueError, OverflowError, TypeError, IndexError, KeyError):
-                        return clean(str(maker))
-                if maker in _MAKERS and value.arguments and isinstance(value.arguments[0], Named):
-                    return clean(str(value.arguments[0]))  # an object whose class came with an older protocol
-                return clean(str(maker))
+        if isinstance(value, Made) and value.maker in _REBUILDERS and value.arguments:
+            value = Made(value.arguments[0], value.arguments[1:], value.state, value.pairs)
+        maker = value.maker if isinstance(value, Made) else value
+        if not isinstance(maker, Named):
             return "<object>"
-        return clean(str(value)) if isinstance(value, Named) else "<object>"
+        known = _KNOWN.get(maker) if isinstance(value, Made) else None
+        if known is not None:
+            try:
+                return self.value(known(value), deep + 1)
+            except (ValueError, OverflowError, TypeError, IndexError, KeyError):
+                pass  # it only bears that name
+        return clean(str(maker))
 
 
 def clean(text: str) -> str:
@@ -180,6 +179,8 @@ _KNOWN: dict[Named, Any] = {
     Named("datetime", "timedelta"): lambda made: str(_delta(made)),
     Named("uuid", "UUID"): _uuid,
     Named("decimal", "Decimal"): _first_text,
+    Named("_codecs", "encode"): lambda made: _packed(made),
+    Named("collections", "Counter"): lambda made: made.arguments[0],
     Named("collections", "OrderedDict"): lambda made: Pairs(made.pairs),
     Named("collections", "defaultdict"): lambda made: Pairs(made.pairs),
     **{
@@ -194,4 +195,4 @@ _KNOWN: dict[Named, Any] = {
     },
 }
 """Objects whose text says more than their class' name: how each is made of what stands in the pickle."""
-_MAKERS = (Named("copyreg", "_reconstructor"), Named("copy_reg", "_reconstructor"), Named("copyreg", "__newobj__"))
+_REBUILDERS = (Named("copyreg", "_reconstructor"), Named("copy_reg", "_reconstructor"), Named("copyreg", "__newobj__"))
