@@ -1,0 +1,46 @@
+"""What the keys that changed say about RQ: which jobs, queues and workers are to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from services.brokers import rq_keys
+
+_CRON = b"rq:cron_"
+_WORKERS = b"rq:worker"
+
+
+@dataclass
+class Changed:
+    jobs: set[bytes] = field(default_factory=set)
+    executed: set[bytes] = field(default_factory=set)
+    """Jobs that began, went on or ended at a worker."""
+    queues: set[str] = field(default_factory=set)
+    workers: set[bytes] = field(default_factory=set)
+    """Keys of workers, and of who they are."""
+    names: bool = False
+    """Whether there may be other queues."""
+    cron: bool = False
+    suspended: bool = False
+
+
+def sorted_out(keys: Iterable[bytes]) -> Changed:
+    changed = Changed()
+    for key in keys:
+        if key.startswith(rq_keys.JOB):
+            if (job := rq_keys.job_of(key)) is not None:
+                changed.jobs.add(job)
+        elif key.startswith(rq_keys.EXECUTIONS):
+            changed.executed.add(key.removeprefix(rq_keys.EXECUTIONS))
+        elif key.startswith(_WORKERS):
+            changed.workers.add(key)
+        elif key == rq_keys.QUEUES:
+            changed.names = True
+        elif key == rq_keys.SUSPENDED:
+            changed.suspended = True
+        elif key.startswith(_CRON):
+            changed.cron = True
+        elif (queue := rq_keys.queue_of(key)) is not None:
+            changed.queues.add(queue)
+    return changed

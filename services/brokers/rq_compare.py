@@ -1,0 +1,141 @@
+"""RQ's queues and registries against what Headway holds: only jobs that it does not know, or knows otherwise, are read.
+
+Each comparison goes on step by step, as long as its caller has time. Registries are walked from their newest end, so that what leaves
+at the other one meanwhile moves nothing; what is told of meanwhile is told by tracking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import redis
+
+from core import keys
+from core.site import Site
+from services.brokers import mirror, rq_keys
+from services.brokers.connections import asking
+from services.brokers.mirror_changes import Known, known, name_of
+from services.brokers.model import State
+
+WINDOW = 1_000
+TAKEN = 500
+MOST_REPEATING = 500
+"""Scheduled jobs of a queue that are read in any case at the beginning: they may repeat, which no registry says."""
+FAILURE_TTL_S = 31_536_000
+"""How long RQ keeps a failed job that names no time of its own."""
+SAME_S = 5.0
+
+Take = Callable[[Sequence[bytes]], None]
+Steps = Iterator[int]
+"""How many jobs differed at each step."""
+
+
+def everything(client: redis.Redis, site: Site, agent: str, queues: Sequence[str], take: Take) -> Steps:
+    """All queues and states; those that ended first, so that numbers rise with time. Raises BrokerError, StoreError."""
+    for state in (*rq_keys.ENDED, *rq_keys.WAITING):
+        for queue in queues:
+            yield from of_state(client, site, agent, queue, state, take, is_first=True)
+
+
+def of_state(
+    client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take, *, is_first: bool = False
+) -> Steps:
+    """One state of a queue. Raises BrokerError, StoreError."""
+    if state in rq_keys.ENDED:
+        yield from _ended(client, site, agent, queue, state, take)
+        return
+    held = set[bytes]()
+    for ids in _held(site, agent, queue, state):
+        held.update(ids)
+        yield 0
+    unknown = list[bytes]()
+    for window in _windows(client, queue, state):
+        ids = [id.split(b":")[0] for id, _ in window] if state == "started" else [id for id, _ in window]
+        again = ids[:MOST_REPEATING] if state == "scheduled" and is_first and not unknown else []
+        unknown += [id for id in ids if id not in held or id in again]
+        held.difference_update(ids)
+        yield 0
+    yield from _taken(unknown[::-1], take)
+    yield from _taken(sorted(held), take)  # in this state no more
+
+
+def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:
+    """How many jobs Headway holds in each of `WAITING`. Raises StoreError."""
+    partition = site.store.partition_of(agent)
+    with site.store.raw.pipeline(transaction=False) as pipeline:
+        for queue in queues:
+            for state in rq_keys.WAITING:
+                pipeline.zcard(keys.QUEUE_STATE.at(partition, state, f"{agent}/{name_of(queue)}"))
+        answers = iter(pipeline.execute())
+    return {queue: {state: next(answers) for state in rq_keys.WAITING} for queue in queues}
+
+
+def known_of(site: Site, agent: str, ids: Sequence[bytes]) -> list[Known | None]:
+    """What Headway's records say of some jobs. Raises StoreError."""
+    named = [mirror.our_id(rq_keys.text(id)) for id in ids]
+    return [
+        known(record) for record in site.store.scripts.run("records", site.store.partition_of(agent), [agent, named])
+    ]
+
+
+def _ended(client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take) -> Steps:
+    """What Headway holds as ended stays so, whether RQ remembers it or not: only this way round is compared."""
+    unknown = list[bytes]()
+    for window in _windows(client, queue, state):
+        for at in range(0, len(window), mirror.CHUNK):
+            part = window[at : at + mirror.CHUNK]
+            records = known_of(site, agent, [id for id, _ in part])
+            unknown += [id for (id, score), one in zip(part, records, strict=True) if not _is_same(one, state, score)]
+        yield 0
+    yield from _taken(unknown[::-1], take)
+
+
+def _is_same(record: Known | None, state: State, score: float) -> bool:
+    """A registry's score is the end and how long it is kept: so a job that failed once more shows."""
+    if record is None or record.state not in ((state, "stopped") if state == "failed" else (state,)):
+        return False
+    if state != "failed" or record.finished is None:
+        return True
+    return abs(score - record.finished / 1000 - _failure_ttl_s(record)) < SAME_S
+
+
+def _failure_ttl_s(record: Known) -> float:
+    try:
+        ttl_s: Any = msgspec.json.decode(record.metadata or "{}").get("failure_ttl_s")
+    except (msgspec.DecodeError, AttributeError):
+        return FAILURE_TTL_S
+    return ttl_s if isinstance(ttl_s, int | float) else FAILURE_TTL_S
+
+
+def _held(site: Site, agent: str, queue: str, state: State) -> Iterator[list[bytes]]:
+    after = 0
+    while found := mirror.held(site, agent, queue, state, after, mirror.CHUNK):
+        yield [id.encode() for _, id in found]
+        after = found[-1][0]
+
+
+def _windows(client: redis.Redis, queue: str, state: State) -> Iterator[list[tuple[bytes, float]]]:
+    """Ids, newest first, each with its score."""
+    key = rq_keys.place(queue, state)
+    start = 0
+    while True:
+        with asking():
+            if state == "queued":
+                ids: Any = client.lrange(key, -start - WINDOW, -start - 1)
+                window = [(id, 0.0) for id in reversed(ids)]
+            else:
+                window = client.zrevrange(key, start, start + WINDOW - 1, withscores=True)  # type: ignore[assignment]
+        if window:
+            yield window
+        if len(window) < WINDOW:
+            return
+        start += WINDOW
+
+
+def _taken(ids: Sequence[bytes], take: Take) -> Steps:
+    for at in range(0, len(ids), TAKEN):
+        part = ids[at : at + TAKEN]
+        take(part)
+        yield len(part)

@@ -1,0 +1,41 @@
+"""What stands as plain text in the hashes of RQ, each field for itself: what is damaged reads as None."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+
+MOST_DIGITS = 20
+
+
+def moment_ms(value: bytes | None) -> int | None:
+    """RQ's times, `2026-11-21T10:00:00.000000Z`, those of old versions without a fraction too."""
+    try:
+        return round(datetime.fromisoformat((value or b"").decode()).replace(tzinfo=UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def whole(value: bytes | None) -> int | None:
+    number = real(value)
+    return None if number is None else int(number)
+
+
+def real(value: bytes | None) -> float | None:
+    if not value or len(value) > MOST_DIGITS + 10:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def texts(value: bytes | None, most: int) -> list[str]:
+    """A JSON list of texts or numbers, cut to `most`."""
+    try:
+        found = json.loads(value or b"[]")
+    except (ValueError, RecursionError):
+        return []
+    return [str(one)[:200] for one in found[:most]] if isinstance(found, list) else []

@@ -1,0 +1,191 @@
+"""Follows one RQ: tracking tells which keys changed, and only these are read; now and then counts are compared, in case it missed any."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from core.config import Broker
+from core.site import Site
+from services.brokers import rq_compare, rq_keys, rq_queues, rq_schedules
+from services.brokers.connections import asking, redis_of
+from services.brokers.following import Follower
+from services.brokers.masking import Mask
+from services.brokers.model import QueueNow, Snapshot, State
+from services.brokers.rq_changes import Changed, sorted_out
+from services.brokers.rq_drift import Drift
+from services.brokers.rq_intake import Intake
+from services.brokers.rq_jobs import Reader
+from services.brokers.rq_schedules import Schedules
+from services.brokers.rq_workers import Workers
+from services.brokers.tracking import Tracking
+
+BUDGET_S = 1.0
+"""After so long a tick ends, and the next goes on where it stopped."""
+LISTENS_S = 1.0
+"""How long the first tick waits for tracking to begin: what it reads after that it need not read again."""
+UNTOLD_S = 5.0
+"""How often all is compared at most where changes are not told."""
+UNTOLD_SHARE = 20
+"""And so many times as long as the comparison took it rests after it."""
+COUNTED = 100
+"""Queues a round trip."""
+
+
+class RqFollower(Follower):
+    least_s = 0.1
+
+    def __init__(self, site: Site, broker: Broker) -> None:
+        super().__init__(site, broker)
+        self._redis = redis_of(broker.url)
+        self._tracking = Tracking(broker.url, rq_keys.TRACKED, self.woken)
+        mask = Mask(broker.masking, site.settings, site.config.logs)
+        reader = Reader(self._redis, mask)
+        self._workers = Workers(self._redis, reader.functions)
+        self._schedules = Schedules(self._redis, mask)
+        self._intake = Intake(self._redis, site, broker.agent, reader, self._schedules)
+        self._drift = Drift()
+        self._names: tuple[str, ...] = ()
+        self._turn: deque[str] = deque()
+        """Queues whose counts are looked at without their having changed, one a tick."""
+        self._counted: dict[str, rq_queues.Counted] = {}
+        self._is_suspended = False
+        self._comparing: rq_compare.Steps | None = None
+        self._began: float | None = None
+        """When all was begun to be compared last, as of `time.monotonic`; None: never."""
+        self._took_s = 0.0
+
+    def tick(self) -> Snapshot:
+        if self._began is None:
+            self._await_tracking()
+        now_ms = self._now_ms()
+        told = self._tracking.take()
+        until = time.monotonic() + BUDGET_S
+        if told.lost or self._is_due_untold():
+            self._look_at_all(now_ms)
+            changed = Changed(queues=set(self._names))
+        else:
+            changed = sorted_out(told.keys)
+            self._look(changed, now_ms)
+        self._intake.note(changed)
+        self._intake.go_on(until)
+        self._compare(until)
+        self._count(changed.queues, now_ms)
+        if self._intake.is_behind or self._comparing is not None:
+            self.woken.set()
+        return self._snapshot(now_ms)
+
+    def close(self) -> None:
+        self._tracking.close()
+        self._redis.close()
+
+    def _await_tracking(self) -> None:
+        until = time.monotonic() + LISTENS_S
+        at_first = self._tracking.why
+        while self._tracking.why == at_first is not None and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _now_ms(self) -> int:
+        with asking():
+            seconds, microseconds = self._redis.time()
+        return seconds * 1000 + microseconds // 1000
+
+    def _is_due_untold(self) -> bool:
+        if self._tracking.why is None or self._comparing is not None:
+            return False
+        return self._began is None or time.monotonic() - self._began > max(UNTOLD_S, UNTOLD_SHARE * self._took_s)
+
+    def _look_at_all(self, now_ms: int) -> None:
+        self._look(Changed(names=True, cron=True, suspended=True), now_ms)
+        self._workers.look(now_ms)
+        self._drift.forget()
+        self._began, self._took_s = time.monotonic(), 0.0
+        agent = self.broker.agent
+        self._comparing = rq_compare.everything(self._redis, self.site, agent, self._names, self._intake.take)
+
+    def _look(self, changed: Changed, now_ms: int) -> None:
+        if changed.names:
+            self._names = tuple(sorted({*rq_queues.names(self._redis), *self.broker.queues}))
+            self._turn = deque(self._names)
+            self._counted = {name: counted for name, counted in self._counted.items() if name in self._names}
+            changed.queues |= set(self._names) - set(self._counted)
+        if changed.suspended:
+            with asking():
+                self._is_suspended = bool(self._redis.exists(rq_keys.SUSPENDED))
+        if changed.cron:
+            self._schedules.look()
+        if changed.workers:
+            self._workers.look(now_ms, changed.workers)
+
+    def _compare(self, until: float) -> None:
+        began = time.monotonic()
+        while self._comparing is not None and time.monotonic() < until:
+            if next(self._comparing, None) is None:
+                self._comparing = None
+        self._took_s += time.monotonic() - began
+
+    def _count(self, queues: set[str], now_ms: int) -> None:
+        """Count those that changed and one other, and have compared what differs."""
+        wanted = [queue for queue in self._names if queue in queues]
+        self._turn.rotate(-1)
+        if self._turn and self._turn[0] not in queues:
+            wanted.append(self._turn[0])
+        for at in range(0, len(wanted), COUNTED):
+            self._counted |= rq_queues.count(self._redis, wanted[at : at + COUNTED], now_ms // 1000)
+        if self._comparing is None and not self._intake.is_behind:
+            self._comparing = self._differing(wanted)
+
+    def _differing(self, queues: Sequence[str]) -> rq_compare.Steps | None:
+        ours = rq_compare.counts(self.site, self.broker.agent, queues[:COUNTED])
+        now = time.monotonic()
+        wanted = [
+            (queue, state)
+            for queue in ours
+            for state in self._drift.found(queue, self._theirs(queue), ours[queue], now)
+        ]
+        if not wanted:
+            return None
+        return (
+            step
+            for queue, state in wanted
+            for step in rq_compare.of_state(self._redis, self.site, self.broker.agent, queue, state, self._intake.take)
+        )
+
+    def _theirs(self, queue: str) -> dict[State, int]:
+        counted = self._counted[queue]
+        return counted.counts | {"queued": counted.counts["queued"] + counted.between}
+
+    def _snapshot(self, now_ms: int) -> Snapshot:
+        return Snapshot(
+            broker=self.broker.agent,
+            engine="rq",
+            at_ms=int(self.site.clock() * 1000),
+            queues=tuple(self._queue(name) for name in self._names if name in self._counted),
+            workers=self._workers.all(),
+            schedules=self._schedules.all(now_ms),
+            notes=tuple(self._notes()),
+        )
+
+    def _queue(self, name: str) -> QueueNow:
+        counted = self._counted[name]
+        return QueueNow(
+            name=name,
+            counts=counted.counts,
+            paused=self._is_suspended,
+            oldest_ms=counted.oldest_ms,
+            workers=self._workers.listening(name),
+        )
+
+    def _notes(self) -> list[str]:
+        notes = list[str]()
+        if not self._names and not self._workers.all():
+            notes.append("This Redis knows no queue and no worker of RQ yet: is it the right one, and its database?")
+        if (why := self._tracking.why) is not None:
+            every_s = max(UNTOLD_S, UNTOLD_SHARE * self._took_s)
+            notes.append(f"Changes are not told, because {why}. So all is compared every {every_s:.0f} s, and what comes and goes"
+                         " between is missed.")  # fmt: skip
+        if self._comparing is not None and self._took_s > BUDGET_S:
+            notes.append("What was there before is still being read.")
+        scheduled = {name: counted.counts["scheduled"] for name, counted in self._counted.items()}
+        return [*notes, *rq_schedules.without_scheduler(self._redis, scheduled)]

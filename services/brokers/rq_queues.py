@@ -1,0 +1,64 @@
+"""RQ's queues by RQ's own counts, nine commands a queue, whatever is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import redis
+
+from services.brokers import rq_keys
+from services.brokers.connections import asking
+from services.brokers.model import State
+from services.brokers.rq_fields import moment_ms
+
+COMMANDS = 9
+"""What one queue costs, with the job that is next."""
+
+
+class Counted(NamedTuple):
+    """A queue as RQ counts it at this moment."""
+
+    counts: dict[State, int]
+    between: int
+    """Jobs that a worker took and has not begun: they are queued still, and no longer in the queue."""
+    oldest_ms: int | None
+    """Since when the one waits that is next."""
+
+
+def names(client: redis.Redis) -> tuple[str, ...]:
+    """The queues that anything was ever put into. Raises BrokerError."""
+    with asking():
+        found = client.smembers(rq_keys.QUEUES)
+    return tuple(sorted(rq_keys.text(key.removeprefix(rq_keys.QUEUE)) for key in found))
+
+
+def count(client: redis.Redis, queues: Sequence[str], now_s: int) -> dict[str, Counted]:
+    """What has expired by `now_s` is not counted, as RQ leaves it out too. Raises BrokerError."""
+    with asking(), client.pipeline(transaction=False) as pipeline:
+        for queue in queues:
+            waiting = rq_keys.place(queue, "queued")
+            pipeline.llen(waiting)
+            pipeline.llen(waiting + rq_keys.INTERMEDIATE)
+            for state in rq_keys.REGISTRIES:
+                if state in ("finished", "failed"):
+                    pipeline.zcount(rq_keys.place(queue, state), f"({now_s}", "+inf")
+                else:
+                    pipeline.zcard(rq_keys.place(queue, state))
+            pipeline.lindex(waiting, 0)
+        answers = pipeline.execute()
+        width = 3 + len(rq_keys.REGISTRIES)
+        rows = [answers[at : at + width] for at in range(0, len(answers), width)]
+        since = dict[bytes, int | None]()
+        if next_ones := [row[-1] for row in rows if row[-1]]:
+            for id in next_ones:
+                pipeline.hget(rq_keys.JOB + id, "enqueued_at")
+            since = {id: moment_ms(at) for id, at in zip(next_ones, pipeline.execute(), strict=True)}
+    return {
+        queue: Counted(
+            {"queued": queued, **dict(zip(rq_keys.REGISTRIES, registered, strict=True))},
+            between,
+            since.get(next_one) if next_one else None,
+        )
+        for queue, (queued, between, *registered, next_one) in zip(queues, rows, strict=True)
+    }

@@ -1,0 +1,148 @@
+"""RQ's workers: read anew where their hashes changed, remembered as they were last where these have expired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import msgspec
+import redis
+
+from services.brokers import rq_keys
+from services.brokers.connections import asking
+from services.brokers.model import WorkerNow
+from services.brokers.rq_fields import moment_ms, real, whole
+from services.brokers.rq_keys import text
+
+FIELDS = (
+    b"state", b"queues", b"current_job", b"last_heartbeat", b"birth", b"death", b"hostname", b"pid", b"version",
+    b"successful_job_count", b"failed_job_count", b"total_working_time",
+)  # fmt: skip
+STATES: dict[str, Literal["busy", "idle", "suspended", "starting"]] = {
+    "busy": "busy",
+    "idle": "idle",
+    "suspended": "suspended",
+    "started": "starting",
+}
+MOST = 1_000
+"""Workers that are known at a time."""
+MOST_JOBS = 20
+"""Of one worker: it works on one job at a time, but for the classes that others wrote."""
+GONE_S = 15 * 60
+"""So long a worker is shown that ended without a word."""
+NOTICED_S = 1.5
+"""What is told of within this time counts as told at once."""
+
+Functions = Callable[[Sequence[bytes]], dict[bytes, str | None]]
+
+
+class Workers:
+    """The workers of one Redis. The first `look` reads them all."""
+
+    def __init__(self, client: redis.Redis, functions: Functions) -> None:
+        self._redis = client
+        self._functions = functions
+        self._known: dict[bytes, WorkerNow] = {}
+        self._lost: dict[bytes, int] = {}
+        """Those that ended without a word, each with when that was noticed."""
+
+    def all(self) -> tuple[WorkerNow, ...]:
+        return tuple(sorted(self._known.values(), key=lambda worker: worker.name))
+
+    def listening(self, queue: str) -> int:
+        """How many live workers take jobs of a queue."""
+        return sum(worker.state != "dead" and queue in worker.queues for worker in self._known.values())
+
+    def look(self, now_ms: int, changed: Iterable[bytes] | None = None) -> None:
+        """Read those whose keys changed; None: all. Raises BrokerError."""
+        with asking():
+            found = self._redis.smembers(rq_keys.WORKERS)
+        registered = {key.removeprefix(rq_keys.WORKER) for key in found}
+        for name in [name for name in self._known if name not in registered]:
+            self._forget(name)
+        for name in [name for name, at_ms in self._lost.items() if now_ms - at_ms > GONE_S * 1000]:
+            self._forget(name)
+        wanted = registered if changed is None else registered & {_worker_of(key) for key in changed}
+        wanted |= registered - set(self._known) - set(self._lost)
+        self._read(sorted(wanted)[:MOST], now_ms, is_new=changed is None)
+
+    def _forget(self, name: bytes) -> None:
+        self._known.pop(name, None)
+        self._lost.pop(name, None)
+
+    def _read(self, names: list[bytes], now_ms: int, *, is_new: bool) -> None:
+        if not names:
+            return
+        with asking(), self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hmget(rq_keys.WORKER + name, FIELDS)
+                pipeline.srandmember(rq_keys.WORKER + name + b":executions", MOST_JOBS)
+            answers = pipeline.execute()
+        jobs = dict[bytes, list[bytes]]()
+        read = dict[bytes, dict[bytes, bytes | None]]()
+        for name, values, executions in zip(names, answers[::2], answers[1::2], strict=True):
+            fields = dict(zip(FIELDS, values, strict=True))
+            if fields[b"death"]:
+                self._forget(name)
+            elif not fields[b"last_heartbeat"]:
+                self._died(name, now_ms)
+            else:
+                read[name] = fields
+                single = [fields[b"current_job"]] if fields[b"current_job"] else []
+                jobs[name] = [execution.split(b":")[0] for execution in sorted(executions)] or [
+                    one for one in single if one
+                ]
+        functions = self._functions([job for several in jobs.values() for job in several])
+        for name, fields in read.items():
+            before = None if is_new else self._known.get(name)
+            self._lost.pop(name, None)
+            self._known[name] = _worker(name, fields, jobs[name], functions, before, now_ms)
+
+    def _died(self, name: bytes, now_ms: int) -> None:
+        """Its hash is gone while it is registered still: it gave no sign within its time."""
+        self._lost.setdefault(name, now_ms)
+        known = self._known.get(name) or WorkerNow(name=text(name), state="dead")
+        self._known[name] = msgspec.structs.replace(known, state="dead", jobs=(), functions=())
+
+
+def _worker_of(key: bytes) -> bytes:
+    return key.removeprefix(rq_keys.WORKER).removesuffix(b":executions")
+
+
+def _worker(
+    name: bytes,
+    fields: dict[bytes, bytes | None],
+    jobs: list[bytes],
+    functions: dict[bytes, str | None],
+    before: WorkerNow | None,
+    now_ms: int,
+) -> WorkerNow:
+    heartbeat_ms = moment_ms(fields[b"last_heartbeat"])
+    return WorkerNow(
+        name=text(name),
+        state=STATES.get(text(fields[b"state"]), "starting"),
+        queues=tuple(queue for queue in text(fields[b"queues"]).split(",") if queue),
+        jobs=tuple(text(job) for job in jobs),
+        functions=tuple(functions.get(job) or "" for job in jobs),
+        heartbeat_ms=heartbeat_ms,
+        born_ms=moment_ms(fields[b"birth"]),
+        host=text(fields[b"hostname"]) or None,
+        pid=whole(fields[b"pid"]),
+        version=text(fields[b"version"]) or None,
+        succeeded=whole(fields[b"successful_job_count"]) or 0,
+        failed=whole(fields[b"failed_job_count"]) or 0,
+        working_s=real(fields[b"total_working_time"]) or 0.0,
+        skew_s=_skew(heartbeat_ms, before, now_ms),
+    )
+
+
+def _skew(heartbeat_ms: int | None, before: WorkerNow | None, now_ms: int) -> float | None:
+    """By how much a worker's clock is ahead. A heartbeat that was just noticed is as old as that by the clock of Redis; any other
+    says nothing, unless it lies in the future."""
+    if heartbeat_ms is None:
+        return None
+    ahead_s = (heartbeat_ms - now_ms) / 1000
+    is_fresh = before is not None and before.heartbeat_ms is not None and before.heartbeat_ms != heartbeat_ms
+    if is_fresh or ahead_s > NOTICED_S:
+        return round(ahead_s, 1) if abs(ahead_s) > NOTICED_S else 0.0
+    return before.skew_s if before is not None else None
