@@ -13,6 +13,7 @@ from services import error_types
 from services.brokers import mirror_texts
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import STATUS_OF, EngineJob, State
+from services.brokers.pickled_values import clean
 from services.job_changes import Change
 from services.job_rules import FINAL, Status
 
@@ -74,20 +75,21 @@ def known(record: object) -> Known | None:
 
 
 def changes(aim: Aim, record: Known | None, told: Sequence[EngineJob], now_ms: int) -> list[Change]:
-    """What makes the record say what is told of the job, in this order: a change an attempt at most."""
-    made = list[Change | None]()
+    """What makes the record say what is told of the job, in this order: as few changes as tell each attempt and how it ended."""
+    made = list[Change]()
     pending = told[0]
     for job in told[1:]:
-        # Whether it is of another attempt shows against what the record will be by then.
-        after = _after(aim, record, pending)
-        stands = _stands(after, job)
-        if stands is _ANEW:
-            made.append(_change(aim, record, pending, now_ms))
-            record, pending = after, job
+        stands = _stands(_soon(record, pending), job)
+        if stands is _ANEW or (stands is _GOES_ON and pending.state == "retrying" != job.state):
+            if (change := _change(aim, record, pending, now_ms)) is not None:
+                made.append(change)
+                record = _changed(record, change)
+            pending = job
         elif stands is _GOES_ON:
             pending = _together(pending, job)
-    made.append(_change(aim, record, pending, now_ms))
-    return [change for change in made if change is not None]
+    if (change := _change(aim, record, pending, now_ms)) is not None:
+        made.append(change)
+    return made
 
 
 _ANEW, _GOES_ON, _OLDER = object(), object(), object()
@@ -140,8 +142,7 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
         change.t = record.attempt + 1
         if record.status not in FINAL:
             change.pa = _attempts(record, job, now_ms)
-        record = _anew(record, None)
-        _say(change, record, job)
+        _say(change, _anew(record, None), job)
         return change
     return change if _say(change, record, job) else None
 
@@ -153,7 +154,9 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
     known_since = job.enqueued_ms or job.created_ms
     since = job.ended_ms if status in FINAL else known_since if status == "queued" else None
     is_past = since is not None and since < now_ms - PAST_MS
-    change = Change("import" if is_past else "put", a=agent, i=our_id, en=engine, xi=None if id == our_id else id)
+    change = Change(
+        "import" if is_past else "put", a=agent, i=our_id, en=engine, xi=None if id == our_id else clean(id)
+    )
     change.ca = job.created_ms or job.enqueued_ms or job.started_ms
     _say(change, Known(our_id, "queued", 0), job)
     if status == "queued" and change.g is None and change.p is UNSET:
@@ -220,7 +223,7 @@ def _metadata(before: str | None, told: dict[str, Any]) -> str:
     return before if both == old else mirror_texts.json_of(both)
 
 
-def _anew(record: Known, attempts: Raw | None) -> Known:
+def _anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:
     """The record as it is when another attempt begins."""
     return Known(
         record.id,
@@ -232,7 +235,7 @@ def _anew(record: Known, attempts: Raw | None) -> Known:
         queue=record.queue,
         function=record.function,
         tags=record.tags,
-        attempts=attempts or record.attempts,
+        attempts=record.attempts if attempts is None else Raw(msgspec.msgpack.encode(attempts)),
     )
 
 
@@ -256,29 +259,45 @@ def _attempts(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]
     return attempts
 
 
-def _after(aim: Aim, record: Known | None, job: EngineJob) -> Known:
-    """The record as it will be when a job's change is made, as far as it tells attempts apart."""
-    after = record or Known(aim[1], "queued", 0)
-    stands = _stands(after, job) if record else _GOES_ON
+def _soon(record: Known | None, job: EngineJob) -> Known:
+    """What tells attempts apart, as it will stand once a job's change is made."""
+    before = record or Known("", "queued", 0)
+    stands = _GOES_ON if record is None else _stands(before, job)
     if stands is _OLDER:
-        return after
+        return before
     if stands is _ANEW:
-        attempts = _attempts(after, job, 0) if after.status not in FINAL else None
-        after = _anew(after, None if attempts is None else Raw(msgspec.msgpack.encode(attempts)))
-    status = STATUS_OF[job.state]
-    began = job.started_ms if status != "queued" else None
-    return msgspec.structs.replace(
-        after,
-        status=status,
+        before = Known("", "queued", 0)
+    return Known(
+        "",
+        STATUS_OF[job.state],
+        0,
         state=job.state,
-        started=began if began is not None else after.started,
-        finished=job.ended_ms if status in FINAL else after.finished,
-        enqueued=job.enqueued_ms if job.enqueued_ms is not None else after.enqueued,
-        progress=job.progress if job.progress is not None else after.progress,
-        title=job.title or after.title,
-        queue=job.queue or after.queue,
-        function=job.function or after.function,
+        started=job.started_ms if job.started_ms is not None else before.started,
+        finished=job.ended_ms if job.ended_ms is not None else before.finished,
+        enqueued=job.enqueued_ms if job.enqueued_ms is not None else before.enqueued,
     )
+
+
+def _changed(record: Known | None, change: Change) -> Known:
+    """The record once a change is made."""
+    before = record or Known("", "queued", 0)
+    if isinstance(change.t, int):
+        before = _anew(before, change.pa)
+    told = {
+        "status": change.s or before.status,
+        "state": change.x,
+        "progress": before.progress if change.p is UNSET else change.p,
+        "due": before.due if change.du is None else change.du or None,
+        **{name: getattr(change, letters) for name, letters in _LETTERS if getattr(change, letters) is not None},
+    }
+    return msgspec.structs.replace(before, **told)
+
+
+_LETTERS = (
+    ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
+    ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
+)  # fmt: skip
+"""Where a change carries what becomes a field of the record."""
 
 
 def _together(one: EngineJob, later: EngineJob) -> EngineJob:

@@ -1,0 +1,339 @@
+"""What engines say becomes Headway's own jobs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core import keys
+from core.site import Site
+from services import jobs_service
+from services.brokers import mirror
+from services.brokers.model import EngineJob
+from services.job_changes import JobRef
+from services.job_model import Job, to_ms
+
+AGENT = "mail-workers"
+
+
+@pytest.fixture
+def now_ms(site: Site) -> int:
+    return int(site.clock() * 1000)
+
+
+@pytest.fixture
+def say(parted_site: Site) -> Callable[..., Job]:
+    """Takes what the engine says of the job `one`, and answers Headway's."""
+
+    def take(*told: dict[str, Any]) -> Job:
+        mirror.take(parted_site, AGENT, "rq", [EngineJob(**{"id": "one", "queue": "mail", **each}) for each in told])
+        return job(parted_site, told[0].get("id", "one"))
+
+    return take
+
+
+def job(site: Site, id: str = "one") -> Job:
+    found = jobs_service.get(site, JobRef(agent=AGENT, id=mirror.our_id(id)))
+    assert isinstance(found, Job)
+    return found
+
+
+def events(site: Site) -> int:
+    return sum(int(site.store.redis.xlen(keys.EVENTS.at(each))) for each in range(site.store.partitions))
+
+
+def test_a_job_is_followed_from_its_queue_to_its_end_with_its_engines_times(
+    say: Callable[..., Job], now_ms: int
+) -> None:
+    waits = {"function": "app.send", "title": "app.send(1)", "created_ms": now_ms - 900, "enqueued_ms": now_ms - 800}
+    queued = say({"state": "queued", **waits, "metadata": {"args": [1]}, "tags": ("eu", "bulk")})
+    assert (queued.status, queued.state, queued.queue, queued.function) == ("queued", "queued", "mail", "app.send")
+    assert (queued.title, queued.engine, queued.tags, queued.metadata) == (
+        "app.send(1)",
+        "rq",
+        ("eu", "bulk"),
+        '{"args":[1]}',
+    )
+    assert [to_ms(at) for at in (queued.created_at, queued.enqueued_at) if at] == [now_ms - 900, now_ms - 800]
+    began = say(
+        {"state": "started", **waits, "worker": "w1", "started_ms": now_ms - 500, "progress": 40.0, "stage": "send"}
+    )
+    assert (began.status, began.worker, began.progress, began.stage) == ("processing", "w1", 40, "send")
+    ended = say(
+        {"state": "finished", **waits, "started_ms": now_ms - 500, "ended_ms": now_ms - 100, "result": {"sent": 1}}
+    )
+    assert (ended.status, ended.state, ended.progress, ended.result) == ("completed", "finished", 100, '{"sent":1}')
+    assert ended.started_at and ended.finished_at and ended.attempt == 1
+    assert [to_ms(at) for at in (ended.started_at, ended.finished_at)] == [now_ms - 500, now_ms - 100]
+
+
+def test_what_is_so_already_tells_no_event(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
+    told = [
+        {"id": "a", "state": "queued", "enqueued_ms": now_ms, "title": "x" * 600, "tags": ("eu",), "metadata": {"args": [1.5, "é"]}},
+        {"id": "b", "state": "started", "started_ms": now_ms, "progress": 120.0, "stage": "a\nb", "worker": "w" * 300},
+        {"id": "c", "state": "failed", "started_ms": now_ms - 9, "ended_ms": now_ms, "error": "e" * 20_000 + "\nValueError: no"},
+        {"id": "d", "state": "scheduled", "due_ms": now_ms + 9_000, "metadata": {"long": "x" * 20_000}},
+        {"id": "e", "state": "canceled", "message": "\ud800\0"},
+        {"id": "f", "state": "retrying", "error": "ValueError: no", "due_ms": now_ms + 50},
+        {"id": "no id of ours", "state": "queued"},
+        {"id": "17", "state": "queued", "queue": "a queue\n", "metadata": {"twice": [1]}},
+    ]  # fmt: skip
+    say(*told)
+    before = events(parted_site)
+    say(*told)
+    say(*told)
+    assert events(parted_site) == before
+
+
+def test_a_wait_of_a_new_job_is_told_once(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
+    say({"state": "queued", "enqueued_ms": now_ms})
+    assert events(parted_site) == 1
+
+
+def test_an_end_of_long_ago_is_history_and_no_news(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
+    long_ago = now_ms - 3_600_000
+    ended = say({"state": "finished", "created_ms": long_ago - 9, "started_ms": long_ago - 5, "ended_ms": long_ago})
+    assert to_ms(ended.created_at) == long_ago - 9 and ended.finished_at and to_ms(ended.finished_at) == long_ago
+    partition = parted_site.store.partition_of(AGENT)
+    assert not parted_site.store.redis.exists(keys.TOTALS.at(partition))
+    say({"id": "waits", "state": "queued", "created_ms": long_ago})
+    assert events(parted_site) == 1  # of what was imported
+
+
+def test_a_job_that_was_seen_before_ends_by_its_engines_time_however_late_that_is_told(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "started", "started_ms": now_ms - 3_600_000})
+    ended = say(
+        {"state": "failed", "started_ms": now_ms - 3_600_000, "ended_ms": now_ms - 1_800_000, "error": "KeyError: 'x'"}
+    )
+    assert ended.finished_at and to_ms(ended.finished_at) == now_ms - 1_800_000
+    assert (
+        parted_site.store.redis.hget(keys.TOTALS.at(parted_site.store.partition_of(AGENT)), f"{AGENT}\tfailed") == "1"
+    )
+
+
+def test_a_failure_tells_its_type_by_the_engine_or_by_its_text(say: Callable[..., Job]) -> None:
+    error = 'Traceback (most recent call last):\n  File "x.py", line 1\nsmtplib.SMTPServerDisconnected: gone'
+    assert say({"state": "failed", "error": error}).error_type == "smtplib.SMTPServerDisconnected"
+    assert say({"id": "two", "state": "failed", "error": error, "error_type": "Gone"}).error_type == "Gone"
+
+
+def test_of_a_long_error_the_end_is_kept(say: Callable[..., Job]) -> None:
+    error = say({"state": "failed", "error": "Traceback\n" + "  a line\n" * 10_000 + "ValueError: no such user"}).error
+    assert error and len(error) <= 16_000
+    assert error.startswith("Traceback") and error.endswith("ValueError: no such user")
+
+
+@pytest.mark.parametrize("state", ["stopped", "canceled", "deleted"])
+def test_an_end_of_which_nobody_says_more_says_what_it_was(say: Callable[..., Job], state: str) -> None:
+    assert (say({"state": state}).message or "") == {
+        "stopped": "It was stopped at work", "canceled": "It was canceled", "deleted": "Its engine knows it no longer",
+    }[state]  # fmt: skip
+
+
+def test_canceled_and_deleted_jobs_count_as_no_failures(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "canceled", "ended_ms": now_ms})
+    say({"id": "two", "state": "queued"})
+    mirror.gone(parted_site, AGENT, ["two"])
+    assert jobs_service.counts(parted_site, AGENT)["failed"] == 2
+    assert not parted_site.store.redis.exists(keys.TOTALS.at(parted_site.store.partition_of(AGENT)))
+
+
+def test_what_the_engine_knows_no_more_is_deleted_unless_it_had_ended(
+    say: Callable[..., Job], parted_site: Site
+) -> None:
+    say({"state": "queued"}, {"id": "done", "state": "finished"}, {"id": "odd id", "state": "started"})
+    mirror.gone(parted_site, AGENT, ["one", "done", "odd id", "never seen"])
+    assert (job(parted_site).status, job(parted_site).state) == ("failed", "deleted")
+    assert job(parted_site, "odd id").state == "deleted"
+    assert job(parted_site, "done").state == "finished"
+
+
+def test_a_deleted_job_that_its_engine_has_after_all_begins_anew(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "queued", "enqueued_ms": now_ms})
+    mirror.gone(parted_site, AGENT, ["one"])
+    back = say({"state": "queued", "enqueued_ms": now_ms})
+    assert (back.state, back.status, back.attempt) == ("queued", "queued", 2)
+
+
+def test_a_failed_job_that_is_queued_again_is_another_attempt(say: Callable[..., Job], now_ms: int) -> None:
+    say(
+        {
+            "state": "failed",
+            "started_ms": now_ms - 90,
+            "ended_ms": now_ms - 80,
+            "error": "E: 1",
+            "enqueued_ms": now_ms - 99,
+            "worker": "w",
+        }
+    )
+    again = say({"state": "queued", "enqueued_ms": now_ms - 50})
+    assert (again.attempt, again.status, again.error, again.worker, again.error_type) == (2, "queued", None, None, None)
+    assert [(one.attempt, one.status, one.error) for one in again.attempts] == [(1, "failed", "E: 1")]
+
+
+def test_a_retry_shows_how_the_attempt_before_went(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
+    say({"state": "started", "started_ms": now_ms - 90, "worker": "w1"})
+    retrying = say({"state": "retrying", "error": "Traceback…\nE: 1", "ended_ms": now_ms - 80, "due_ms": now_ms + 50})
+    assert (retrying.attempt, retrying.status, retrying.state, retrying.error) == (2, "queued", "retrying", None)
+    assert retrying.message == "E: 1" and retrying.due_at
+    (first,) = retrying.attempts
+    assert (first.attempt, first.status, first.error, first.seconds) == (1, "failed", "Traceback…\nE: 1", 0.01)
+    began = say({"state": "started", "started_ms": now_ms + 60, "worker": "w2"})
+    assert (began.attempt, began.worker, began.due_at) == (2, "w2", None)
+    done = say({"state": "finished", "started_ms": now_ms + 60, "ended_ms": now_ms + 70})
+    assert (done.attempt, done.status, done.error, len(done.attempts)) == (2, "completed", None, 1)
+    totals = parted_site.store.redis.hgetall(keys.TOTALS.at(parted_site.store.partition_of(AGENT)))
+    assert totals[f"{AGENT}\tcompleted"] == "1" and f"{AGENT}\tfailed" not in totals
+
+
+def test_a_later_start_is_another_attempt_also_where_its_queueing_was_missed(
+    say: Callable[..., Job], now_ms: int
+) -> None:
+    say({"state": "started", "started_ms": now_ms - 90})
+    assert say({"state": "started", "started_ms": now_ms - 90, "progress": 5.0}).attempt == 1
+    assert say({"state": "started", "started_ms": now_ms - 50}).attempt == 2
+    ended = say({"state": "finished", "started_ms": now_ms - 20, "ended_ms": now_ms - 10})
+    assert (ended.attempt, [one.status for one in ended.attempts]) == (3, ["failed", "failed"])
+    again = say({"state": "failed", "started_ms": now_ms - 5, "ended_ms": now_ms, "error": "E: 1"})
+    assert (again.attempt, [one.status for one in again.attempts]) == (4, ["failed", "failed", "completed"])
+
+
+def test_older_news_changes_nothing(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
+    queued = {"state": "queued", "enqueued_ms": now_ms - 99}
+    began = {"state": "started", "started_ms": now_ms - 90, "enqueued_ms": now_ms - 99}
+    ended = {**began, "state": "finished", "ended_ms": now_ms - 50}
+    say(began)
+    assert say(queued).status == "processing"
+    say(ended)
+    before = events(parted_site)
+    for late in (
+        queued,
+        {**queued, "state": "reserved"},
+        began,
+        {"state": "started", "progress": 50.0},
+        ended,
+        {"state": "queued"},
+    ):
+        assert say(late).attempt == 1
+    assert events(parted_site) == before
+
+
+def test_attempts_are_kept_as_many_as_a_record_takes(say: Callable[..., Job], now_ms: int) -> None:
+    for turn in range(25):
+        at = now_ms - 1_000 + 20 * turn
+        last = say(
+            {"state": "started", "started_ms": at}, {"state": "retrying", "error": "x" * 9_000, "ended_ms": at + 10}
+        )
+    assert last.attempt == 26
+    assert [one.attempt for one in last.attempts][-3:] == [23, 24, 25]
+    assert sum(len(one.error or "") for one in last.attempts) <= 64 * 1024
+
+
+def test_a_batch_says_all_of_a_job_at_once_and_loses_none_of_its_times(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    waits = {
+        "state": "queued",
+        "created_ms": now_ms - 99,
+        "enqueued_ms": now_ms - 98,
+        "metadata": {"args": [1]},
+        "function": "f",
+    }
+    ended = say(
+        waits,
+        {"state": "started", "started_ms": now_ms - 50, "worker": "w1", "stage": "send"},
+        {"state": "started", "progress": 70.0, "metadata": {"retries": 0}},
+        {"state": "finished", "ended_ms": now_ms - 10, "result": 5},
+    )
+    assert (ended.status, ended.function, ended.worker, ended.stage, ended.result) == (
+        "completed",
+        "f",
+        "w1",
+        "send",
+        "5",
+    )
+    assert ended.metadata == '{"args":[1],"retries":0}' and ended.attempt == 1
+    told = (ended.created_at, ended.enqueued_at, ended.started_at, ended.finished_at)
+    assert [to_ms(at) - now_ms for at in told if at] == [-99, -98, -50, -10]
+    assert events(parted_site) == 2  # it came, and it ended
+
+
+RUN: list[dict[str, Any]] = [
+    {"state": "queued", "created_ms": -999, "enqueued_ms": -990, "function": "app.send"},
+    {"state": "reserved", "enqueued_ms": -990, "worker": "w1"},
+    {"state": "started", "started_ms": -900, "worker": "w1"},
+    {"state": "started", "started_ms": -900, "worker": "w1", "progress": 50.0},
+    {"state": "retrying", "due_ms": -700, "error": "E: 1", "ended_ms": -800},
+    {"state": "reserved", "worker": "w2", "enqueued_ms": -700},
+    {"state": "started", "started_ms": -600, "worker": "w2"},
+    {"state": "failed", "started_ms": -600, "ended_ms": -500, "error": "E: 2"},
+    {"state": "queued", "enqueued_ms": -400},
+    {"state": "started", "started_ms": -300, "worker": "w3"},
+    {"state": "finished", "started_ms": -300, "ended_ms": -200, "worker": "w3", "result": "ok"},
+]
+"""Times are in ms before now."""
+
+
+def test_however_a_run_is_cut_into_batches_it_comes_to_the_same(site: Site, now_ms: int) -> None:
+    run = [{name: now_ms + value if name.endswith("_ms") else value for name, value in each.items()} for each in RUN]
+    parts = len(run) - 1
+    ends = []
+    for turn, cuts in enumerate(itertools.product((False, True), repeat=parts)):
+        if turn % 7 and not all(cuts):
+            continue
+        id, batch = f"run-{turn}", list[EngineJob]()
+        for each, is_cut in zip(run, (*cuts, True), strict=True):
+            batch.append(EngineJob(**{"id": id, "queue": "mail", **each}))
+            if is_cut:
+                mirror.take(site, AGENT, "celery", batch)
+                batch = []
+        ended = job(site, id)
+        ends.append((ended.status, ended.attempt, ended.worker, ended.result, ended.started_at, ended.finished_at, ended.created_at,
+                     [(one.attempt, one.status, one.error, one.started_at, one.finished_at) for one in ended.attempts]))  # fmt: skip
+    assert len(ends) > 100
+    for end in ends:
+        assert end == ends[-1]
+    assert [attempt[:3] for attempt in ends[-1][-1]] == [(1, "failed", "E: 1"), (2, "failed", "E: 2")]
+    totals = site.store.redis.hgetall(keys.TOTALS.at())
+    assert (totals[f"{AGENT}\tcompleted"], totals[f"{AGENT}\tfailed"]) == (str(len(ends)), str(len(ends)))
+
+
+def test_ids_that_are_none_of_ours_are_kept_beside_one_that_is(parted_site: Site) -> None:
+    odd = ["a b", "17", "batch", "x" * 200, "é", "a/b", "\n", "", "half \ud800"]
+    mirror.take(parted_site, AGENT, "celery", [EngineJob(id=id, state="queued", queue="mail") for id in odd])
+    assert [job(parted_site, id).engine_id for id in odd[:-1]] == odd[:-1]
+    assert len({mirror.our_id(id) for id in odd}) == len(odd)
+    mirror.take(parted_site, AGENT, "celery", [EngineJob(id="a:good.one-1_", state="queued")])
+    assert job(parted_site, "a:good.one-1_").engine_id is None
+
+
+def test_what_is_held_in_a_state_is_listed_in_parts_by_the_engines_ids(parted_site: Site) -> None:
+    ids = [f"job-{each}" for each in range(7)] + ["odd id"]
+    mirror.take(parted_site, AGENT, "rq", [EngineJob(id=id, state="queued", queue="mail") for id in ids])
+    mirror.take(parted_site, AGENT, "rq", [EngineJob(id="job-3", state="started", queue="mail")])
+    mirror.take(parted_site, AGENT, "rq", [EngineJob(id="other", state="queued", queue="other")])
+    found, after = list[str](), 0
+    while part := mirror.held(parted_site, AGENT, "mail", "queued", after, limit=3):
+        found += [id for _, id in part]
+        after = part[-1][0]
+    assert found == [id for id in ids if id != "job-3"]
+    assert [id for _, id in mirror.held(parted_site, AGENT, "mail", "started")] == ["job-3"]
+
+
+def test_a_step_called_completed_ends_no_job(say: Callable[..., Job]) -> None:
+    assert say({"state": "started", "stage": "completed"}).status == "processing"
+
+
+def test_what_is_too_long_for_a_record_is_told_of(say: Callable[..., Job]) -> None:
+    told = say({"state": "finished", "metadata": {"args": ["x" * 20_000], "n": 1}, "result": ["y" * 20_000]})
+    assert told.metadata == '{"args":"not shown: 20,004 bytes","n":1}'
+    assert told.result == '"not shown: 20,004 bytes"'
