@@ -74,6 +74,7 @@ from services import (
     notification_metrics,
     notification_sender,
     polling,
+    queue_depths,
     retention_service,
     target_metrics_service,
     targets_service,
@@ -95,6 +96,7 @@ DUTIES = (
     Duty("logs", every_s=10, run=logs_service.retain, makes_room=True),
     Duty("retention", every_s=10, run=retention_service.run, makes_room=True),
     Duty("archive-retention", every_s=archive_retention.EVERY_S, run=archive_retention.run, longest_pause_s=600),
+    Duty("queue-depths", every_s=queue_depths.EVERY_S, run=queue_depths.sample),
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
     Duty("former-targets", every_s=600, run=targets_service.forget_former),
 )

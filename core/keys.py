@@ -53,6 +53,8 @@ QUEUE_HOUR = Key("queue-hour:", "hash", "apply", "91 days: jobs that came and en
 QUEUE_TIMES = Key(
     "queue-times", "hash", "apply", "until retired: the last waits and runs of each queue and function, bounded"
 )
+QUEUE_DEPTH = Key("queue-depth:", "hash", "queue_depths", "2 h: the most that waited in a minute by AGENT/QUEUE")
+DUE = Key("due", "zset", "apply", "until it waits no more: jobs that are to begin at a time, by when in ms")
 HEARD = Key("heard", "zset", "apply, stalled", "until its end: jobs at work by when they were heard of, to 10 s, in ms")
 EVENTS = Key(
     "events",

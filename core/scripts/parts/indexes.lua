@@ -7,7 +7,7 @@ local QUEUE_STATES = {'queued', 'scheduled', 'deferred', 'reserved', 'retrying',
 -- Ends that are no failures, as in services.brokers.model: rates leave them out.
 local UNCOUNTED = {canceled = true, deleted = true}
 
--- {keys = {suffix = {field, value}}, queue = AGENT/QUEUE or nil}; nil of a job that names nothing.
+-- {keys = {suffix = {field, value}}, queue = AGENT/QUEUE or nil, due = when it is to begin or nil}; nil of a job that names nothing.
 local function indexes_of(job)
   if not (job.queue or job['function'] or job.worker or job.errorType or job.engine or job.tags) then return nil end
   local keys, queue = {}, nil
@@ -28,7 +28,7 @@ local function indexes_of(job)
     queue = job.agent .. '/' .. job.queue
     keys['@QUEUE_STATE@' .. state .. ':' .. queue] = {}
   end
-  return {keys = keys, queue = queue}
+  return {keys = keys, queue = queue, due = job.status == 'queued' and job.due or nil}
 end
 
 -- Forgets a queue whose last job is gone.

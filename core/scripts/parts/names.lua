@@ -39,6 +39,12 @@ local function file(job, number, was, at)
       named[field][value] = math.max(at, named[field][value] or 0)
     end
   end
+  local due = is and is.due
+  if due then
+    redis.call('ZADD', root .. '@DUE@', due, number)
+  elseif was and was.due then
+    redis.call('ZREM', root .. '@DUE@', number)
+  end
   local queue, old = is and is.queue, was and was.queue
   if queue then queues_seen[queue] = math.max(at, queues_seen[queue] or 0) end
   if old and old ~= queue then leave_queue(old) end

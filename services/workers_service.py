@@ -1,0 +1,115 @@
+"""Workers of all brokers as pages and programs see them, each with the jobs that it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from core import keys
+from core.config.brokers import Engine
+from core.site import Site
+from services import broker_states, queue_concerns
+from services.broker_states import Broker, BrokerState
+from services.brokers import mirror
+from services.brokers.model import WorkerNow
+from services.job_model import Job, from_record, to_ms
+from services.queue_concerns import Concern
+
+MOST_JOBS = 5
+"""Of one worker, that are named."""
+MOST_LOOKED_AT = 500
+"""Jobs of all workers that are looked up."""
+ORDER = ("dead", "busy", "starting", "suspended", "idle")
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A job that a worker works on. `number` is Headway's, None where it does not know the job (yet)."""
+
+    id: str
+    number: int | None
+    function: str | None
+    since_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker of a broker's. `jobs` are the first MOST_JOBS of `now.jobs`. `is_old`: its broker is unavailable, and this is how it
+    was then."""
+
+    agent: str
+    engine: Engine
+    now: WorkerNow
+    jobs: tuple[AtWork, ...]
+    concerns: tuple[Concern, ...]
+    is_old: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Dead ones and busy ones first, then by name."""
+
+    brokers: tuple[BrokerState, ...]
+    workers: tuple[Worker, ...]
+
+    @property
+    def busy(self) -> int:
+        return sum(worker.now.state == "busy" for worker in self.workers)
+
+    @property
+    def dead(self) -> int:
+        return sum(worker.now.state == "dead" for worker in self.workers)
+
+    @property
+    def concerned(self) -> int:
+        return sum(bool(worker.concerns) for worker in self.workers)
+
+
+def workers(site: Site, sought: str = "", queue: tuple[str, str] | None = None) -> Workers:
+    """All of them, or those whose AGENT/NAME holds what is sought, or that listen to a queue, (agent, name). Raises StoreError."""
+    brokers = broker_states.brokers(site)
+    chosen = [
+        (broker, worker)
+        for broker in brokers
+        for worker in (broker.snapshot.workers if broker.snapshot else ())
+        if sought.casefold() in f"{broker.state.agent}/{worker.name}".casefold()
+        and (queue is None or (broker.state.agent == queue[0] and queue[1] in worker.queues))
+    ]
+    chosen.sort(key=lambda one: (ORDER.index(one[1].state), one[0].state.agent, one[1].name))
+    jobs = _jobs(site, ((broker.state.agent, id) for broker, worker in chosen for id in worker.jobs[:MOST_JOBS]))
+    return Workers(
+        tuple(broker.state for broker in brokers), tuple(_worker(broker, worker, jobs) for broker, worker in chosen)
+    )
+
+
+def _worker(broker: Broker, worker: WorkerNow, known: Mapping[tuple[str, str], Job]) -> Worker:
+    agent, engine = broker.state.agent, broker.state.engine
+    read_ms = broker.state.read_ms or 0
+    named = list(zip_longest(worker.jobs, worker.functions[: len(worker.jobs)], fillvalue=""))[:MOST_JOBS]
+    jobs = tuple(_at_work(id, function, known.get((agent, id))) for id, function in named)
+    concerns = queue_concerns.of_worker(worker, engine, read_ms)
+    return Worker(agent, engine, worker, jobs, concerns, broker.state.why is not None)
+
+
+def _at_work(id: str, function: str, job: Job | None) -> AtWork:
+    if job is None:
+        return AtWork(id, None, function or None, None)
+    since = job.started_at if job.status == "processing" else None
+    return AtWork(id, job.number, function or job.function or job.title, to_ms(since) if since else None)
+
+
+def _jobs(site: Site, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+    """Of (agent, the engine's id), as many as are looked up."""
+    asked = list(dict.fromkeys(wanted))[:MOST_LOOKED_AT]
+    with site.store.raw.pipeline(transaction=False) as pipeline:
+        for agent, id in asked:
+            pipeline.hget(keys.IDS.at(site.store.partition_of(agent), agent), mirror.our_id(id))
+        numbers: Any = pipeline.execute()
+        known = [(one, int(number)) for one, number in zip(asked, numbers, strict=True) if number is not None]
+        for (agent, _), number in known:
+            pipeline.get(keys.JOB.at(site.store.partition_of(agent), number))
+        records: Any = pipeline.execute(raise_on_error=False)
+    jobs = ((one, from_record(number, record)) for (one, number), record in zip(known, records, strict=True))
+    return {one: job for one, job in jobs if isinstance(job, Job)}
