@@ -10,7 +10,7 @@ _NAME = re.compile(r"[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*")
 _USUAL = ("Error", "Exception", "Interrupt", "Exit", "Warning")
 _TRACEBACK = "Traceback (most recent call last):"
 _TAIL = 8_000
-"""The last characters of a text, in which what it ends with begins."""
+"""Characters at an end of a text that are looked through."""
 
 
 def of(error: str | None) -> str | None:
@@ -18,7 +18,7 @@ def of(error: str | None) -> str | None:
 
     A name with no colon behind it counts where it can be no other word: behind a traceback, or by how it ends.
     """
-    line, is_raised = last_line(error or "")
+    line, is_raised = telling_line(error or "")
     name, colon, _ = line.partition(":")
     name = name.strip()
     if len(name) > MOST or not _NAME.fullmatch(name):
@@ -26,12 +26,16 @@ def of(error: str | None) -> str | None:
     return name if colon or is_raised or name.endswith(_USUAL) else None
 
 
-def last_line(error: str) -> tuple[str, bool]:
-    """The line that says what the error is, and whether it stands behind a traceback: there its text may go on below."""
+def telling_line(error: str) -> tuple[str, bool]:
+    """The line that says what the error is, and whether it belongs to a traceback. It is the last one, but where frames stand
+    below it (as Node and our own client write them), or where the text of what was raised has several lines."""
     text = error[-_TAIL:].rstrip()
     _, header, frames = text.rpartition(_TRACEBACK)
     if header:
         for line in frames.splitlines():
             if line and not line[0].isspace():
                 return line, True
-    return text.rpartition("\n")[2], False
+    last = text.rpartition("\n")[2]
+    if last[:1].isspace():
+        return error[:_TAIL].lstrip().partition("\n")[0], True
+    return last, False

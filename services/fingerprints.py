@@ -26,7 +26,7 @@ _VARIABLE = re.compile(
 def of(error_type: str | None, error: str | None) -> str:
     """16 hex digits of an error's type, the place it was raised at, and its last line without what changes."""
     text = (error or "")[-_PLACES_AT_ONCE:]
-    line, _ = error_types.last_line(text)
+    line, _ = error_types.telling_line(error or "")
     parts = (error_type or "", _place(text), levelled(line))
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
 

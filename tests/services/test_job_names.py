@@ -150,6 +150,7 @@ def test_a_failure_that_names_no_type_gets_that_of_its_last_line(site: Site) -> 
         ("Traceback (most recent call last):\n  File 'x'\n    y()\nrq.timeouts.JobTimeout: too\nlong: it took\n", "rq.timeouts.JobTimeout"),
         ("Traceback (most recent call last):\n  x\nKeyError: 1\n\nDuring handling …\n\nTraceback (most recent call last):\n  y\nStopped", "Stopped"),
         ("could not open the file: no", None), ("it broke", None), ("www.example.com", None), ("17: x", None), ("", None), (None, None),
+        ("HTTPError: 503\n\n  File \"a.py\", line 3, in run\n    raise it", "HTTPError"), ("TypeError: x is no function\n    at run (a.js:3:1)", "TypeError"),
         (f"{'x' * 300}: y", None), ("\u00dcberlauf: zu viel", "\u00dcberlauf"),
     ],
 )  # fmt: skip

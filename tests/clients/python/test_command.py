@@ -50,12 +50,26 @@ def test_a_command_has_its_input_output_and_exit_code_and_is_a_job(headway_site:
     script = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.stderr.write('done\\n')"
     python = (sys.executable, "-c", script)
     ran = headway_site.run(
-        "--agent", agent, "--title", "Copy", "--metadata", "size=big", "--", *python, input=BINARY, text=False
+        "--agent",
+        agent,
+        "--title",
+        "Copy",
+        "--metadata",
+        "size=big",
+        "--queue",
+        "files",
+        "--tag",
+        "eu",
+        "--",
+        *python,
+        input=BINARY,
+        text=False,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, BINARY, b"done\n")
     found = headway_site.only(agent)
     assert (found["title"], found["status"]) == ("Copy", "completed")
     assert found["metadata"]["size"] == "big"
+    assert (found["queue"], found["tags"]) == ("files", ["eu"])
 
 
 def test_a_failing_command_tells_its_exit_code_and_the_end_of_its_errors(headway_site: Site, agent: str) -> None:

@@ -38,6 +38,31 @@ def test_a_job_tells_its_stages_progress_message_result_and_facts(headway_site: 
     assert found["metadata"] == {"name": "work", "size": 3, "host": "studio-1"}
 
 
+def test_a_job_tells_what_it_is_found_by_and_odd_words_cost_no_report(headway_site: Site, agent: str) -> None:
+    reporter = headway_site.reporter()
+    tags = ["eu", "eu", " two words\n", "", *map(str, range(30))]
+    with headway_site.begin(
+        agent, reporter, queue=" mail\n", function="app.send", worker=300 * "w", tags=tags, id="named"
+    ) as job:
+        job.fail("it broke", error_type="app.Broken")
+    with headway_site.begin(agent, reporter, id="one", tags="vip eu", queue="\n") as job:
+        job.progress(5)
+    assert reporter.flush(20)
+    found, one = headway_site.job(agent, "named"), headway_site.job(agent, "one")
+    assert (found["queue"], found["function"], found["error_type"]) == ("mail", "app.send", "app.Broken")
+    assert (found["worker"][:2], len(found["worker"])) == ("ww", 200)
+    assert (found["tags"][:3], len(found["tags"])) == (["eu", "two_words", "0"], 20)
+    assert (one["tags"], one["queue"], one["status"]) == (["vip", "eu"], None, "completed")
+
+
+def test_the_type_of_an_exception_is_known_to_the_site(headway_site: Site, agent: str) -> None:
+    reporter = headway_site.reporter()
+    with pytest.raises(LookupError), headway_site.begin(agent, reporter):
+        raise LookupError("no such codec\n\nat all")
+    assert reporter.flush(20)
+    assert headway_site.only(agent)["error_type"] == "LookupError"
+
+
 def test_a_jobs_name_is_its_title_where_none_is_given(headway_site: Site, agent: str) -> None:
     reporter = headway_site.reporter()
     with headway_site.begin(agent, reporter):

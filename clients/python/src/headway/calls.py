@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from headway.job import Job
@@ -28,6 +28,8 @@ def tracked(
     agent: str | None = None,
     title: str | Callable[..., str] | None = None,
     metadata: dict[str, Any] | None = None,
+    queue: str | None = None,
+    tags: Sequence[str] = (),
 ) -> Tracked: ...
 def tracked(
     name: Any = None,
@@ -35,6 +37,8 @@ def tracked(
     agent: str | None = None,
     title: str | Callable[..., str] | None = None,
     metadata: dict[str, Any] | None = None,
+    queue: str | None = None,
+    tags: Sequence[str] = (),
 ) -> Any:
     """`@tracked` or `@tracked("encode", agent="studio", title=lambda path: path.name)`; `title` gets the call's arguments.
 
@@ -46,7 +50,7 @@ def tracked(
     def wrap(call: Call) -> Call:
         def begin(*args: Any, **given: Any) -> Job:
             shown = _title(title, args, given) if callable(title) else title
-            return job(name or _name(call), agent=agent, title=shown, metadata=metadata)
+            return job(name or _name(call), agent=agent, title=shown, metadata=metadata, queue=queue, tags=tags)
 
         return _wrap(call, begin)
 

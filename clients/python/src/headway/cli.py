@@ -33,8 +33,9 @@ def _run(asked: argparse.Namespace) -> int:
         asked.usage.error("name the command to run: headway run -- make all")
     name = asked.name or Path(argv[0]).name or argv[0]
     job = headway.job(
-        name, agent=asked.agent, title=asked.title, id=asked.id, attempt=asked.attempt, metadata=dict(asked.metadata)
-    )
+        name, agent=asked.agent, title=asked.title, id=asked.id, attempt=asked.attempt, metadata=dict(asked.metadata),
+        queue=asked.queue, tags=asked.tag,
+    )  # fmt: skip
     source = (os.environ.get("HEADWAY_SOURCE") or name) if asked.output and asked.logs else None
     code = command.run(argv, job, Watch(job, words=asked.output, percentages=asked.progress, source=source))
     headway.flush()
@@ -93,6 +94,8 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
     run.add_argument(
         "--metadata", type=_fact, action="append", default=[], metavar="KEY=VALUE", help="a fact about it, repeatable"
     )
+    run.add_argument("--queue", help="the queue that it counts for")
+    run.add_argument("--tag", action="append", default=[], metavar="WORD", help="a word to find it by, repeatable")
     run.add_argument("--progress", action="store_true", help="take percentages in the output for its progress")
     run.add_argument("--no-logs", dest="logs", action="store_false", help="send no lines of the output to the logs")
     run.add_argument("--no-output", dest="output", action="store_false", help="report no line of the output at all")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
@@ -40,6 +40,10 @@ class Job:
         id: str | None = None,
         attempt: int | None = None,
         metadata: dict[str, Any] | None = None,
+        queue: str | None = None,
+        function: str | None = None,
+        worker: str | None = None,
+        tags: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.agent = agent or reporter.settings.agent
@@ -49,6 +53,9 @@ class Job:
         self._reporter = reporter
         self.key = (self.agent, self.id)
         self._metadata = {**({"name": name} if title and title != name else {}), **(metadata or {})}
+        self._names = _names(queue=queue, function=function, worker=worker) | (
+            {"tags": text.tags(tags)} if tags else {}
+        )
         self._result: Any = None
         self._stage: str | None = None
         self._ended = False
@@ -110,11 +117,13 @@ class Job:
             self.result(result)
         self._end({"status": "completed", **_message(message)})
 
-    def fail(self, error: str | BaseException, message: str | None = None) -> None:
-        """End as failed, because of an exception (reported with its last frames) or in words."""
+    def fail(self, error: str | BaseException, message: str | None = None, *, error_type: str | None = None) -> None:
+        """End as failed, because of an exception (reported with its last frames) or in words. Errors are counted by their type, which is
+        the name before the colon of their line unless said."""
         if isinstance(error, BaseException):
             message, error = message or text.summary(error), text.report(error)
-        self._end({"status": "failed", "error": text.clip(error, text.ERROR), **_message(message)})
+        failed = {"status": "failed", "error": text.clip(error, text.ERROR)}
+        self._end({**failed, **_names(error_type=error_type), **_message(message)})
 
     def retry(self, message: str | None = None) -> None:
         """The job waits for its next attempt; the site keeps what the one before did."""
@@ -174,7 +183,7 @@ class Job:
         # Told once in each process: the parent's word may come after that of its fork.
         if self._opened != self._reporter.generation:
             self._opened = self._reporter.generation
-            fields = {"title": self.title, **self._facts(), **fields}
+            fields = {"title": self.title, **self._names, **self._facts(), **fields}
             kind = KEPT
         fields["timestamp"] = time.time()
         line = Line(self.key, kind, fields, size if kind == PROGRESS else text.size(fields))
@@ -194,6 +203,12 @@ class Job:
 
 def _message(words: str | None) -> dict[str, Any]:
     return {} if words is None else {"message": text.clip(words, text.MESSAGE)}
+
+
+def _names(**said: str | None) -> dict[str, Any]:
+    """What a site finds jobs by, without what is empty."""
+    named = {field: text.one_line(name, text.NAME).strip() for field, name in said.items() if name is not None}
+    return {field: name for field, name in named.items() if name}
 
 
 def _orderly(error: BaseException) -> bool:

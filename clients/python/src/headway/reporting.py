@@ -6,6 +6,7 @@ import math
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from headway import text
@@ -39,13 +40,20 @@ def job(
     id: str | None = None,
     attempt: int | None = None,
     metadata: dict[str, Any] | None = None,
+    queue: str | None = None,
+    function: str | None = None,
+    worker: str | None = None,
+    tags: Iterable[str] = (),
 ) -> Job:
     """A job to be used by `with`. `name` says what kind of work it is, and is its title where none is given.
 
     `id` names it within its agent, so that other processes can report it too; a UUID unless said. A higher `attempt`
-    starts a job of that id anew.
+    starts a job of that id anew. By `queue`, `function`, `worker` and `tags`, which are words, the site finds and counts it.
     """
-    return Job(name, reporter=reporter, agent=agent, title=title, id=id, attempt=attempt, metadata=metadata)
+    return Job(
+        name, reporter=reporter, agent=agent, title=title, id=id, attempt=attempt, metadata=metadata,
+        queue=queue, function=function, worker=worker, tags=tags,
+    )  # fmt: skip
 
 
 def tile(id: str, value: float) -> None:

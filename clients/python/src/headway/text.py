@@ -6,12 +6,25 @@ import json
 import math
 import re
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
-TITLE, STAGE, MESSAGE, ERROR, BODY, LOG, SOURCE, VERSION = 500, 100, 4_000, 16_000, 4_000, 16_000, 100, 200
+TITLE, STAGE, MESSAGE, ERROR, BODY, LOG, SOURCE, VERSION, NAME, TAG = (
+    500,
+    100,
+    4_000,
+    16_000,
+    4_000,
+    16_000,
+    100,
+    200,
+    200,
+    64,
+)
 """The most characters of each."""
 JSON_BYTES = 16 * 1024
 """The most bytes of metadata or a result."""
+MOST_TAGS = 20
 _DEPTH = 31
 """The line that bears it is a level of its own."""
 _FRAMES = 5
@@ -36,6 +49,13 @@ def without_middle(value: object, most: int) -> str:
 
 def one_line(value: object, most: int) -> str:
     return clip(_CONTROL.sub(" ", _text(value)).strip(), most)
+
+
+def tags(values: Iterable[object]) -> list[str]:
+    """Each once, as words: what parts one becomes `_`."""
+    values = values.split() if isinstance(values, str) else values
+    words = (clip("_".join(one_line(value, 10 * TAG).split()), TAG) for value in values)
+    return list(dict.fromkeys(word for word in words if word))[:MOST_TAGS]
 
 
 def percent(value: Any) -> float | None:
