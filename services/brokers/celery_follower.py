@@ -1,0 +1,96 @@
+"""Follows one Celery: events as they come, lists and results by what changed in their Redis, workers by what they say."""
+
+from __future__ import annotations
+
+import time
+
+from core.config import Broker
+from core.site import Site
+from services.brokers import celery_app, celery_event_words, celery_workers, mirror, paused_queues
+from services.brokers.celery_events import Events
+from services.brokers.celery_inspection import Inspection
+from services.brokers.celery_presence import Presences
+from services.brokers.celery_rabbitmq import RabbitSide
+from services.brokers.celery_reconciling import look_at_work
+from services.brokers.celery_redis import RedisSide
+from services.brokers.celery_schedules import Runs, schedules
+from services.brokers.celery_tasks import Tasks
+from services.brokers.following import Follower
+from services.brokers.masking import Mask
+from services.brokers.model import BrokerError, Snapshot
+
+MOST_EVENTS = 4_000
+"""Taken in a tick."""
+SNAPSHOT_S = 1.0
+EVENTS_OFF = "task events are off: start workers with -E, or press enable events"
+
+
+class CeleryFollower(Follower):
+    def __init__(self, site: Site, broker: Broker) -> None:
+        super().__init__(site, broker)
+        is_redis = celery_app.is_redis(broker.url)
+        self._tasks = Tasks(Mask(broker.masking, site.settings, site.config.logs))
+        self._presences = Presences()
+        self._runs = Runs()
+        self._side = (RedisSide if is_redis else RabbitSide)(site, broker, self._tasks, self.woken)
+        self._events = Events(broker.url, self.woken)
+        self._inspection = Inspection(broker.url, self._alive)
+        self._snapshot: Snapshot | None = None
+        self._shown = 0.0
+
+    def tick(self) -> Snapshot:
+        if self._events.why is not None:
+            raise BrokerError(self._events.why)
+        now_ms = int(self.site.clock() * 1000)
+        known = len(self._presences.by_name)
+        for event in self._events.take(MOST_EVENTS):
+            self._presences.take(event)
+            self._runs.take(event)
+            celery_event_words.take(self._tasks, event)
+        if len(self._presences.by_name) > known:
+            self._inspection.soon()
+        for told in list(self._inspection.by_name.values()):
+            self._side.add(told.queues)
+        self._side.tick(now_ms)
+        if is_due := self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S:
+            look_at_work(self._tasks, self._presences, self._inspection.by_name, self._side.holds, time.time())
+        mirror.take(self.site, self.broker.agent, "celery", self._tasks.changed())
+        self._side.reconcile()
+        if self._events.waiting or self._side.is_behind:
+            self.woken.set()
+        if is_due or self._snapshot is None:
+            self._snapshot, self._shown = self._now(now_ms), time.monotonic()
+        return self._snapshot
+
+    def close(self) -> None:
+        self._events.close()
+        self._inspection.close()
+        self._side.close()
+
+    def _now(self, now_ms: int) -> Snapshot:
+        self._presences.forget_old(time.time())
+        told = dict(self._inspection.by_name)
+        found = celery_workers.workers(self._tasks, self._presences, told, self._side.ahead_s)
+        paused = paused_queues.of(self.site, self.broker.agent)
+        return Snapshot(
+            broker=self.broker.agent,
+            engine="celery",
+            at_ms=now_ms,
+            queues=self._side.now(celery_workers.listening(found), paused),
+            workers=found,
+            schedules=schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms),
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = list(self._side.notes())
+        silent = sorted(name for name, one in self._presences.by_name.items() if one.tells_tasks is False)
+        if silent:
+            notes.append(f"{EVENTS_OFF} ({', '.join(silent[:5])}{', …' if len(silent) > 5 else ''})")
+        if self._events.lost:
+            notes.append(f"{self._events.lost} events came faster than they could be taken, and were lost")
+        return tuple(notes)
+
+    def _alive(self) -> int:
+        now_s = time.time()
+        return sum(not one.is_dead(now_s) for one in list(self._presences.by_name.values()))

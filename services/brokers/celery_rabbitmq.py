@@ -1,0 +1,108 @@
+"""Queues of a Celery whose broker is RabbitMQ: their lengths alone. What waits in them can't be listed there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core.config import Broker
+from core.site import Site
+from services.brokers import celery_app
+from services.brokers.celery_events import why
+from services.brokers.celery_queues import DEFAULT
+from services.brokers.celery_results import PREFIX, Results
+from services.brokers.celery_tasks import Tasks
+from services.brokers.celery_watch import Watch
+from services.brokers.connections import redis_of
+from services.brokers.model import BrokerError, QueueNow
+
+if TYPE_CHECKING:
+    from kombu.connection import Connection
+
+EVERY_S = 5.0
+NOTE = (
+    "RabbitMQ tells how many messages wait, not which: a job shows once a worker takes it, or at once where apps send "
+    "task-sent events"
+)
+
+
+class RabbitSide:
+    ahead_s = 0.0
+    """Its clock can't be asked for: ours counts."""
+
+    def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
+        self._app = celery_app.app_of(broker.url)
+        self._connection: Connection = celery_app.connection_of(self._app, broker.url)
+        self._names = list(dict.fromkeys((*broker.queues, DEFAULT)))
+        self._lengths: dict[str, int] = {}
+        self._asked: float | None = None
+        url = celery_app.results_url(broker)
+        self._client = redis_of(url) if url else None
+        self._results = Results(self._client, tasks) if self._client else None
+        self._watch = Watch(url, woken) if url else None
+
+    def add(self, queues: Iterable[tuple[str, str]]) -> None:
+        """Watch these too."""
+        self._names += [name for name, _ in queues if name not in self._names]
+
+    def tick(self, now_ms: int) -> None:
+        """Take in what changed. Raises BrokerError."""
+        if self._asked is None or time.monotonic() - self._asked > EVERY_S:
+            self._asked = time.monotonic()
+            self._ask_lengths()
+        if self._results is not None and self._watch is not None:
+            self._results.changed(self._watch.changes((PREFIX,)).keys)
+            self._results.tick(now_ms)
+
+    def reconcile(self) -> None:
+        """There is nothing to compare with."""
+
+    @property
+    def is_behind(self) -> bool:
+        return self._results is not None and self._results.is_behind
+
+    def holds(self, id: str) -> bool:
+        """Nobody but RabbitMQ knows."""
+        return False
+
+    def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
+        return tuple(
+            QueueNow(
+                name=name,
+                counts={"queued": length},
+                paused=name in paused,
+                workers=None if workers is None else workers.get(name, 0),
+            )
+            for name, length in self._lengths.items()
+        )
+
+    def notes(self) -> Iterable[str]:
+        return (NOTE,)
+
+    def close(self) -> None:
+        self._connection.release()  # type: ignore[no-untyped-call]
+        if self._watch is not None:
+            self._watch.close()
+        if self._client is not None:
+            self._client.connection_pool.disconnect()
+
+    def _ask_lengths(self) -> None:
+        try:
+            self._connection.ensure_connection(max_retries=1, interval_start=0)  # type: ignore[no-untyped-call]
+            found = {name: self._length(name) for name in self._names}
+        except Exception as fault:  # whatever a transport raises
+            raise BrokerError(why(fault)) from fault
+        self._lengths = {name: length for name, length in found.items() if length is not None}
+
+    def _length(self, name: str) -> int | None:
+        """None where there is no such queue, which closes the channel that asked."""
+        channel = self._connection.channel()  # type: ignore[no-untyped-call]
+        try:
+            return int(channel.queue_declare(queue=name, passive=True).message_count)
+        except self._connection.channel_errors:
+            return None
+        finally:
+            if channel.is_open:
+                channel.close()

@@ -1,0 +1,141 @@
+"""Brings what Headway holds together with what Celery has where nobody told of the difference: what happened while nobody followed,
+what was purged, what a worker had in hand that died.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from core import keys
+from core.site import Site
+from services.brokers import mirror
+from services.brokers.celery_inspection import Told
+from services.brokers.celery_presence import Presences
+from services.brokers.celery_queues import Queues
+from services.brokers.celery_results import Results
+from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.model import State
+
+LOOK_S = 5.0
+DIFFERS_S = 10.0
+"""For so long Headway has to hold more than waits before everything is read anew, and not more often than once a minute."""
+REREAD_S = 60.0
+UNSEEN_S = 5.0
+WAITING: tuple[State, ...] = ("queued", "scheduled", "reserved", "retrying")
+LOST = "WorkerLostError: its worker {worker} was heard of no more, and had acknowledged it before"
+AGAIN = "its worker {worker} was heard of no more: Celery hands it to another after the visibility timeout"
+UNSEEN = (
+    "it is at work no more, and nobody told how it ended: task events are off, or were missed, and it left no result"
+)
+
+
+class Reconciling:
+    """Of one broker whose lists can be read. `tick` is to be called at each tick, and takes its own time."""
+
+    def __init__(self, site: Site, agent: str, tasks: Tasks, queues: Queues, results: Results | None) -> None:
+        self._site, self._agent = site, agent
+        self._tasks, self._queues, self._results = tasks, queues, results
+        self._compare: Iterator[list[str]] | None = None
+        self._looked = self._reread = time.monotonic()
+        self._differs_since: float | None = None
+        self._asked: list[str] = []
+        queues.reread()
+
+    def tick(self) -> None:
+        """Raises StoreError."""
+        seen = self._queues.seen
+        if seen is not None:
+            if not self._queues.is_behind:
+                self._go_on(seen)
+        elif time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            self._look()
+
+    def _go_on(self, seen: set[str]) -> None:
+        """Those that were asked for had a tick to show a result; then the next part."""
+        if self._results is not None and any(self._results.asks(id) for id in self._asked):
+            return
+        gone = [id for id in self._asked if self._tasks.known(id) is None and id not in seen]
+        if gone:
+            mirror.gone(self._site, self._agent, gone)
+        self._compare = self._compare or self._held()
+        self._asked = []
+        for ids in self._compare:
+            self._asked = [id for id in ids if id not in seen and self._tasks.known(id) is None]
+            if self._results is not None:
+                for id in self._asked:
+                    self._results.ask(id)
+            return
+        self._compare, self._queues.seen = None, None
+
+    def _held(self) -> Iterator[list[str]]:
+        for name in list(self._queues.names):
+            for state in WAITING:
+                after = 0
+                while found := mirror.held(self._site, self._agent, name, state, after):
+                    after = found[-1][0]
+                    yield [id for _, id in found]
+            after = 0
+            while found := mirror.held(self._site, self._agent, name, "started", after):
+                after = found[-1][0]
+                for _, id in found:
+                    if self._tasks.known(id) is None:
+                        task = self._tasks.task(id)
+                        task.queue = name
+                        self._tasks.to_state(task, "started", 0)
+                        if self._results is not None:
+                            self._results.ask(id)
+
+    def _look(self) -> None:
+        partition = self._site.store.partition_of(self._agent)
+        with self._site.store.raw.pipeline(transaction=False) as pipe:
+            for name in self._queues.names:
+                pipe.zcard(keys.QUEUE_STATE.at(partition, "queued", f"{self._agent}/{name}"))
+            held = pipe.execute()
+        differs = any(count > self._queues.length(name) for name, count in zip(self._queues.names, held, strict=True))
+        if not differs:
+            self._differs_since = None
+            return
+        now = time.monotonic()
+        self._differs_since = self._differs_since or now
+        if now - self._differs_since > DIFFERS_S and now - self._reread > REREAD_S:
+            self._reread, self._differs_since = now, None
+            self._queues.reread()
+
+
+def look_at_work(
+    tasks: Tasks, presences: Presences, told: Mapping[str, Told], holds: Callable[[str], bool], now_s: float
+) -> None:
+    """End what can't be at work any more: its worker died, or says that it has it not. `holds` says what is not acknowledged."""
+    at_work = {one["id"] for each in told.values() for one in each.active}
+    heard = [
+        each for name, each in told.items() if (one := presences.by_name.get(name)) is None or not one.is_dead(now_s)
+    ]
+    since_s = min((each.active_at_s for each in heard), default=0.0)
+    for task in list(tasks.started.values()):
+        worker = presences.by_name.get(task.worker or "")
+        if worker is not None and worker.is_lost(now_s):
+            _lost(tasks, task, holds(task.id), int(now_s * 1000))
+        elif task.id not in at_work and _is_unseen(task, told, since_s, now_s):
+            tasks.ended(tasks.task(task.id), "deleted", int(now_s * 1000))
+            task.message = task.error = UNSEEN
+
+
+def _is_unseen(task: Task, told: Mapping[str, Told], since_s: float, now_s: float) -> bool:
+    """Whether those who could have it were asked long enough after it began, and have it not."""
+    worker = told.get(task.worker or "")
+    asked_s = worker.active_at_s if worker is not None else since_s
+    return asked_s > task.heard_ms / 1000 + UNSEEN_S and now_s > asked_s + UNSEEN_S
+
+
+def _lost(tasks: Tasks, task: Task, is_held: bool, at_ms: int) -> None:
+    task = tasks.task(task.id)
+    if is_held:
+        task.message = AGAIN.format(worker=task.worker)
+        task.ended_ms = at_ms
+        task.error = task.message
+        tasks.to_state(task, "retrying", at_ms)
+    elif tasks.ended(task, "failed", at_ms):
+        task.error = LOST.format(worker=task.worker)
+        task.error_type = "WorkerLostError"

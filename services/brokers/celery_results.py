@@ -1,0 +1,166 @@
+"""What a Celery's result backend in a Redis tells of tasks: states of their own with progress, ends, results. Keys that changed are
+read, as JSON alone; what was pickled shows as unreadable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import redis
+
+from services.brokers import celery_event_words as words
+from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.connections import asking
+
+PREFIX = "celery-task-meta-"
+MOST_ASKED = 500
+MOST_KEPT = 100_000
+_AT_WORK = ("STARTED", "PENDING", "RECEIVED", "RETRY", "REVOKED", "SUCCESS", "FAILURE")
+_TEXTS = ("message", "status", "description", "stage")
+
+
+class Results:
+    """Reads results of tasks whose key changed, a bounded part a tick."""
+
+    def __init__(self, client: redis.Redis, tasks: Tasks) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._asked: dict[str, None] = {}
+        self._later: list[str] = []
+
+    @property
+    def is_behind(self) -> bool:
+        return bool(self._asked or self._later)
+
+    def changed(self, keys: Iterable[bytes]) -> None:
+        """These keys changed. Events tell of a beginning or an end as well, and with their time: they are let come first."""
+        later, self._later = self._later, []
+        for id in later:
+            self.ask(id)
+        for key in keys:
+            if not key.startswith(PREFIX.encode()):
+                continue
+            id = key.decode("utf-8", "replace").removeprefix(PREFIX)
+            if id in self._tasks.started:
+                self.ask(id)
+            elif len(self._later) < MOST_KEPT:
+                self._later.append(id)
+
+    def ask(self, id: str) -> None:
+        """Look at the result of this task at the next tick."""
+        if len(self._asked) < MOST_KEPT:
+            self._asked[id] = None
+
+    def asks(self, id: str) -> bool:
+        """Whether this task's result is still to be looked at."""
+        return id in self._asked
+
+    def tick(self, at_ms: int) -> None:
+        """Take in what changed. Raises BrokerError."""
+        asked = []
+        for id in list(self._asked):
+            del self._asked[id]
+            task = self._tasks.known(id)
+            if task is None or task.state not in ENDED:
+                asked.append(id)
+            if len(asked) == MOST_ASKED:
+                break
+        if not asked:
+            return
+        with asking():
+            metas = self._client.mget([PREFIX + id for id in asked])
+        for id, meta in zip(asked, metas, strict=True):
+            if meta is not None:
+                take(self._tasks, id, meta, at_ms)
+
+
+def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> None:
+    """Fold a result as it stands in its key."""
+    if not 0 < len(id) <= words.LONGEST:
+        return
+    try:
+        meta = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        meta = None
+    task = tasks.task(id)
+    if not isinstance(meta, dict) or not isinstance(meta.get("status"), str):
+        task.metadata = task.metadata | {"unreadable": "its result is not JSON, and Headway unpickles nothing"}
+        return
+    status, told = meta["status"], meta.get("result")
+    task.function = task.function or words.name_of(meta.get("name"))
+    task.queue = task.queue or words.name_of(meta.get("queue"))
+    if task.state in ENDED:
+        return
+    if children := _children(meta.get("children")):
+        task.metadata = task.metadata | {"children": children}
+    if status in ("SUCCESS", "FAILURE", "REVOKED"):
+        _ended(tasks, task, status, meta, words.moment_ms(meta.get("date_done")) or at_ms)
+    elif status == "RETRY":
+        if task.state in ("started", "queued", "reserved"):
+            _why(tasks, task, meta)
+            tasks.to_state(task, "retrying", at_ms)
+    elif status not in _AT_WORK or status == "STARTED":
+        if task.state != "started":
+            worker = told.get("hostname") if status == "STARTED" and isinstance(told, dict) else meta.get("worker")
+            tasks.begun(task, at_ms, words.name_of(worker))
+        if status not in _AT_WORK:
+            _goes_on(tasks, task, status, told)
+
+
+def _ended(tasks: Tasks, task: Task, status: str, meta: dict[str, Any], at_ms: int) -> None:
+    if status == "SUCCESS":
+        if tasks.ended(task, "finished", at_ms):
+            task.result = tasks.mask.result(meta.get("result"))
+    elif status == "FAILURE":
+        if tasks.ended(task, "failed", at_ms):
+            _why(tasks, task, meta)
+    else:
+        at_work = task.state == "started"
+        if tasks.ended(task, "stopped" if at_work else "canceled", at_ms):
+            task.error = task.message = "revoked"
+    task.worker = words.name_of(meta.get("worker")) or task.worker
+
+
+def _why(tasks: Tasks, task: Task, meta: dict[str, Any]) -> None:
+    told, traceback = meta.get("result"), meta.get("traceback")
+    kind = said = None
+    if isinstance(told, dict):
+        kind = words.name_of(told.get("exc_type"))
+        said = told.get("exc_message")
+        said = said[0] if isinstance(said, list) and len(said) == 1 else said
+    text = f"{kind}: {said}" if kind and said not in (None, [], "") else kind
+    task.message = tasks.mask.text(text) if text else task.message
+    task.error = tasks.mask.text(traceback) if isinstance(traceback, str) and traceback else task.message
+    task.error_type = None if isinstance(traceback, str) and traceback else kind
+
+
+def _goes_on(tasks: Tasks, task: Task, status: str, told: Any) -> None:
+    """A state of the task's own: `PROGRESS` with `current` and `total`, or with `percent`."""
+    task.stage = words.name_of(status) if status != "PROGRESS" else task.stage
+    if not isinstance(told, dict):
+        return
+    percent = _number(told.get("percent", told.get("progress")))
+    current, total = _number(told.get("current")), _number(told.get("total"))
+    if current is not None and total:
+        percent = 100 * current / total
+    if percent is not None:
+        task.progress = round(min(100.0, max(0.0, percent)), 2)
+    text = next((told[name] for name in _TEXTS if isinstance(told.get(name), str)), None)
+    if text is not None:
+        task.message = tasks.mask.text(text)
+
+
+def _children(told: Any) -> list[str]:
+    """Ids of tasks that it added: each is `[[id, parent], …]`."""
+    ids: list[str] = []
+    for child in told if isinstance(told, list) else ():
+        while isinstance(child, list) and child:
+            child = child[0]
+        if isinstance(child, str) and len(ids) < 100:
+            ids.append(child[: words.LONGEST])
+    return ids
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

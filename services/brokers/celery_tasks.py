@@ -1,0 +1,184 @@
+"""The tasks that were heard of lately, each folded from what events, lists and results say of it, in whatever order that comes.
+
+Times are the sender's own. What is older than what is known already adds facts and takes nothing back.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct, structs
+
+from services.brokers.masking import Mask
+from services.brokers.model import EngineJob, State
+
+MOST = 20_000
+"""So many tasks are remembered beyond those that are to be told."""
+ENDED: tuple[State, ...] = ("finished", "failed", "stopped", "canceled", "deleted")
+WAITING: tuple[State, ...] = ("queued", "scheduled", "retrying", "reserved")
+
+
+class Task(Struct):
+    """One task. `attempt` is Celery's `retries`: 0 for the first."""
+
+    id: str
+    state: State = "queued"
+    attempt: int = 0
+    heard_ms: int = 0
+    """Of what its state is from."""
+    queue: str | None = None
+    function: str | None = None
+    title: str | None = None
+    worker: str | None = None
+    created_ms: int | None = None
+    enqueued_ms: int | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    due_ms: int | None = None
+    stage: str | None = None
+    progress: float | None = None
+    message: str | None = None
+    error: str | None = None
+    error_type: str | None = None
+    result: Any = None
+    metadata: dict[str, Any] = {}
+    untold: list[EngineJob] = []
+    """Attempts before this one that were not told yet."""
+
+    def job(self) -> EngineJob:
+        failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
+        return EngineJob(
+            id=self.id,
+            state=self.state,
+            queue=self.queue,
+            function=self.function,
+            title=self.title or self.function,
+            worker=self.worker,
+            created_ms=self.created_ms,
+            enqueued_ms=self.enqueued_ms,
+            started_ms=self.started_ms if self.state not in WAITING or self.state == "retrying" else None,
+            ended_ms=self.ended_ms,
+            due_ms=self.due_ms if self.state in ("scheduled", "retrying") else None,
+            stage=self.stage,
+            progress=self.progress,
+            message=self.message,
+            error=self.error if failed else None,
+            error_type=self.error_type if failed else None,
+            result=self.result,
+            metadata=self.metadata,
+        )
+
+
+class Tasks:
+    """`mask` hides what may not be stored. Not to be used by two threads at once."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self._known: OrderedDict[str, Task] = OrderedDict()
+        self._changed: dict[str, Task] = {}
+        self.started: dict[str, Task] = {}
+        """What is at work now, as far as it was heard of."""
+
+    def known(self, id: str) -> Task | None:
+        return self._known.get(id)
+
+    def task(self, id: str) -> Task:
+        """To be changed at once; it counts as changed."""
+        task = self._known.get(id)
+        if task is None:
+            task = self._known[id] = Task(id, metadata={}, untold=[])
+        else:
+            self._known.move_to_end(id)
+        self._changed[id] = task
+        return task
+
+    def forget(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            self._known.pop(id, None)
+            self._changed.pop(id, None)
+            self.started.pop(id, None)
+
+    def changed(self) -> list[EngineJob]:
+        """What is to be told since this was asked last: of each task its attempts in their order."""
+        jobs = []
+        for task in self._changed.values():
+            jobs += task.untold
+            jobs.append(task.job())
+            task.untold = []
+        self._changed = {}
+        while len(self._known) > MOST:
+            self._known.popitem(last=False)
+        return jobs
+
+    def to_state(self, task: Task, state: State, at_ms: int) -> None:
+        """It has this state since then."""
+        task.state, task.heard_ms = state, at_ms
+        if state == "started":
+            self.started[task.id] = task
+        else:
+            self.started.pop(task.id, None)
+
+    def begun(self, task: Task, at_ms: int, worker: str | None) -> None:
+        """It is at work since then, for the first time or anew."""
+        if task.started_ms is not None and at_ms <= task.started_ms:
+            return
+        if task.ended_ms is not None and at_ms < task.ended_ms:
+            task.started_ms = task.started_ms or at_ms
+            return
+        if task.started_ms is not None and task.state in ("retrying", *ENDED):
+            task.untold.append(task.job())
+        if task.started_ms is not None:
+            _anew(task)
+        task.started_ms = at_ms
+        task.worker = worker or task.worker
+        self.to_state(task, "started", at_ms)
+
+    def queued_as(self, task: Task, attempt: int, due_ms: int | None, at_ms: int) -> bool:
+        """An attempt of that count was sent or taken by a worker; whether that is news of the present attempt."""
+        if attempt < task.attempt:
+            return False
+        if attempt > task.attempt:
+            if task.started_ms is not None and task.state in ("started", *ENDED):
+                # Its worker says later why.
+                task.untold.append(task.job())
+                task.ended_ms = None
+                self.to_state(task, "retrying", at_ms)
+                self.before(task)
+            task.attempt = attempt
+            task.metadata = task.metadata | {"retries": attempt}
+            task.due_ms = due_ms
+        elif task.state in ENDED or task.state == "started":
+            return False
+        task.due_ms = due_ms
+        return True
+
+    def before(self, task: Task) -> None:
+        """Tell first that it failed and is to be tried again, then what it is now."""
+        job = structs.replace(
+            task.job(),
+            state="retrying",
+            started_ms=task.started_ms,
+            due_ms=task.due_ms,
+            error=task.error,
+            error_type=task.error_type,
+        )
+        if task.untold and task.untold[-1].state == "retrying":
+            task.untold.pop()
+        task.untold.append(job)
+
+    def ended(self, task: Task, state: State, at_ms: int) -> bool:
+        """It ended then; False where it began anew since."""
+        if task.started_ms is not None and at_ms < task.started_ms and task.state not in ENDED:
+            return False
+        if task.state not in ENDED or task.ended_ms is None:
+            task.ended_ms = at_ms
+        task.due_ms = None
+        self.to_state(task, state, at_ms)
+        return True
+
+
+def _anew(task: Task) -> None:
+    task.ended_ms = task.due_ms = task.stage = task.progress = task.message = task.error = task.error_type = None
+    task.result = None

@@ -1,0 +1,79 @@
+"""What Celery tells of arguments and results: representations as text. They are read as literals where they are some, never
+evaluated, so that a field can be hidden by its name; where they are none (cut off, or an object in them), by the text alone."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from typing import Any
+
+from services.brokers.masking import Mask
+from services.log_redaction import HIDDEN
+
+MOST = 4_000
+"""Characters of a representation that are looked at."""
+_DEEPEST = 30
+_KEYED = re.compile(r"""(?:(['"])(?P<key>\w{1,100})\1\s*:|\b(?P<name>\w{1,100})=)\s*""")
+_NEXT = re.compile(r"""[,(]\s*(?:(['"])\w{1,100}\1\s*:|\w{1,100}=)""")
+
+
+def arguments(mask: Mask, args: object, kwargs: object) -> dict[str, Any]:
+    """`args` and `kwargs` for a job's metadata, of their representations: the text itself where it is no literal."""
+    positional, keywords = literal(args), literal(kwargs)
+    told = mask.call(
+        positional if isinstance(positional, list) else [text(mask, args)] if args else (),
+        keywords if isinstance(keywords, dict) else {"": text(mask, kwargs)} if kwargs else {},
+    )
+    if "args" in told and not isinstance(positional, list):
+        told["args"] = told["args"][0]
+    if "kwargs" in told and not isinstance(keywords, dict):
+        told["kwargs"] = told["kwargs"][""]
+    return told
+
+
+def value(mask: Mask, said: object) -> Any:
+    """A result of its representation: what JSON can hold where it is a literal, else its text."""
+    read = literal(said)
+    return mask.result(text(mask, said) if read is None else read)
+
+
+def text(mask: Mask, said: object) -> str | None:
+    """A representation that is no literal, with what follows the name of a hidden field put out of sight."""
+    if not isinstance(said, str):
+        return None
+    kept, at = "", 0
+    said = said[:MOST]
+    for found in _KEYED.finditer(said):
+        name = found["key"] or found["name"]
+        if found.start() < at or not mask.hides(name):
+            continue
+        following = _NEXT.search(said, found.end())
+        kept += said[at : found.end()] + HIDDEN
+        at = following.start() if following else len(said)
+    return mask.text(kept + said[at:])
+
+
+def literal(said: object) -> Any:
+    """What a representation says, as JSON can hold it; None where it is no literal of that."""
+    if not isinstance(said, str) or not said or len(said) > MOST:
+        return None
+    try:
+        return _plain(ast.literal_eval(said), _DEEPEST)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _plain(value: Any, deepest: int) -> Any:
+    """Raises ValueError for what JSON can't hold."""
+    if deepest < 0:
+        raise ValueError("too deep")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("no number of JSON")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple | set):
+        return [_plain(each, deepest - 1) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(each, deepest - 1) for key, each in value.items()}
+    raise ValueError("no plain value")

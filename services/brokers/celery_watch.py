@@ -1,0 +1,59 @@
+"""Which keys of a Redis changed, of beginnings that grow in number as queues are found."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from services.brokers.tracking import Changes, Tracking
+
+UNTOLD_EVERY_S = 2.0
+"""How often everything counts as changed where the server does not tell."""
+_NOTHING = Changes(frozenset(), lost=False)
+_EVERYTHING = Changes(frozenset(), lost=True)
+
+
+class Watch:
+    """Of one Redis. `woken` is set as soon as something changed."""
+
+    def __init__(self, url: str, woken: threading.Event) -> None:
+        self._url = url
+        self._woken = woken
+        self._prefixes: tuple[str, ...] = ()
+        self._tracking: Tracking | None = None
+        self._asked = 0.0
+
+    def changes(self, prefixes: Iterable[str]) -> Changes:
+        """What changed of keys that begin so; everything where that can't be told, now and then."""
+        wanted = apart(prefixes)
+        if self._tracking is None or wanted != self._prefixes:
+            self.close()
+            self._prefixes = wanted
+            self._tracking = Tracking(self._url, wanted, self._woken)
+        changes = self._tracking.take()
+        if self._tracking.why is not None:
+            if not changes.lost and time.monotonic() - self._asked < UNTOLD_EVERY_S:
+                return _NOTHING
+            self._asked = time.monotonic()
+            return _EVERYTHING
+        return changes
+
+    @property
+    def why(self) -> str | None:
+        """Why changes are not told, where they are not."""
+        return self._tracking.why if self._tracking is not None else None
+
+    def close(self) -> None:
+        if self._tracking is not None:
+            self._tracking.close()
+            self._tracking = None
+
+
+def apart(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """The same keys by beginnings of which none begins with another, as Redis wants them."""
+    kept: list[str] = []
+    for prefix in sorted(set(prefixes)):
+        if not (kept and prefix.startswith(kept[-1])):
+            kept.append(prefix)
+    return tuple(kept)
