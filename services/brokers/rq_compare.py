@@ -16,7 +16,8 @@ from core import keys
 from core.site import Site
 from services.brokers import mirror, rq_keys
 from services.brokers.connections import asking
-from services.brokers.mirror_changes import Known, known, name_of
+from services.brokers.mirror_changes import Known, known
+from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 
 WINDOW = 1_000
@@ -74,6 +75,8 @@ def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[Stat
 
 def known_of(site: Site, agent: str, ids: Sequence[bytes]) -> list[Known | None]:
     """What Headway's records say of some jobs. Raises StoreError."""
+    if not ids:
+        return []
     named = [mirror.our_id(rq_keys.text(id)) for id in ids]
     return [
         known(record) for record in site.store.scripts.run("records", site.store.partition_of(agent), [agent, named])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import redis
 
 from core.site import Site
-from services.brokers import mirror
+from services.brokers import mirror, rq_attempts
 from services.brokers.connections import asking
 from services.brokers.mirror_changes import Known
 from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
 from services.brokers.rq_compare import known_of
-from services.brokers.rq_jobs import Reader
+from services.brokers.rq_jobs import Reader, ReadJob
 from services.brokers.rq_keys import text
 from services.brokers.rq_schedules import Schedules
 from services.job_rules import FINAL
@@ -69,16 +69,22 @@ class Intake:
         self._take(ids, ())
 
     def _take(self, ids: Sequence[bytes], missed: Collection[bytes]) -> None:
-        jobs, gone = list[EngineJob](), list[bytes]()
+        found, gone = list[ReadJob](), list[bytes]()
         for at in range(0, len(ids), READ):
-            found = self._reader.read(ids[at : at + READ])
-            jobs += found.jobs
-            gone += found.gone
-        jobs.sort(key=lambda job: job.created_ms or 0)  # numbers are given in this order
-        mirror.take(self._site, self._agent, "rq", jobs)
-        self._schedules.note(jobs)
+            read, lost = self._reader.read(ids[at : at + READ])
+            found += read
+            gone += lost
+        found.sort(key=lambda one: one.job.created_ms or 0)  # numbers are given in this order
+        mirror.take(self._site, self._agent, "rq", list(self._told(found)))
+        self._schedules.note([one.job for one in found])
         if gone:
             self._forgotten(gone, missed)
+
+    def _told(self, found: list[ReadJob]) -> Iterator[EngineJob]:
+        ids = [one.job.id.encode() for one in found if rq_attempts.may_be_missed(one)]
+        records = dict(zip(ids, known_of(self._site, self._agent, ids), strict=True))
+        for one in found:
+            yield from rq_attempts.told(one, records.get(one.job.id.encode()))
 
     def _forgotten(self, gone: list[bytes], missed: Collection[bytes]) -> None:
         """RQ deletes at once what ended well and has a result_ttl of 0: so does what was at work go, unless it was to be kept."""

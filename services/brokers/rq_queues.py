@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
@@ -29,7 +29,7 @@ class Counted(NamedTuple):
 def names(client: redis.Redis) -> tuple[str, ...]:
     """The queues that anything was ever put into. Raises BrokerError."""
     with asking():
-        found = client.smembers(rq_keys.QUEUES)
+        found: Any = client.smembers(rq_keys.QUEUES)
     return tuple(sorted(rq_keys.text(key.removeprefix(rq_keys.QUEUE)) for key in found))
 
 

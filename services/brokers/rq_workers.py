@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import redis
@@ -56,7 +56,7 @@ class Workers:
     def look(self, now_ms: int, changed: Iterable[bytes] | None = None) -> None:
         """Read those whose keys changed; None: all. Raises BrokerError."""
         with asking():
-            found = self._redis.smembers(rq_keys.WORKERS)
+            found: Any = self._redis.smembers(rq_keys.WORKERS)
         registered = {key.removeprefix(rq_keys.WORKER) for key in found}
         for name in [name for name in self._known if name not in registered]:
             self._forget(name)
