@@ -132,8 +132,8 @@ def item(job: Job | DamagedJob) -> dict[str, Any]:
 
 
 def archived_item(held: ArchivedJob) -> dict[str, Any]:
-    """A job of the archive in the same shape, with what is known there alone."""
-    return {**item(held.job), "queue": held.queue, "function": held.function, "archived": True}
+    """A job of the archive in the same shape, and that it is one."""
+    return {**item(held.job), "archived": True}
 
 
 def _archived(ref: str) -> ArchivedJob:

@@ -8,6 +8,7 @@ MOST = 200
 """Characters of a type."""
 _NAME = re.compile(r"[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*")
 _USUAL = ("Error", "Exception", "Interrupt", "Exit", "Warning")
+_FRAME = re.compile(r'^\s+(?:File "|at )', re.M)
 _TRACEBACK = "Traceback (most recent call last):"
 _TAIL = 8_000
 """Characters at an end of a text that are looked through."""
@@ -36,6 +37,6 @@ def telling_line(error: str) -> tuple[str, bool]:
             if line and not line[0].isspace():
                 return line, True
     last = text.rpartition("\n")[2]
-    if last[:1].isspace():
+    if last[:1].isspace() and _FRAME.search(text):
         return error[:_TAIL].lstrip().partition("\n")[0], True
     return last, False

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from core import migrations
 from core.database import Database, DatabaseError
 from core.settings import read
+from services import fingerprints
 from services.archive_schema import METADATA
 from tests.conftest import free_port
 from tests.postgres import PASSWORD, Postgres
@@ -118,6 +119,35 @@ def test_one_that_is_killed_half_way_leaves_nothing_and_two_at_once_make_it_once
         assert said == (f"{database.name} is at {migrations.head()}\n", "")
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM archive")).scalar() == 1
+
+
+def test_failures_of_before_get_their_type_and_what_they_share(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("SELECT 1"))
+    migrations.move(database, "0001")
+    insert = text(
+        "INSERT INTO jobs (number, agent, id, status, error, progress, attempt, created_ms, finished_ms, updated_ms, duration_ms, "
+        "bucket, published, stages, attempts) "
+        "VALUES (:n, 'a', :id, :status, :error, 0, 1, 1, 1, 1, 0, 0, false, '[]', '[]')"
+    )
+    told = [
+        ("failed", "KeyError: 17"),
+        ("failed", "KeyError: 18"),
+        ("failed", "it broke"),
+        ("failed", None),
+        ("completed", "x: y"),
+    ]
+    with database.write() as connection:
+        for n, (status, error) in enumerate(told * 250, 1):
+            connection.execute(insert, {"n": n, "id": str(n), "status": status, "error": error})
+    migrations.move(database)
+    with database.read() as connection:
+        found = connection.execute(text("SELECT error_type, fingerprint FROM jobs ORDER BY key")).all()
+    one, other, broke, silent, completed = found[:5]
+    assert one == other == found[-5]
+    assert one == ("KeyError", fingerprints.of("KeyError", "KeyError: 19"))
+    assert (broke[0], broke[1]) == (None, fingerprints.of(None, "it broke"))
+    assert silent == completed == (None, None)
 
 
 def test_by_hand_it_goes_back_and_says_where_it_is(

@@ -56,7 +56,8 @@ def story() -> list[Row]:
         1, title="Whole", agent="studio é", stage="failed", failed_stage="encode", message="so far", error="Traceback\n  x\n",
         progress=45.5, attempt=2, video_id="v1", stages=msgspec.json.encode(stages).decode(), duration_ms=2345,
         attempts=msgspec.json.encode(earlier).decode(), queue="high", function="tasks.encode",
-        metadata='{"n": 1, "queue": "high", "function": "tasks.encode"}', result='"text"',
+        metadata='{"n": 1, "queue": "high", "function": "tasks.encode"}', result='"text"', worker="w 1",
+        tags=" eu vip ", error_type="a.Boom", state="stopped", engine="rq", engine_id="=1 of theirs", wait_ms=125,
     )  # fmt: skip
     made = row(2, stage="done", episode_id="e2", published=True, result="-5", duration_ms=0)
     bare = row(3, started_ms=None, finished_ms=AT_MS + 3001)

@@ -89,6 +89,16 @@ def test_each_group_is_what_is_counted_by_hand(archived_site: Site, drawn: list[
     check_stages(told(archived_site, "stage"), rows)
 
 
+def test_what_was_ended_on_purpose_is_in_no_figure_unless_it_is_asked_for(archived_site: Site) -> None:
+    write(
+        archived_site, row(1, state="finished", wait_ms=2_000), row(2, error="x", state="canceled"), row(3, error="x")
+    )
+    (group,) = told(archived_site, "agent").groups
+    assert (group.jobs, group.completed, group.failed, group.success_rate) == (2, 1, 1, 50)
+    assert group.waited_mean_s == 1.25, "of one that says since when it was enqueued, from then on"
+    assert archive_figures.figures(archived_site, Filter(state="canceled"), "agent").groups[0].failed == 1
+
+
 def check_stages(figures: Figures, rows: list[Row]) -> None:
     took, failed = defaultdict[str, list[int]](list), defaultdict[str, int](int)
     for each in rows:

@@ -114,6 +114,11 @@ def story() -> list[dict[str, Any]]:
             "function": chance.choice([None, "tasks.a", "tasks.b"]),
             "error": f"Boom {chance.randrange(4)}" if failed else None,
             "failed_stage": chance.choice(["encode", "upload"]) if failed else None,
+            "worker": chance.choice([None, "w1", "w2"]),
+            "tags": chance.choice([None, " eu ", " eu vip ", " EU eu-west "]),
+            "state": chance.choice([None, "failed", "stopped"]) if failed else chance.choice([None, "finished"]),
+            "error_type": chance.choice(["Boom", "a.Timeout"]) if failed else None,
+            "fingerprint": chance.choice(["aa", "bb"]) if failed else None,
             "title": f"Common {'old' if number < 40 else 'new'} w{chance.randrange(30)}",
             "duration_ms": chance.randrange(10_000),
             # Some end in the same millisecond.
@@ -128,8 +133,13 @@ CHOSEN: list[dict[str, Any]] = [
     {"since_ms": AT_MS + 50_000, "until_ms": AT_MS + 60_000}, {"least_ms": 2_000, "most_ms": 3_000}, {"job": "job-17"},
     {"job": "#33"}, {"text": "w7"}, {"text": "common"}, {"text": "old"}, {"text": "-old", "agent": "agent-0"},
     {"text": "boom", "status": "completed"}, {"text": "common boom", "queue": "high", "least_ms": 5_000}, {"agent": "nobody"},
+    {"worker": "w1"}, {"tag": "eu"}, {"tag": "vip", "agent": "agent-1"}, {"tag": "u"}, {"tag": "eu%"}, {"state": "stopped"}, {"error_type": "Boom"},
+    {"fingerprint": "aa", "queue": "low"}, {"text": "boom", "tag": "EU", "worker": "w2"}, {"state": "finished", "status": "failed"},
     {"stage": "upload", "status": "completed"}, {"text": "common -boom w1*", "until_ms": AT_MS + 100_000},
 ]  # fmt: skip
+
+
+NAMED = ("worker", "state", "error_type", "fingerprint")
 
 
 def fits(told: dict[str, Any], number: int, chosen: Filter) -> bool:
@@ -143,7 +153,8 @@ def fits(told: dict[str, Any], number: int, chosen: Filter) -> bool:
         all(map(has, chosen.sought.wanted))
         and not any(map(has, chosen.sought.excluded))
         and chosen.status in (None, status)
-        and all(getattr(chosen, name) in (None, told[name]) for name in ("agent", "queue", "function"))
+        and all(getattr(chosen, name) in (None, told[name]) for name in (*NAMED, "agent", "queue", "function"))
+        and (chosen.tag is None or chosen.tag in (told["tags"] or "").split())
         and chosen.stage in (None, told["failed_stage"])
         and (chosen.since_ms is None or told["finished_ms"] >= chosen.since_ms)
         and (chosen.until_ms is None or told["finished_ms"] < chosen.until_ms)
@@ -210,6 +221,8 @@ def large(archived_site: Site, request: pytest.FixtureRequest) -> Site:
         {
             **{name: getattr(told, name) for name in told.__struct_fields__},
             "agent": f"agent-{number % 10}", "queue": f"queue-{number % 10}", "function": f"f{number % 10}",
+            "worker": f"w{number % 10}", "state": "stopped" if number % 25 == 0 else "finished", "tags": f" t{number % 10} ",
+            "error_type": f"E{number % 3}" if number % 20 == 0 else None, "fingerprint": f"p{number % 3}" if number % 20 == 0 else None,
             "title": f"Common w{number % 1000} x{number}",
         }
         for number in range(1, 8_001)
@@ -230,6 +243,8 @@ INDEXES: list[tuple[dict[str, Any], str]] = [
     ({"job": "#5"}, "jobs_one"), ({"least_ms": 7_990}, "jobs_duration"), ({"text": "x77"}, "jobs_search"),
     ({"text": "common"}, "jobs_time"), ({"text": '"w5"', "agent": "agent-5"}, "jobs_search"),
     ({"text": "common", "agent": "agent-5"}, "jobs_agent"), ({"text": "boom", "status": "failed"}, "jobs_search"),
+    ({"worker": "w3"}, "jobs_worker"), ({"state": "stopped"}, "jobs_state"), ({"error_type": "E1"}, "jobs_error_type"),
+    ({"fingerprint": "p1"}, "jobs_fingerprint"), ({"tag": "t4"}, "jobs_tags"),
     ({"since_ms": AT_MS + 3_000_000, "until_ms": AT_MS + 3_100_000}, "jobs_time"),
 ]  # fmt: skip
 

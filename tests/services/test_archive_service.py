@@ -18,10 +18,11 @@ from core.database import Database
 from core.metrics import ARCHIVE_JOBS, ARCHIVE_MISSED
 from core.site import Site
 from core.store import Store
-from services import archive_service, job_rules, jobs_service, retention_service
+from services import archive_service, fingerprints, job_rules, jobs_service, retention_service
 from services.archive_rows import of
 from services.archive_schema import ARCHIVE
 from services.archive_service import Archiver, Standing, standing
+from services.job_changes import Change
 from services.job_model import Job
 from tests import archive
 from tests.conftest import wait_until
@@ -92,6 +93,24 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
     assert kept.job == replace(ended, heard_at=None, queue=kept.queue, function=kept.function)
     assert kept.job.attempts[0].error == "broke\nat line 2"
     assert counted(site) == 1
+
+
+def test_what_a_job_is_found_by_is_archived_and_stands_over_its_metadata(archived_site: Site) -> None:
+    site = archived_site
+    Archiver().run(site)
+    begun = Change("put", a="rq", i="a", en="rq", xi="their id", qu="mail", fn="app.send", wk="w1", tg=["eu", "vip"],
+                   d='{"queue": "other"}', x="started", s="processing", sa=2_000_500, qa=2_000_000, ca=1_999_000)  # fmt: skip
+    jobs_service.apply(site, 0, begun)
+    error = 'Traceback (most recent call last):\n  File "/app/mail.py", line 3, in send\nmail.Lost: no user 17'
+    ended = jobs_service.apply(site, 0, Change("put", a="rq", i="a", x="failed", s="failed", e=error, fa=2_001_000)).job
+    put_off = Change("put", a="rq", i="b", qu="mail", x="canceled", s="failed", e="mail.Lost: canceled", fa=2_001_000)
+    jobs_service.apply(site, 0, put_off)
+    Archiver().run(site)
+    row, canceled = archive.rows(site)
+    assert of(row).job == replace(ended, heard_at=None, error_type="mail.Lost")  # type: ignore[type-var]
+    assert (row["queue"], row["tags"], row["wait_ms"], row["error_type"]) == ("mail", " eu vip ", 500, "mail.Lost")
+    assert row["fingerprint"] == fingerprints.of("mail.Lost", error)
+    assert (canceled["state"], canceled["fingerprint"]) == ("canceled", None)
 
 
 def test_what_did_not_end_is_passed_over_and_left_to_nobody(archived_site: Site) -> None:

@@ -151,6 +151,7 @@ def test_a_failure_that_names_no_type_gets_that_of_its_last_line(site: Site) -> 
         ("Traceback (most recent call last):\n  x\nKeyError: 1\n\nDuring handling …\n\nTraceback (most recent call last):\n  y\nStopped", "Stopped"),
         ("could not open the file: no", None), ("it broke", None), ("www.example.com", None), ("17: x", None), ("", None), (None, None),
         ("HTTPError: 503\n\n  File \"a.py\", line 3, in run\n    raise it", "HTTPError"), ("TypeError: x is no function\n    at run (a.js:3:1)", "TypeError"),
+        ("\ttab", None), ("hello\n  world", None), ("Stopped\n\n  File \"a.py\", line 3\n    raise", "Stopped"),
         (f"{'x' * 300}: y", None), ("\u00dcberlauf: zu viel", "\u00dcberlauf"),
     ],
 )  # fmt: skip
