@@ -21,6 +21,8 @@ from core.store import Store
 from core.streams import Announcer
 from panels import PANELS, Board, Pusher, _log_rows
 from routes import (
+    actions_api,
+    actions_pages,
     admin,
     agents,
     agents_pages,
@@ -50,6 +52,8 @@ from routes import (
     panels_api,
     progress_api,
     queue_api,
+    queues_api,
+    queues_pages,
     socketio,
     stats_stream,
     tickets,
@@ -73,6 +77,7 @@ from services import (
     notification_events,
     notification_metrics,
     notification_sender,
+    operations_service,
     polling,
     queue_depths,
     retention_service,
@@ -121,6 +126,8 @@ FAMILIES = (
 )
 
 VIEWS = (
+    actions_api,
+    actions_pages,
     admin,
     agents_pages,
     agents,
@@ -149,6 +156,8 @@ VIEWS = (
     panels_api,
     progress_api,
     queue_api,
+    queues_api,
+    queues_pages,
     stats_stream,
     tickets,
     tiles_api,
@@ -200,6 +209,7 @@ def _duties(site: Site) -> tuple[Duty, ...]:
             longest_pause_s=archive_service.LONGEST_PAUSE_S,
         ),
         Duty("brokers", every_s=following.EVERY_S, run=brokers.run, end=brokers.end, longest_pause_s=5),
+        Duty("operations", every_s=operations_service.EVERY_S, run=operations_service.Work().run, longest_pause_s=5),
         Duty("tiles", every_s=polling.EVERY_S, run=TilePoller().run),
         Duty("targets", every_s=polling.EVERY_S, run=TargetPoller().run),
         Duty("notifications", every_s=notification_sender.EVERY_S, run=sender.run, end=sender.end),

@@ -18,6 +18,7 @@ from routes import archived, job_view, regions, site
 from routes.regions import Content, region
 from services import archived_jobs, job_search, jobs_service, stage_times
 from services.archive_rows import ArchivedJob
+from services.brokers import actions
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job
 from services.job_rules import STATUSES, Status
@@ -133,7 +134,8 @@ def _state(argument: str) -> Content:
     held, found = (found, found.job) if isinstance(found, ArchivedJob) else (None, found)
     usual = stage_times.of(site(), [found.agent])[found.agent]
     view = job_view.of(found, usual, site().clock())
-    html = render_template("components/job_state.html", job=found, view=view, archived=held)
+    can = None if held else actions.possible_of_job(site(), found)
+    html = render_template("components/job_state.html", job=found, view=view, archived=held, can=can)
     if held:
         return Content(html, resting=True)
     # What failed is often tried again.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from core.site import Site
 from services import audit_service, jobs_service, live_search, operation_records
-from services.audit_service import Who
+from services.audit_service import Entry, Who
 from services.brokers import actions, possible
 from services.brokers.action_model import ActionRefused, Changed, JobAction, Seen
 from services.brokers.model import STATES, BrokerError
@@ -98,9 +98,9 @@ def start_matching(
     return _start(site, who, action, to, words, expected, Progress(next=below), conditions)
 
 
-def stop(site: Site, who: Who, number: int) -> None:
+def stop(site: Site, who: Who, number: int) -> Entry:
     """Let it end after the job that it is at. Raises StoreError."""
-    audit_service.noted(site, who, "stop", f"operation {number}", lambda: _ask_to_stop(site, number))
+    return audit_service.noted(site, who, "stop", f"operation {number}", lambda: _ask_to_stop(site, number))
 
 
 class Work:
