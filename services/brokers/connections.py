@@ -9,7 +9,15 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.connection import parse_url
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -39,23 +47,20 @@ def connection_of(url: str) -> Any:
 
 def _pool(url: str, most: int) -> redis.BlockingConnectionPool:
     try:
-        pool = redis.BlockingConnectionPool.from_url(url, max_connections=most, timeout=TIMEOUT_S)
+        told: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
     except ValueError as fault:  # its text may hold the password
         raise BrokerError("its address is none of a Redis: it should look like redis://host:6379/0") from fault
     # An address may carry options of its own, and these it can't change.
-    pool.connection_kwargs |= {
+    told |= {
         "protocol": 2,
         "decode_responses": False,
         "client_name": NAME,
         "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_S,
-        "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     }
-    if not issubclass(pool.connection_class, redis.Connection):
-        pool.connection_kwargs.pop("socket_keepalive")  # a unix socket knows none
-        pool.connection_kwargs.pop("socket_connect_timeout")
-    return pool
+    if "path" not in told:
+        told |= {"socket_connect_timeout": CONNECT_S, "socket_keepalive": True}
+    return redis.BlockingConnectionPool(max_connections=most, timeout=TIMEOUT_S, **told)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -80,7 +85,10 @@ def why(error: BaseException) -> str:
         (isinstance(error, BusyLoadingError), "its Redis is still loading its data"),
         (isinstance(error, OutOfMemoryError) or text.startswith("OOM"), "its Redis is out of memory (maxmemory)"),
         (isinstance(error, ReadOnlyError), "its Redis is a read-only replica"),
-        (text.startswith("NOPERM"), "the user of its url may not do that: it needs the read commands on its keys"),
+        (
+            isinstance(error, NoPermissionError),
+            "the user of its url may not do that: it needs the read commands on its keys",
+        ),
         (text.startswith("WRONGTYPE"), "a key of its Redis holds another type than its engine gives it"),
         ("max number of clients" in text, "its Redis has no connection left"),
         ("No connection available" in text, "every connection to its Redis is busy"),

@@ -145,9 +145,9 @@ class Followed(threading.Thread):
         except Exception as fault:  # noqa: BLE001
             # The border around a broker: whatever went wrong in one, the others go on. Its text may hold a password.
             why = f"reading it failed ({type(fault).__name__}), of which Headway's log says more"
-            log.error(
-                "The broker %s: %s\n%s", self._broker.agent, why, "".join(traceback.format_tb(fault.__traceback__))
-            )
+            if not self._failures:
+                frames = "".join(traceback.format_tb(fault.__traceback__))
+                log.error("The broker %s: %s\n%s", self._broker.agent, why, frames)
             self._failed(why)
         finally:
             self._began = None
