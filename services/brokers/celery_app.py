@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,8 @@ def app_of(url: str) -> Celery:
     """An app that knows its broker and nothing else: no file, no variable and no Django setting is looked at for it."""
     from celery import Celery
 
+    for name in ("kombu", "celery"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they write addresses and messages
     app = Celery(
         "headway", broker=celery_url(url), set_as_current=False, fixups=[], changes={"accept_content": ["json"]}
     )

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from services.brokers import celery_texts
 from services.brokers.celery_tasks import ENDED, Task, Tasks
 from services.brokers.model import State
 
 Event = dict[str, Any]
 LATEST_MS = 253_402_300_799_000
+SENT_LATE_MS = 1_000
 LONGEST = 200
 """Characters of a name."""
 
@@ -75,7 +78,8 @@ def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
         task.created_ms = min(task.created_ms or at_ms, at_ms)
     if attempt == 0 or attempt > task.attempt:
         task.enqueued_ms = at_ms
-    if not tasks.queued_as(task, attempt, due_ms, at_ms):
+    # What is sent is told of a little later, when a worker may have done it already.
+    if not tasks.queued_as(task, attempt, due_ms, at_ms - SENT_LATE_MS):
         return
     if attempt:
         tasks.to_state(task, "retrying", at_ms)
@@ -111,21 +115,27 @@ def _failed(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
         return
     if tasks.ended(task, "failed", at_ms):
         task.worker = name_of(event.get("hostname")) or task.worker
-        _why(tasks, task, event)
+        why = _why(tasks, event)
+        task.message, task.error, task.error_type = why["message"], why["error"], why["error_type"]
 
 
 def _retried(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    if task.state in ENDED or (task.started_ms is not None and at_ms < task.started_ms):
+    """Each attempt but the last says so once, where it was heard; another worker may have begun the next one before."""
+    attempt, task.retried = task.retried, task.retried + 1
+    why = _why(tasks, event)
+    if attempt < task.began:
+        for place, (of, job) in enumerate(task.untold):
+            if of == attempt:
+                task.untold.insert(place + 1, (of, structs.replace(job, state="retrying", ended_ms=at_ms, **why)))
+                return
+        return
+    if task.state in ENDED:
         return
     if task.state == "started":
-        task.untold.append(task.job())
-    _why(tasks, task, event)
-    task.ended_ms = at_ms
-    if task.state in ("started", "queued"):
-        tasks.to_state(task, "retrying", at_ms)
-    elif task.state != "retrying":
-        # Its next attempt was taken by a worker before this one said why there is one.
         tasks.before(task)
+    task.message, task.error, task.error_type = why["message"], why["error"], why["error_type"]
+    task.ended_ms = at_ms
+    tasks.to_state(task, "retrying", at_ms)
 
 
 def _rejected(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
@@ -164,13 +174,16 @@ def _took(task: Task, event: Event, at_ms: int) -> None:
             task.started_ms = at_ms - int(runtime * 1000)
 
 
-def _why(tasks: Tasks, task: Task, event: Event) -> None:
-    exception = event.get("exception")
-    said = celery_texts.text(tasks.mask, exception)
+def _why(tasks: Tasks, event: Event) -> dict[str, str | None]:
+    """Message, error and its type; the mirror reads the type of a traceback's end."""
+    said = celery_texts.text(tasks.mask, event.get("exception"))
     traceback = event.get("traceback")
-    task.error = tasks.mask.text(traceback) if isinstance(traceback, str) and traceback else said
-    task.error_type = None if task.error != said else name_of((said or "").partition("(")[0])
-    task.message = said
+    if not isinstance(traceback, str) or not traceback:
+        return {"message": said, "error": said, "error_type": name_of((said or "").partition("(")[0])}
+    traceback = tasks.mask.text(traceback)
+    if event.get("type") == "task-retried":
+        said = traceback.rstrip().rpartition("\n")[2].removeprefix("celery.exceptions.Retry: ")
+    return {"message": said, "error": traceback, "error_type": None}
 
 
 _READERS: dict[str, Callable[[Tasks, Task, Event, int], None]] = {

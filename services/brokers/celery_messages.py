@@ -69,20 +69,23 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int) -> None:
         return
     known = tasks.known(message.id)
     attempt = words.attempt_of(message.headers)
-    if known is not None and known.queue is not None and not _is_news(known, message, attempt):
+    is_news = known is None or _is_news(known, message, attempt)
+    if known is not None and known.queue is not None and not is_news:
         return
     task = tasks.task(message.id)
     task.queue = task.queue or queue
-    if known is not None and not _is_news(known, message, attempt):
+    if not is_news:
         return
     _describe(tasks, task, message)
-    task.attempt = max(task.attempt, attempt)
-    task.due_ms = words.moment_ms(message.headers.get("eta"))
+    due_ms = words.moment_ms(message.headers.get("eta"))
     if known is None:
-        task.created_ms = at_ms
-    if known is None or message.is_again:
+        task.created_ms = task.enqueued_ms = at_ms
+    elif not tasks.queued_as(task, attempt, due_ms, at_ms) and not message.is_again:
+        return
+    elif known.state in ENDED or message.is_again:
         task.enqueued_ms = at_ms
-    state: State = "retrying" if attempt else "scheduled" if task.due_ms else "queued"
+    task.attempt, task.due_ms = attempt, due_ms
+    state: State = "retrying" if attempt else "scheduled" if due_ms else "queued"
     tasks.to_state(task, state, at_ms)
 
 
@@ -110,8 +113,10 @@ def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task 
 
 
 def _is_news(known: Task, message: Message, attempt: int) -> bool:
+    if known.state in ENDED:
+        return True  # events were taken before the list was read: it was sent once more
     if attempt != known.attempt:
-        return attempt > known.attempt and known.state not in ENDED
+        return attempt > known.attempt
     return message.is_again and known.state in ("reserved", "started")
 
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob, State
@@ -44,8 +44,12 @@ class Task(Struct):
     error_type: str | None = None
     result: Any = None
     metadata: dict[str, Any] = {}
-    untold: list[EngineJob] = []
-    """Attempts before this one that were not told yet."""
+    began: int = 0
+    """The attempt that began last."""
+    retried: int = 0
+    """Attempts of which it was said why they are tried again."""
+    untold: list[tuple[int, EngineJob]] = []
+    """What is to be told before what it is now, with the attempt that it is of."""
 
     def job(self) -> EngineJob:
         failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
@@ -104,7 +108,7 @@ class Tasks:
         """What is to be told since this was asked last: of each task its attempts in their order."""
         jobs = []
         for task in self._changed.values():
-            jobs += task.untold
+            jobs += [job for _, job in task.untold]
             jobs.append(task.job())
             task.untold = []
         self._changed = {}
@@ -127,46 +131,35 @@ class Tasks:
         if task.ended_ms is not None and at_ms < task.ended_ms:
             task.started_ms = task.started_ms or at_ms
             return
-        if task.started_ms is not None and task.state in ("retrying", *ENDED):
-            task.untold.append(task.job())
+        if task.started_ms is not None and task.state in ("started", "retrying", *ENDED):
+            self.before(task)
         if task.started_ms is not None:
             _anew(task)
-        task.started_ms = at_ms
+        task.started_ms, task.began = at_ms, task.attempt
         task.worker = worker or task.worker
         self.to_state(task, "started", at_ms)
 
     def queued_as(self, task: Task, attempt: int, due_ms: int | None, at_ms: int) -> bool:
-        """An attempt of that count was sent or taken by a worker; whether that is news of the present attempt."""
-        if attempt < task.attempt:
+        """It was sent or taken by a worker then, as an attempt of that count; whether it waits by that."""
+        if task.state in ENDED:
+            if at_ms <= (task.ended_ms or 0):
+                return False
+            self.before(task)
+            _anew(task)
+            task.started_ms = None
+        elif attempt < task.attempt or (attempt == task.attempt and task.state == "started"):
             return False
-        if attempt > task.attempt:
-            if task.started_ms is not None and task.state in ("started", *ENDED):
-                # Its worker says later why.
-                task.untold.append(task.job())
-                task.ended_ms = None
-                self.to_state(task, "retrying", at_ms)
-                self.before(task)
-            task.attempt = attempt
+        if not task.heard_ms:
+            task.retried = attempt
+        task.attempt, task.due_ms = attempt, due_ms
+        if attempt:
             task.metadata = task.metadata | {"retries": attempt}
-            task.due_ms = due_ms
-        elif task.state in ENDED or task.state == "started":
-            return False
-        task.due_ms = due_ms
-        return True
+        # One that is at work still was sent again by itself: its worker says next that it failed, and why.
+        return task.state != "started"
 
     def before(self, task: Task) -> None:
-        """Tell first that it failed and is to be tried again, then what it is now."""
-        job = structs.replace(
-            task.job(),
-            state="retrying",
-            started_ms=task.started_ms,
-            due_ms=task.due_ms,
-            error=task.error,
-            error_type=task.error_type,
-        )
-        if task.untold and task.untold[-1].state == "retrying":
-            task.untold.pop()
-        task.untold.append(job)
+        """Tell first what it is now, before what it becomes."""
+        task.untold.append((task.began, task.job()))
 
     def ended(self, task: Task, state: State, at_ms: int) -> bool:
         """It ended then; False where it began anew since."""
