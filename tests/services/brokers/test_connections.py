@@ -33,7 +33,8 @@ def test_a_refusal_is_told_in_words_without_its_address(valkey_url: str, own_val
     assert (
         refusal(valkey_url, "LLEN", "connections:x") == "a key of its Redis holds another type than its engine gives it"
     )
-    locked = own_valkey("--requirepass", "hunter2")
+    locked = own_valkey()
+    redis_of(locked.url).config_set("requirepass", "hunter2")
     for url in (locked.url, f"{locked.url}?password=wrong"):
         assert refusal(url) == "its Redis refused the user or the password of its url"
     assert redis_of(f"{locked.url}?password=hunter2").ping()
