@@ -1,6 +1,6 @@
 """Runs the benches that are named, or all, and prints one table. Exits 1 when a promise is missed.
 
-python -m bench.run [ingest polls instrumentation clients memory uploads scale] [--jobs 1000000]
+python -m bench.run [NAME …] [--jobs 1000000]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ BENCHES = (
     "charts",
     "archive",
     "history",
+    "brokers",
     "scale",
 )
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import headway
@@ -305,7 +306,11 @@ class Demo(Server):
         return [sys.executable, "scripts/demo.py"]
 
 
-def test_the_sign_in_link_stays_in_sight_while_the_demo_works() -> None:
+def descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_the_demo_works_with_rq_and_celery_too_leaves_the_sign_in_link_in_sight_and_nothing_behind() -> None:
     demo = Demo(free_port(), "", {"HEADWAY_DEV": "off"})
     try:
         demo.start()
@@ -319,6 +324,12 @@ def test_the_sign_in_link_stays_in_sight_while_the_demo_works() -> None:
             figures = stream.until(lambda stream: stream.messages)[0]
         assert figures.keys() == {"users", "requests", "episodes_tracked", "notifications", "timestamp"}
         assert figures["requests"].keys() == {"total", "tracking"}
+        for engine in ("rq", "celery"):
+            ended = f"/api/v1/queue?agent={engine}&status=completed&limit=1"
+            (job,) = wait_until(lambda path=ended: demo.get(path).json()["items"], what=f"a job of {engine}")
+            assert (job["engine"], job["state"]) == (engine, "finished")
+        workers = descendants(demo.pid)
         assert demo.stop() == 0
+        assert not [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     finally:
         demo.close()
