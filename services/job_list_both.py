@@ -1,0 +1,98 @@
+"""A list of jobs by what indexes of the store know: first what the store has, by number, then what the archive alone has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.site import Site
+from services import job_conditions, job_list_archive, live_search
+from services.archive_search import Place
+from services.job_list_archive import Archive, Placed
+from services.job_list_model import BOTTOM, TOP, Cursor, Item, JobList
+from services.live_search import Found
+
+MOST_CALLS = 4
+"""Walks through indexes, each bounded, for one page: where the jobs that fit are few, it goes on at the next one."""
+
+
+@dataclass(frozen=True)
+class Both:
+    site: Site
+    archive: Archive
+    limit: int
+
+    def page(self, before: Cursor | None, after: Cursor | None) -> JobList:
+        """Raises redis.RedisError."""
+        if isinstance(after, int):
+            return self._up(after)
+        if after is not None:
+            return self._up_from_archive(after)
+        if before is None or isinstance(before, int):
+            return self._down(before)
+        rows, onward = self._rows(self.limit, before=before)
+        return JobList(_items(rows), onward, rows[0][0] if rows else before)
+
+    def _down(self, before: int | None) -> JobList:
+        first = found = self._find(self.limit, before=before)
+        items = [*map(Item, first.items)]
+        for _ in range(MOST_CALLS - 1):
+            if found.next_cursor is None or len(items) == self.limit:
+                break
+            found = self._find(self.limit - len(items), before=found.next_cursor)
+            items += map(Item, found.items)
+        newer = first.previous_cursor
+        if found.next_cursor is not None:
+            return JobList(tuple(items), found.next_cursor, newer, in_store=first.total)
+        in_store = len(items) if before is None else first.total
+        if len(items) == self.limit:
+            follows = self._is_followed()
+            return JobList(tuple(items), TOP if follows else None, newer, None if follows else in_store, in_store)
+        rows, onward = self._rows(self.limit - len(items), before=TOP)
+        is_all = before is None and onward is None
+        total = len(items) + len(rows) if is_all else None if rows or onward else in_store
+        return JobList((*items, *_items(rows)), onward, newer, total, in_store)
+
+    def _up(self, after: int) -> JobList:
+        found = self._find(self.limit, after=after)
+        if found.previous_cursor is None and len(found.items) < self.limit:
+            return self._down(
+                None
+            )  # It came to the newest before the page was full: the newest page is the fuller one.
+        older: Cursor | None = found.next_cursor
+        if older is None and self._is_followed():
+            older = TOP
+        return JobList(tuple(map(Item, found.items)), older, found.previous_cursor, in_store=found.total)
+
+    def _up_from_archive(self, after: Place) -> JobList:
+        rows, onward = self._rows(self.limit, after=after)
+        older = None if after == BOTTOM else rows[-1][0] if rows else after
+        if onward is not None:
+            return JobList(_items(rows), older, onward)
+        left = self.limit - len(rows)
+        found = self._find(max(left, 1), after=0)
+        if not left:
+            return JobList(_items(rows), older, 0 if found.items else None)
+        if after != BOTTOM and found.previous_cursor is None and len(found.items) < left:
+            return self._down(None)
+        return JobList((*map(Item, found.items), *_items(rows)), older, found.previous_cursor)
+
+    def _find(self, limit: int, *, before: int | None = None, after: int | None = None) -> Found:
+        conditions = job_conditions.live(self.archive.query)
+        return live_search.find(self.site, conditions, before=before, after=after, limit=limit)
+
+    def _is_followed(self) -> bool:
+        rows, onward = self._rows(1, before=TOP)
+        return bool(rows or onward)
+
+    def _rows(
+        self, limit: int, *, before: Place | None = None, after: Place | None = None
+    ) -> tuple[list[Placed], Place | None]:
+        if not self.site.database.is_begun:
+            return [], None
+        floor = job_list_archive.floor_ms(self.site)
+        return self.archive.rows(limit, before=before, after=after, below_ms=floor)
+
+
+def _items(rows: Iterable[Placed]) -> tuple[Item, ...]:
+    return tuple(item for _, item in rows)

@@ -1,0 +1,156 @@
+"""Jobs of the store and of the archive as one list.
+
+First come the jobs that the store has, newest first, from its indexes alone; then those that only the archive has, the newest end
+first. What only ended jobs have (text, times, durations, the stage of a failure) is asked of the archive, the newest end first, and
+what ended seconds ago and is not archived yet is looked at in the store. A page costs the same wherever it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from core import keys
+from core.site import Site
+from services import archive_words, job_conditions, jobs_service, live_search
+from services.archive_search import Place
+from services.brokers.mirror import our_id
+from services.job_changes import JobRef
+from services.job_conditions import GOING_ON
+from services.job_list_archive import FRESH, Archive, Placed
+from services.job_list_both import Both
+from services.job_list_model import Cursor, Item, JobList
+from services.job_model import Job
+from services.job_query import JobQuery
+from services.job_search import LARGEST_NUMBER
+
+MOST_COUNTED = 5_000
+MOST_AGENTS = 50
+"""Agents whose ids are looked into where none is named: those that were seen last."""
+
+
+def page(
+    site: Site, query: JobQuery, *, before: Cursor | None = None, after: Cursor | None = None, limit: int = 50
+) -> JobList:
+    """The newest jobs, those before a cursor, or those just after one. Without the archive it answers what the store has, and says so.
+
+    Raises redis.RedisError.
+    """
+    archive = Archive(site, query, site.clock())
+    if query.id:
+        found = _named(archive, limit)
+    elif query.is_of_ends:
+        found = _ended(archive, before, after, limit)
+    else:
+        found = Both(site, archive, limit).page(before, after)
+    return replace(found, notes=(*_wordless(query), *found.notes, *_away(archive)))
+
+
+def _named(archive: Archive, limit: int) -> JobList:
+    site, query = archive.site, archive.query
+    items = list[Item]()
+    for number in sorted(_numbers(site, query), reverse=True):
+        job = jobs_service.get(site, JobRef(number=number))
+        if isinstance(job, Job) and _is_meant(archive, job):
+            items.append(Item(job))
+    rows, _ = archive.rows(limit)
+    items = [*items, *(item for _, item in rows)][:limit]
+    return JobList(tuple(items), total=len(items), in_store=len(items) - len(rows))
+
+
+def _is_meant(archive: Archive, job: Job) -> bool:
+    if archive.query.is_of_ends:
+        return job_conditions.fits(archive.query, job, archive.now)
+    return job_conditions.holds(archive.query, job)
+
+
+def _numbers(site: Site, query: JobQuery) -> set[int]:
+    """Numbers of the store's jobs that the ids of a query may be of."""
+    digits = [ref.removeprefix("#") for ref in query.id]
+    numbers = {int(each) for each in digits if each.isascii() and each.isdigit() and len(each) <= 16}
+    agents = query.agent or [each.agent for each in jobs_service.agents(site, MOST_AGENTS)]
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for agent in agents:
+            pipeline.hmget(keys.IDS.at(site.store.partition_of(agent), agent), [our_id(ref) for ref in query.id])
+        answers = pipeline.execute()
+    numbers |= {int(number) for answer in answers for number in answer if number}
+    return {number for number in numbers if 0 < number <= LARGEST_NUMBER}
+
+
+def _ended(archive: Archive, before: Cursor | None, after: Cursor | None, limit: int) -> JobList:
+    """What ended, by when it did."""
+    upper = before if isinstance(before, tuple) else None
+    lower = after if isinstance(after, tuple) else None
+    # First what is not archived yet: what is archived between the two is found twice, and not missed.
+    fresh, left = archive.fresh()
+    rows, onward = archive.rows(limit, before=upper, after=lower, with_stored=True)
+    if archive.why:
+        fresh, left = archive.fresh()
+    found = [one for one in rows if not _is_shown(one, upper)]
+    found += _between(fresh, found, (upper, lower), onward)
+    found.sort(key=lambda one: one[0], reverse=True)
+    cut = found[-limit:] if lower is not None else found[:limit]
+    if len(cut) < len(found):
+        onward = cut[0][0] if lower is not None else cut[-1][0]
+    older = onward if lower is None else cut[-1][0] if cut else lower
+    newer = onward if lower is not None else (cut[0][0] if cut else upper) if upper is not None else None
+    is_all = upper is None and lower is None and onward is None
+    notes = (*_lately(left), *(_going_on(archive) if upper is None and lower is None else ()))
+    return JobList(tuple(item for _, item in cut), older, newer, len(cut) if is_all else None, notes=notes)
+
+
+def _between(
+    fresh: Iterable[Placed], found: Iterable[Placed], bounds: tuple[Place | None, Place | None], onward: Place | None
+) -> list[Placed]:
+    """What is not archived yet and belongs on a page, as far as the archive's part of it reaches."""
+    upper, lower = bounds
+    known = {item.job.number for _, item in found}
+    if onward is not None:
+        upper, lower = (upper, onward) if lower is None else (onward, lower)
+    return [
+        (place, item)
+        for place, item in fresh
+        if item.job.number not in known and (upper is None or place < upper) and (lower is None or place > lower)
+    ]
+
+
+def _is_shown(one: Placed, upper: Place | None) -> bool:
+    """Whether the page before ended with this job, which was not archived then."""
+    place, item = one
+    return upper is not None and upper == (place[0], FRESH + item.job.number)
+
+
+def _lately(left: int) -> Iterable[str]:
+    if left:
+        yield f"About {left:,} jobs ended so lately that they are not archived yet, and were not looked through."
+
+
+def _going_on(archive: Archive) -> Iterable[str]:
+    query = archive.query
+    statuses = tuple(status for status in GOING_ON if not query.status or status in query.status)
+    if not statuses:
+        return
+    rest = replace(job_conditions.live(query), statuses=statuses)
+    counted, is_exact = live_search.count(archive.site, rest, MOST_COUNTED)
+    if counted:
+        many = f"{counted:,}{'' if is_exact else ' or more'} {'job' if counted == 1 else 'jobs'}"
+        yield (
+            "Text, times, durations and stages are looked for in jobs that have ended; "
+            f"{many} that {'has' if counted == 1 else 'have'} not ended {'fits' if counted == 1 else 'fit'} the rest."
+        )
+
+
+def _wordless(query: JobQuery) -> Iterable[str]:
+    if query.text and not archive_words.read(query.text):
+        yield "The text holds no letter or digit, so it narrows nothing."
+
+
+def _away(archive: Archive) -> Iterable[str]:
+    if archive.why is None:
+        return
+    if archive.why.late:
+        yield f"The archive took too long: {archive.why}. Narrow the search: a shorter time, an agent, more words."
+    elif archive.query.is_of_ends:
+        yield f"The archive can’t be asked, because {archive.why}: only the jobs that ended last were looked through."
+    else:
+        yield f"The archive can’t be asked, because {archive.why}: jobs that the live list has let go of are missing."
