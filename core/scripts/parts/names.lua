@@ -7,10 +7,16 @@ local MOST_TIMED = math.ceil(2000 / call.P) -- queues' and functions' waits and 
 
 local named, queues_seen, taken = {}, {}, {}
 
+-- Only what is said is set: a field that is set to nil takes room in Lua's table, and time to make it.
 local function take_names(u, job)
-  job.engine, job.engineId = u.en or job.engine, u.xi or job.engineId
-  job.queue, job['function'], job.worker = u.qu or job.queue, u.fn or job['function'], u.wk or job.worker
-  job.state, job.errorType, job.enqueued = u.x or job.state, u.et or job.errorType, u.qa or job.enqueued
+  if u.en then job.engine = u.en end
+  if u.xi then job.engineId = u.xi end
+  if u.qu then job.queue = u.qu end
+  if u.fn then job['function'] = u.fn end
+  if u.wk then job.worker = u.wk end
+  if u.x then job.state = u.x end
+  if u.et then job.errorType = u.et end
+  if u.qa then job.enqueued = u.qa end
   if u.du then job.due = u.du > 0 and u.du or nil end
   if u.tg then job.tags = #u.tg > 0 and u.tg or nil end
 end
