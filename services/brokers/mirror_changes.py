@@ -198,7 +198,7 @@ def _say(change: Change, record: Known, job: EngineJob) -> bool:
         if message is None and job.error is None:
             message = ENDS.get(job.state)
     elif job.state == "retrying" and message is None and job.error:
-        message = error_types.last_line(job.error)[0]
+        message = error_types.telling_line(job.error)[0]
     if (text := mirror_texts.text_of(message, mirror_texts.MOST_MESSAGE)) and text != record.message:
         change.m, differs = text, True
     if status != "queued":
