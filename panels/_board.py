@@ -19,7 +19,7 @@ from markupsafe import Markup
 from core.site import Site
 from core.store import StoreError, explain
 from core.times import rfc3339
-from panels import _compared, _figures, _words
+from panels import _compared, _figures, _queue_words, _words
 from panels._others import Busy, Others
 from panels._panel import Panel
 from panels._view import USUAL, USUALS, Choice
@@ -65,6 +65,8 @@ class Shown:
     """Whether this stands in for a first reading that is not there yet."""
     resting: bool = False
     """Whether nothing more happens in the span that it shows."""
+    absent: bool = False
+    """Whether the site has nothing of the kind, so that its page leaves it out."""
 
     @property
     def markup(self) -> Markup:
@@ -78,6 +80,7 @@ class Board:
         _words.install(jinja, site.settings)
         _figures.install(jinja)
         _compared.install(jinja)
+        _queue_words.install(jinja)
         self.panels = panels
         usual = {panel.part(choice): (panel, choice) for panel in panels.values() for choice in _usual(panel)}
         self.parts = {part: panel for part, (panel, _) in usual.items()}
@@ -106,8 +109,8 @@ class Board:
         return slot.panel.interval(slot.choice)
 
     def page(self, choice: Choice = USUAL, page: str = "observability") -> list[tuple[Panel, Shown]]:
-        """Every panel of a page in order, as chosen. What is due is read side by side; what takes long shows that it is
-        awaited."""
+        """Every panel of a page in order, as chosen, but those that are absent. What is due is read side by side; what takes long
+        shows that it is awaited."""
         slots = [self._slot(panel, choice) for panel in self.panels.values() if panel.stands_on(page)]
         shown = {slot: slot.poll() for slot in slots if not slot.due()}
         due = [slot for slot in slots if slot not in shown]
@@ -119,7 +122,7 @@ class Board:
             # What was answered is kept: once the slowest has answered, others would be due again.
             for slot, reading in readings.items():
                 shown[slot] = reading.result() if reading in in_time else slot.awaited()
-        return [(slot.panel, shown[slot]) for slot in slots]
+        return [(slot.panel, shown[slot]) for slot in slots if not shown[slot].absent]
 
     def _slot(self, panel: Panel, choice: Choice) -> _Slot:
         part, its_own = panel.part(choice), panel.choice(choice)
@@ -200,7 +203,10 @@ class _Slot:
         html, html_etag = self._same_html(json_etag) or _tagged(self._render("components/reading.html", data=data))
         stamped = {**figures, "timestamp": rfc3339(taken_at), "took_ms": round(took_s * 1000, 3)}
         resting = self.panel.windowed and self.choice.past(taken_at)
-        return Shown(msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s, resting=resting)
+        absent = self.panel.absent is not None and self.panel.absent(data)
+        return Shown(
+            msgspec.json.encode(stamped), json_etag, html, html_etag, taken_at, took_s, resting=resting, absent=absent
+        )
 
     def _same_html(self, json_etag: str) -> tuple[bytes, str] | None:
         """What stands already, where nothing changed; never while templates are being worked on."""

@@ -45,6 +45,8 @@ class Panel:
     """A few words beside the title: a unit, a span."""
     live: bool = False
     """Whether it tells of jobs, so that it is looked at soon after any of them changed."""
+    absent: Callable[[Any], bool] | None = None
+    """Of what `data` read, whether the site has nothing of the kind: then its page leaves the panel out. Unset: never."""
     bare: bool = False
     """Its body brings cards of its own, so the panel draws no frame and no visible title."""
 

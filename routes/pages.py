@@ -18,6 +18,7 @@ PAGES = (
     ("observability", "Observability", "/dashboard/observability"),
     ("charts", "Charts", "/dashboard/charts"),
     ("jobs", "Jobs", "/dashboard/jobs"),
+    ("queues", "Queues", "/dashboard/queues"),
     ("history", "History", "/dashboard/history"),
     ("agents", "Agents", "/dashboard/agents"),
     ("admin", "Admin", "/dashboard/admin"),

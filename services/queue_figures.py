@@ -160,11 +160,16 @@ def _series(minutes: Iterable[Mapping[bytes, bytes]], field: str) -> tuple[int, 
     return tuple(int(minute.get(name, 0)) for minute in minutes)
 
 
-def _times(packed: bytes | None) -> Times:
-    whole = (packed or b"")[: len(packed or b"") // 4 * 4]
-    spans = sorted(struct.unpack(f"<{len(whole) // 4}I", whole))
+def times_of(spans_ms: Iterable[int]) -> Times:
+    """Of what some jobs took."""
+    spans = sorted(spans_ms)
     if not spans:
         return Times()
     # The least one that so many do not exceed.
     p50, p95 = (spans[-(-len(spans) * share // 100) - 1] for share in (50, 95))
     return Times(p50, p95, len(spans))
+
+
+def _times(packed: bytes | None) -> Times:
+    whole = (packed or b"")[: len(packed or b"") // 4 * 4]
+    return times_of(struct.unpack(f"<{len(whole) // 4}I", whole))

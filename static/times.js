@@ -47,8 +47,18 @@ function ago(moment) {
   return step ? `${Math.floor(seconds / step[1])} ${step[2]} ago` : day.format(moment);
 }
 
+// When something is to begin: "in 3 min"; what is past that moment says for how long.
+function until(moment) {
+  const seconds = Math.round((moment - Date.now() - off) / 1000);
+  if (seconds < -10) return `${elapsed(moment)} ago`;
+  if (seconds < 5) return "now";
+  const step = STEPS.find(([below]) => seconds < below);
+  return step ? `in ${Math.round(seconds / step[1])} ${step[2]}` : day.format(moment);
+}
+
 const WORDS = {
   ago,
+  until,
   elapsed,
   for: (moment) => `for ${elapsed(moment)}`,
   clock: (moment) => clock.format(moment),

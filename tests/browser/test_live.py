@@ -15,7 +15,7 @@ from tests.browser.conftest import REMEMBER, SAME, Site, Visit
 from tests.conftest import wait_until
 
 Go = Callable[..., Visit]
-SHOWN = {name: panel for name, panel in PANELS.items() if panel.stands_on("observability")}
+SHOWN = {name: panel for name, panel in PANELS.items() if panel.stands_on("observability") and not panel.absent}
 
 
 def test_every_panel_is_asked_for_at_its_interval_and_keeps_its_place(headway: Site, visit: Go) -> None:

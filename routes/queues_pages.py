@@ -1,0 +1,159 @@
+"""The pages of queues, of one queue, of workers, and of schedules."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request
+
+from core import access
+from core.problems import Problem
+from routes import regions, site
+from routes.regions import Content, region
+from services import broker_states, queue_figures, queue_jobs, queues_service, schedules_service, workers_service
+from services.brokers import actions
+from services.queues_service import Queue
+
+bp = Blueprint("queues_pages", __name__, url_prefix="/dashboard")
+
+MOST_SHOWN = 100
+"""Rows of a list; a reader with more of them filters."""
+FUNCTIONS = 50
+MOST_SOUGHT = 200
+
+
+@bp.get("/queues", strict_slashes=False)
+@access.scope("read")
+def queues() -> str:
+    sought = _sought()
+    parts = {kind: regions.show(kind, argument) for kind, argument in (("queues", sought), ("functions", ""))}
+    return render_template("queues.html", parts=parts, sought=sought)
+
+
+@bp.get("/queues/rows")
+@access.scope("read")
+def queues_rows() -> Response:
+    return regions.answer("queues", _sought())
+
+
+@bp.get("/queues/functions")
+@access.scope("read")
+def queues_functions() -> Response:
+    return regions.answer("functions")
+
+
+@bp.get("/queues/<agent>/<path:queue>", merge_slashes=False)
+@bp.get("/queues/<agent>")
+@access.scope("read")
+def queue(agent: str, queue: str = "") -> str:
+    """A queue whose name is no path of its own stands in `?queue=`."""
+    found = _known(agent, queue or request.args.get("queue", ""))
+    argument = f"{found.agent}/{found.name}"
+    parts = [(part, regions.show(kind, argument)) for part, kind in PARTS.items()]
+    return render_template("queue.html", queue=found, parts=parts)
+
+
+@bp.get("/queue/<any(state, jobs):part>")
+@access.scope("read")
+def queue_part(part: str) -> Response:
+    agent, name = request.args.get("agent", ""), request.args.get("queue", "")
+    return regions.answer(PARTS[part], f"{agent}/{name}")
+
+
+@bp.get("/workers", strict_slashes=False)
+@access.scope("read")
+def workers() -> str:
+    sought = _sought()
+    return render_template("workers.html", rows=regions.show("workers", sought), sought=sought)
+
+
+@bp.get("/workers/rows")
+@access.scope("read")
+def workers_rows() -> Response:
+    return regions.answer("workers", _sought())
+
+
+@bp.get("/schedules", strict_slashes=False)
+@access.scope("read")
+def schedules() -> str:
+    return render_template("schedules.html", rows=regions.show("schedules"))
+
+
+@bp.get("/schedules/rows")
+@access.scope("read")
+def schedules_rows() -> Response:
+    return regions.answer("schedules")
+
+
+def _by_interval(argument: str) -> tuple[str, ...]:
+    """They tell of all jobs at once, so they are not read anew for each event of one."""
+    return ()
+
+
+@region("queues", every=2, topics=_by_interval)
+def _queues(sought: str) -> Content:
+    found = queues_service.queues(site(), sought)
+    html = render_template("components/queue_rows.html", found=found, sought=sought, most=MOST_SHOWN)
+    return Content(html)
+
+
+@region("functions", every=10)
+def _functions(argument: str) -> Content:
+    functions = queue_figures.functions(site(), FUNCTIONS)
+    return Content(render_template("components/function_rows.html", functions=functions))
+
+
+@region("queue", every=2, topics=_by_interval)
+def _queue(argument: str) -> Content:
+    found = _of(argument)
+    now = int(site().clock() // 60) * 60
+    at = [now - 60 * (len(found.depths) - 1 - each) for each in range(len(found.depths))]
+    brokers = [one.state for one in broker_states.brokers(site()) if one.state.agent == found.agent]
+    can = actions.possible_of_queue(site(), found.agent)
+    return Content(render_template("components/queue_state.html", queue=found, at=at, brokers=brokers, can=can))
+
+
+@region("queue-jobs", every=5, topics=_by_interval)
+def _queue_jobs(argument: str) -> Content:
+    found = _of(argument)
+    jobs = queue_jobs.of(site(), found.agent, found.name)
+    workers = workers_service.workers(site(), queue=(found.agent, found.name))
+    html = render_template("components/queue_jobs.html", queue=found, jobs=jobs, found=workers, most=MOST_SHOWN)
+    return Content(html)
+
+
+@region("workers", every=2, topics=_by_interval)
+def _workers(sought: str) -> Content:
+    found = workers_service.workers(site(), sought)
+    can = {state.agent: actions.possible_of_worker(site(), state.agent) for state in found.brokers}
+    html = render_template("components/worker_rows.html", found=found, sought=sought, most=MOST_SHOWN, can=can)
+    return Content(html)
+
+
+@region("schedules", every=5)
+def _schedules(argument: str) -> Content:
+    found = schedules_service.schedules(site())
+    return Content(render_template("components/schedule_rows.html", found=found, most=MOST_SHOWN))
+
+
+PARTS = {"state": "queue", "jobs": "queue-jobs"}
+"""Of one queue's page, each by the region that it is."""
+
+
+def _of(argument: str) -> Queue:
+    agent, _, name = argument.partition("/")
+    return _known(agent, name)
+
+
+def _known(agent: str, name: str) -> Queue:
+    found = queues_service.one(site(), agent, name)
+    if found is None:
+        raise Problem(
+            404,
+            "No such queue",
+            f"The agent {agent[:128]!r} has no queue {name[:200]!r}. A queue without jobs that its broker does not tell of "
+            "is forgotten: see the queues.",
+        )
+    return found
+
+
+def _sought() -> str:
+    return (request.args.get("find") or "").strip()[:MOST_SOUGHT]
