@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
 from core import keys
 from core.database import DatabaseError
 from core.site import Site
 from services import archive_search, job_conditions
 from services.archive_filter import Filter
 from services.archive_rows import ArchivedJob
+from services.archive_schema import JOBS
 from services.archive_search import Place
-from services.job_list_model import Item
+from services.job_list_model import FRESH, Item
 from services.job_model import DamagedJob, Job, from_record
 from services.job_query import JobQuery
 
@@ -21,8 +24,6 @@ MOST_ROUNDS = 4
 """Further looks into the archive for one page, where what it finds is in the store too."""
 MOST_FRESH = 200
 """Jobs that ended and are not archived yet, at most so many of which are looked at."""
-FRESH = 2**54
-"""From here on the keys of what is not archived yet, which has none: in the order of numbers."""
 
 Placed = tuple[Place, Item]
 
@@ -93,6 +94,14 @@ class Archive:
                     found.append(((job_conditions.ended_ms(job), FRESH + job.number), Item(job)))
         return sorted(found, key=lambda one: one[0], reverse=True), left
 
+    def highest_key(self) -> int:
+        """0 where there is none, or nobody knows."""
+        try:
+            with self.site.database.read() as connection:
+                return int(connection.execute(sa.select(sa.func.max(JOBS.c.key))).scalar() or 0)
+        except DatabaseError:
+            return 0
+
 
 def newest_ended(site: Site, partition: int, since: str) -> list[Job]:
     """The jobs of a partition that ended last, MOST_FRESH at most, from a time in ms on."""
@@ -120,12 +129,16 @@ def stored(site: Site, rows: Sequence[ArchivedJob]) -> list[Job | None]:
 
 
 def floor_ms(site: Site) -> int | None:
-    """The archive alone has what ended before; None where the store has no ended job. Raises redis.RedisError."""
+    """What the archive alone has ended before, as retention takes the oldest ends first; None where the store has no ended job.
+
+    Raises redis.RedisError.
+    """
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for partition in range(site.store.partitions):
             pipeline.zrange(keys.FINISHED.at(partition), 0, 0, withscores=True)
         oldest = pipeline.execute()
-    return max((int(found[0][1]) for found in oldest if found), default=None)
+    # Of several jobs that ended in one millisecond some may be gone.
+    return max((int(found[0][1]) + 1 for found in oldest if found), default=None)
 
 
 def _merged(

@@ -9,7 +9,7 @@ from core.site import Site
 from services import job_conditions, job_list_archive, live_search
 from services.archive_search import Place
 from services.job_list_archive import Archive, Placed
-from services.job_list_model import BOTTOM, TOP, Cursor, Item, JobList
+from services.job_list_model import BOTTOM, TOP, Cursor, Item, JobList, place_of
 from services.live_search import Found
 
 MOST_CALLS = 4
@@ -24,14 +24,15 @@ class Both:
 
     def page(self, before: Cursor | None, after: Cursor | None) -> JobList:
         """Raises redis.RedisError."""
+        upper, lower = place_of(before), place_of(after)
         if isinstance(after, int):
             return self._up(after)
-        if after is not None:
-            return self._up_from_archive(after)
-        if before is None or isinstance(before, int):
-            return self._down(before)
-        rows, onward = self._rows(self.limit, before=before)
-        return JobList(_items(rows), onward, rows[0][0] if rows else before)
+        if lower is not None:
+            return self._up_from_archive(lower)
+        if upper is None:
+            return self._down(before if isinstance(before, int) else None)
+        rows, onward = self._rows(self.limit, before=upper)
+        return JobList(_items(rows), onward, rows[0][0] if rows else upper)
 
     def _down(self, before: int | None) -> JobList:
         first = found = self._find(self.limit, before=before)

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.archive_rows import ArchivedJob
 from services.archive_search import Place
 from services.job_model import DamagedJob, Job
 from services.job_search import LARGEST_NUMBER
 
-Cursor = int | Place
-"""A job's number, in the part of the list that the store has; when a job ended and its key in the archive, in the other."""
+
+class Lately(NamedTuple):
+    """A job that ended and was not archived yet: when, in ms; its number; and the highest key that the archive had then."""
+
+    ms: int
+    number: int
+    key: int
+
+
+Cursor = int | Place | Lately
+"""Where a page begins: a job's number, in the part of the list that the store has; when a job ended and its key in the archive, in the
+other; or a job that was on its way there."""
 TOP: Place = (253_402_000_000_000, 0)
 """Before all of the archive."""
 BOTTOM: Place = (0, 0)
 """Behind all of it."""
+FRESH = 2**54
+"""From here on the keys of what is not archived yet, which has none: in the order of numbers."""
 
-_CURSOR = re.compile(r"(\d{1,16})|(\d{1,15})\.(\d{1,18})", re.ASCII)
+_CURSOR = re.compile(r"(\d{1,16})|(\d{1,15})\.(\d{1,18})(?:\.(\d{1,16}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +55,29 @@ class JobList:
     notes: tuple[str, ...] = ()
 
 
+def place_of(cursor: Cursor | None) -> Place | None:
+    """Where a cursor stands among what ended; None where it stands among the store's jobs."""
+    if isinstance(cursor, Lately):
+        return cursor.ms, FRESH + cursor.number
+    return cursor if isinstance(cursor, tuple) else None
+
+
 def written(cursor: Cursor | None) -> str | None:
-    if cursor is None:
-        return None
-    return str(cursor) if isinstance(cursor, int) else f"{cursor[0]}.{cursor[1]}"
+    if isinstance(cursor, Lately):
+        return f"{cursor.ms}.{cursor.key}.{cursor.number}"
+    if isinstance(cursor, tuple):
+        return f"{cursor[0]}.{cursor[1]}"
+    return None if cursor is None else str(cursor)
 
 
 def read(text: str) -> Cursor:
     """A cursor as `written` has it. Raises ValueError."""
     found = _CURSOR.fullmatch(text)
-    if not found or (found[1] and int(found[1]) > LARGEST_NUMBER):
+    if not found:
         raise ValueError("no cursor that an answer gave")
-    return int(found[1]) if found[1] else (int(found[2]), int(found[3]))
+    number, ms, key, lately = (None if part is None else int(part) for part in found.groups())
+    if max(number or 0, lately or 0) > LARGEST_NUMBER:
+        raise ValueError("no number that a job has")
+    if ms is None or key is None:
+        return number or 0
+    return (ms, key) if lately is None else Lately(ms, lately, key)

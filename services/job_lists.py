@@ -17,9 +17,9 @@ from services.archive_search import Place
 from services.brokers.mirror import our_id
 from services.job_changes import JobRef
 from services.job_conditions import GOING_ON
-from services.job_list_archive import FRESH, Archive, Placed
+from services.job_list_archive import Archive, Placed
 from services.job_list_both import Both
-from services.job_list_model import Cursor, Item, JobList
+from services.job_list_model import FRESH, Cursor, Item, JobList, Lately, place_of
 from services.job_model import Job
 from services.job_query import JobQuery
 from services.job_search import LARGEST_NUMBER
@@ -79,45 +79,51 @@ def _numbers(site: Site, query: JobQuery) -> set[int]:
 
 def _ended(archive: Archive, before: Cursor | None, after: Cursor | None, limit: int) -> JobList:
     """What ended, by when it did."""
-    upper = before if isinstance(before, tuple) else None
-    lower = after if isinstance(after, tuple) else None
+    upper, lower = place_of(before), place_of(after)
     # First what is not archived yet: what is archived between the two is found twice, and not missed.
     fresh, left = archive.fresh()
     rows, onward = archive.rows(limit, before=upper, after=lower, with_stored=True)
     if archive.why:
         fresh, left = archive.fresh()
-    found = [one for one in rows if not _is_shown(one, upper)]
-    found += _between(fresh, found, (upper, lower), onward)
-    found.sort(key=lambda one: one[0], reverse=True)
-    cut = found[-limit:] if lower is not None else found[:limit]
+    rows = [one for one in rows if not _is_shown(one, before)]
+    span = (upper, lower) if onward is None else (upper, onward) if lower is None else (onward, lower)
+    known = {item.job.number for _, item in rows}
+    found = sorted(
+        (*rows, *(one for one in fresh if _is_in(one, *span) and one[1].job.number not in known)), key=_by_place
+    )
+    cut = found[:limit] if lower is not None else found[-limit:]
     if len(cut) < len(found):
-        onward = cut[0][0] if lower is not None else cut[-1][0]
-    older = onward if lower is None else cut[-1][0] if cut else lower
-    newer = onward if lower is not None else (cut[0][0] if cut else upper) if upper is not None else None
-    is_all = upper is None and lower is None and onward is None
-    notes = (*_lately(left), *(_going_on(archive) if upper is None and lower is None else ()))
-    return JobList(tuple(item for _, item in cut), older, newer, len(cut) if is_all else None, notes=notes)
+        onward = cut[-1][0] if lower is not None else cut[0][0]
+    items, ends = tuple(item for _, item in reversed(cut)), (cut[-1][0], cut[0][0]) if cut else (upper, lower)
+    is_first = upper is None and lower is None
+    newer, older = (onward, ends[1]) if lower is not None else (None if is_first else ends[0], onward)
+    return JobList(
+        items,
+        older=_cursor(archive, older),
+        newer=_cursor(archive, newer),
+        total=len(items) if is_first and onward is None else None,
+        notes=(*_lately(left), *(_going_on(archive) if is_first else ())),
+    )
 
 
-def _between(
-    fresh: Iterable[Placed], found: Iterable[Placed], bounds: tuple[Place | None, Place | None], onward: Place | None
-) -> list[Placed]:
-    """What is not archived yet and belongs on a page, as far as the archive's part of it reaches."""
-    upper, lower = bounds
-    known = {item.job.number for _, item in found}
-    if onward is not None:
-        upper, lower = (upper, onward) if lower is None else (onward, lower)
-    return [
-        (place, item)
-        for place, item in fresh
-        if item.job.number not in known and (upper is None or place < upper) and (lower is None or place > lower)
-    ]
+def _by_place(one: Placed) -> Place:
+    return one[0]
 
 
-def _is_shown(one: Placed, upper: Place | None) -> bool:
-    """Whether the page before ended with this job, which was not archived then."""
-    place, item = one
-    return upper is not None and upper == (place[0], FRESH + item.job.number)
+def _cursor(archive: Archive, place: Place | None) -> Cursor | None:
+    if place is None or place[1] < FRESH:
+        return place
+    return Lately(place[0], place[1] - FRESH, archive.highest_key())
+
+
+def _is_in(one: Placed, upper: Place | None, lower: Place | None) -> bool:
+    return (upper is None or one[0] < upper) and (lower is None or one[0] > lower)
+
+
+def _is_shown(one: Placed, before: Cursor | None) -> bool:
+    """Whether an archived job stood on the page before, when it was not archived yet."""
+    (ms, key), item = one
+    return isinstance(before, Lately) and ms == before.ms and key > before.key and item.job.number >= before.number
 
 
 def _lately(left: int) -> Iterable[str]:

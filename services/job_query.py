@@ -105,12 +105,14 @@ class JobQuery:
         found: Any = getattr(self, key)
         return found if isinstance(found, tuple) else (found,) if found else ()
 
-    def without(self, key: str) -> JobQuery:
-        """The same without a key, or without its `text`."""
+    def without(self, key: str, value: str | None = None) -> JobQuery:
+        """The same without a key or one of its values, or without its `text`."""
         if key == "took":
             return replace(self, least_ms=None, most_ms=None)
-        left: dict[str, Any] = {key: _EMPTY[key]}
-        return replace(self, **left)
+        held = getattr(self, key)
+        left: Any = tuple(each for each in held if each != value) if value and isinstance(held, tuple) else _EMPTY[key]
+        changes: dict[str, Any] = {key: left}
+        return replace(self, **changes)
 
     @property
     def is_of_ends(self) -> bool:
