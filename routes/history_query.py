@@ -40,6 +40,11 @@ class Asked:
     min_s: str = ""
     max_s: str = ""
     job: str = ""
+    worker: str = ""
+    error_type: str = ""
+    tag: str = ""
+    state: str = ""
+    fingerprint: str = ""
 
     def query(self, **changes: object) -> str:
         """The query of this filter with changes. It names no page: a change of filter begins at the newest again."""
@@ -76,6 +81,11 @@ class Asked:
             least_ms=least_ms,
             most_ms=most_ms,
             job=self.job or None,
+            worker=self.worker or None,
+            error_type=self.error_type or None,
+            tag=self.tag or None,
+            state=self.state or None,
+            fingerprint=self.fingerprint or None,
         )
 
 

@@ -30,8 +30,13 @@ LABELS = {
     "min_s": "took at least",
     "max_s": "took at most",
     "job": "job",
+    "worker": "worker",
+    "error_type": "type of error",
+    "tag": "tag",
+    "state": "state",
+    "fingerprint": "failures alike",
 }
-MORE = ("queue", "function", "stage", "from_", "to", "min_s", "max_s", "job")
+MORE = ("queue", "function", "worker", "error_type", "tag", "state", "stage", "from_", "to", "min_s", "max_s", "job")
 """What the form folds away."""
 
 

@@ -29,6 +29,15 @@ def job(job: Job | DamagedJob) -> dict[str, Any]:
             for span in job.stages
         ]
         or None,
+        "queue": job.queue,
+        "function": job.function,
+        "worker": job.worker,
+        "tags": list(job.tags) or None,
+        "errorType": job.error_type,
+        "engine": job.engine,
+        "state": job.state,
+        "dueAt": _time(job.due_at),
+        "enqueuedAt": _time(job.enqueued_at),
     }
     return {
         "id": job.id,

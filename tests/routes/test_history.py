@@ -6,6 +6,7 @@ import json
 import re
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -174,6 +175,25 @@ def test_the_api_answers_items_in_the_shape_of_the_queue_by_cursor(held: Site, c
     jobs_service.create(held, NewJob())
     live = client.get("/api/v1/queue").json["items"][0]
     assert live.keys() == seen[0].keys() - {"archived"}
+
+
+def test_what_jobs_of_queues_have_besides_narrows_page_and_api_alike(held: Site, client: FlaskClient) -> None:
+    named = {"worker": "w 1", "error_type": "app.Lost", "state": "stopped", "fingerprint": "00ff00ff00ff00ff"}
+    write(held, row(1, tags=" eu vip ", error="app.Lost: x", **named), row(2, worker="w", tags=" vips "))
+    for name, value in {**named, "tag": "vip"}.items():
+        asked = urlencode({name: value})
+        assert [item["queue_id"] for item in client.get(f"{API}?{asked}").json["items"]] == [1], name
+        page = client.get(f"{PAGE}?{asked}").text
+        assert "#1<" in page
+        assert "#2<" not in page
+        assert value in page
+    item = client.get(f"{API}?tag=eu").json["items"][0]
+    assert (item["tags"], item["worker"], item["state"], item["error_type"]) == (
+        ["eu", "vip"],
+        "w 1",
+        "stopped",
+        "app.Lost",
+    )
 
 
 def test_an_export_is_a_file_by_name(held: Site, client: FlaskClient) -> None:
