@@ -14,7 +14,11 @@ from services.log_redaction import HIDDEN, SECRET_NAME, redactor
 
 MOST_TEXT = 15_900
 """Characters of a text: of a longer one its middle is left out, since a traceback says most at its end."""
-HEAD = 4_000
+HEAD, TAIL = 4_000, 11_800
+MOST_LOOKED_AT = 8 * MOST_TEXT
+"""Of a longer text half of that at each end."""
+SLACK = 4_096
+"""So much is left out where it was cut before it was looked at, since half a secret may stand there."""
 MOST_TITLE = 300
 _VALUE = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&)\]}]+)"
 
@@ -32,10 +36,14 @@ class Mask:
 
     def text(self, text: str) -> str:
         """A description, a message or a traceback as it may be stored, at most 16,000 characters."""
-        text = self._hide(clean(_shortened(text)))
-        if self._named is not None:
-            text = self._named.sub(lambda found: f"{found[1]}{HIDDEN}", text)
-        return text if len(text) <= MOST_TEXT else _shortened(text)
+        if len(text) <= MOST_LOOKED_AT:
+            return _shortened(self._shown(text))
+        head, tail = self._shown(text[: MOST_LOOKED_AT // 2]), self._shown(text[-MOST_LOOKED_AT // 2 :])
+        return _joined(head[:-SLACK][:HEAD], len(text) - HEAD - TAIL, tail[SLACK:][-TAIL:])
+
+    def _shown(self, text: str) -> str:
+        text = self._hide(clean(text))
+        return text if self._named is None else self._named.sub(lambda found: f"{found[1]}{HIDDEN}", text)
 
     def value(self, value: Any, name: str = "", deep: int = 0) -> Any:
         """What JSON can hold, as it may be stored; `name` is the field that it stands in."""
@@ -92,15 +100,9 @@ def _named(fields: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _shortened(text: str) -> str:
-    """Without its middle where it is long, cut between lines where there are any, so that no secret is cut in two."""
-    if len(text) <= MOST_TEXT:
-        return text
-    tail = MOST_TEXT - HEAD - 100
-    head_end = _line_end(text, HEAD)
-    tail_start = _line_end(text, len(text) - tail)
-    return f"{text[:head_end]}\n[{tail_start - head_end:,} characters were cut]\n{text[tail_start:]}"
+    """Without its middle where it is long."""
+    return text if len(text) <= MOST_TEXT else _joined(text[:HEAD], len(text) - HEAD - TAIL, text[-TAIL:])
 
 
-def _line_end(text: str, at: int) -> int:
-    found = max(text.rfind("\n", at - 1_000, at), text.rfind(" ", at - 1_000, at) if "\n" not in text else -1)
-    return found + 1 if found >= 0 else at
+def _joined(head: str, cut: int, tail: str) -> str:
+    return f"{head}\n[{cut:,} characters were cut]\n{tail}"

@@ -243,14 +243,15 @@ def _attempts(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]
     """The earlier attempts and this one, which its engine gave up without Headway's having seen its end."""
     attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
     is_told = job.state == "retrying"
-    ended = job.ended_ms if is_told and job.ended_ms is not None else job.enqueued_ms or job.started_ms or now_ms
+    began = int(record.started or 0)
+    told = (job.ended_ms if is_told else None, job.enqueued_ms, job.started_ms, now_ms)
     one = {
         "attempt": record.attempt,
         "status": "failed",
         "progress": record.progress,
         "error": mirror_texts.error_of(job.error) if is_told else record.error,
         "started": record.started,
-        "finished": max(ended, int(record.started or 0)),
+        "finished": next((at for at in told if at is not None and at >= began), began),
         "stages": msgspec.msgpack.decode(record.stages) or None,
     }
     attempts = [*attempts, {name: value for name, value in one.items() if value is not None}][-MOST_ATTEMPTS:]
