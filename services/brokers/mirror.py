@@ -15,7 +15,7 @@ from core.config.brokers import Engine
 from core.site import Site
 from services import jobs_service
 from services.brokers import mirror_changes
-from services.brokers.mirror_changes import Known, known
+from services.brokers.mirror_records import Known, known
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import EngineJob, State
 from services.job_changes import Change

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET
 
 from core.config.brokers import Engine
 from services import error_types
 from services.brokers import mirror_texts
+from services.brokers.mirror_records import Known, anew, attempts_before, changed
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import STATUS_OF, EngineJob, State
 from services.brokers.pickled_values import clean
 from services.job_changes import Change
-from services.job_rules import FINAL, Status
+from services.job_rules import FINAL
 
 PAST_MS = 60_000
 """A job whose end, or whose wait's beginning, is older than that when it is first seen is history, not news."""
@@ -27,51 +28,9 @@ ENDS: dict[State, str] = {
     "deleted": "Its engine knows it no longer",
 }
 """What is said of an end where nobody says more."""
-MOST_ATTEMPTS = 20
-MOST_ATTEMPTS_BYTES = 64 * 1024
 
 Aim = tuple[str, str, Engine, str]
 """Agent, our id, engine, the engine's id."""
-
-
-class Known(Struct):
-    """What a record says, as far as engines say it too; names are the record's."""
-
-    id: str
-    status: Status
-    created: int
-    engineId: str | None = None  # noqa: N815
-    attempt: int = 1
-    progress: float = 0
-    state: State | None = None
-    title: str | None = None
-    stage: str | None = None
-    message: str | None = None
-    error: str | None = None
-    errorType: str | None = None  # noqa: N815
-    result: str | None = None
-    metadata: str | None = None
-    queue: str | None = None
-    function: str | None = None
-    worker: str | None = None
-    started: float | None = None
-    finished: float | None = None
-    enqueued: float | None = None
-    due: float | None = None
-    tags: list[str] = []
-    stages: Raw = Raw(b"\x90")
-    attempts: Raw = Raw(b"\x90")
-
-
-_decode = msgspec.msgpack.Decoder(Known).decode
-
-
-def known(record: object) -> Known | None:
-    """Of a record in the store; None where there is none, or none that can be read."""
-    try:
-        return _decode(record) if isinstance(record, bytes) else None
-    except msgspec.DecodeError:
-        return None
 
 
 def changes(aim: Aim, record: Known | None, told: Sequence[EngineJob], now_ms: int) -> list[Change]:
@@ -83,7 +42,7 @@ def changes(aim: Aim, record: Known | None, told: Sequence[EngineJob], now_ms: i
         if stands is _ANEW or (stands is _GOES_ON and pending.state == "retrying" != job.state):
             if (change := _change(aim, record, pending, now_ms)) is not None:
                 made.append(change)
-                record = _changed(record, change)
+                record = changed(record, change)
             pending = job
         elif stands is _GOES_ON:
             pending = _together(pending, job)
@@ -141,8 +100,8 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
     if stands is _ANEW:
         change.t = record.attempt + 1
         if record.status not in FINAL:
-            change.pa = _attempts(record, job, now_ms)
-        _say(change, _anew(record, None), job)
+            change.pa = attempts_before(record, job, now_ms)
+        _say(change, anew(record, None), job)
         return change
     return change if _say(change, record, job) else None
 
@@ -223,43 +182,6 @@ def _metadata(before: str | None, told: dict[str, Any]) -> str:
     return before if both == old else mirror_texts.json_of(both)
 
 
-def _anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:
-    """The record as it is when another attempt begins."""
-    return Known(
-        record.id,
-        "queued",
-        record.created,
-        attempt=record.attempt + 1,
-        title=record.title,
-        metadata=record.metadata,
-        queue=record.queue,
-        function=record.function,
-        tags=record.tags,
-        attempts=record.attempts if attempts is None else Raw(msgspec.msgpack.encode(attempts)),
-    )
-
-
-def _attempts(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]]:
-    """The earlier attempts and this one, which its engine gave up without Headway's having seen its end."""
-    attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
-    is_told = job.state == "retrying"
-    began = int(record.started or 0)
-    told = (job.ended_ms if is_told else None, job.enqueued_ms, job.started_ms, now_ms)
-    one = {
-        "attempt": record.attempt,
-        "status": "failed",
-        "progress": record.progress,
-        "error": mirror_texts.error_of(job.error) if is_told else record.error,
-        "started": record.started,
-        "finished": next((at for at in told if at is not None and at >= began), began),
-        "stages": msgspec.msgpack.decode(record.stages) or None,
-    }
-    attempts = [*attempts, {name: value for name, value in one.items() if value is not None}][-MOST_ATTEMPTS:]
-    while len(attempts) > 1 and len(msgspec.msgpack.encode(attempts)) > MOST_ATTEMPTS_BYTES:
-        del attempts[0]
-    return attempts
-
-
 def _soon(record: Known | None, job: EngineJob) -> Known:
     """What tells attempts apart, as it will stand once a job's change is made."""
     before = record or Known("", "queued", 0)
@@ -277,28 +199,6 @@ def _soon(record: Known | None, job: EngineJob) -> Known:
         finished=job.ended_ms if job.ended_ms is not None else before.finished,
         enqueued=job.enqueued_ms if job.enqueued_ms is not None else before.enqueued,
     )
-
-
-def _changed(record: Known | None, change: Change) -> Known:
-    """The record once a change is made."""
-    before = record or Known("", "queued", 0)
-    if isinstance(change.t, int):
-        before = _anew(before, change.pa)
-    told = {
-        "status": change.s or before.status,
-        "state": change.x,
-        "progress": before.progress if change.p is UNSET else change.p,
-        "due": before.due if change.du is None else change.du or None,
-        **{name: getattr(change, letters) for name, letters in _LETTERS if getattr(change, letters) is not None},
-    }
-    return msgspec.structs.replace(before, **told)
-
-
-_LETTERS = (
-    ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
-    ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
-)  # fmt: skip
-"""Where a change carries what becomes a field of the record."""
 
 
 def _together(one: EngineJob, later: EngineJob) -> EngineJob:

@@ -16,7 +16,7 @@ from core import keys
 from core.site import Site
 from services.brokers import mirror, rq_keys
 from services.brokers.connections import asking
-from services.brokers.mirror_changes import Known, known
+from services.brokers.mirror_records import Known, known
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 

@@ -12,7 +12,7 @@ import redis
 from core.site import Site
 from services.brokers import mirror, rq_attempts
 from services.brokers.connections import asking
-from services.brokers.mirror_changes import Known
+from services.brokers.mirror_records import Known
 from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
 from services.brokers.rq_compare import known_of

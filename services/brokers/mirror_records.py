@@ -1,0 +1,115 @@
+"""Headway's own records of engines' jobs: what of them is compared with what engines say, and what changes make of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from services.brokers import mirror_texts
+from services.brokers.model import EngineJob, State
+from services.job_changes import Change
+from services.job_rules import Status
+
+MOST_ATTEMPTS = 20
+MOST_ATTEMPTS_BYTES = 64 * 1024
+
+
+class Known(Struct):
+    """What a record says, as far as engines say it too; names are the record's."""
+
+    id: str
+    status: Status
+    created: int
+    engineId: str | None = None  # noqa: N815
+    attempt: int = 1
+    progress: float = 0
+    state: State | None = None
+    title: str | None = None
+    stage: str | None = None
+    message: str | None = None
+    error: str | None = None
+    errorType: str | None = None  # noqa: N815
+    result: str | None = None
+    metadata: str | None = None
+    queue: str | None = None
+    function: str | None = None
+    worker: str | None = None
+    started: float | None = None
+    finished: float | None = None
+    enqueued: float | None = None
+    due: float | None = None
+    tags: list[str] = []
+    stages: Raw = Raw(b"\x90")
+    attempts: Raw = Raw(b"\x90")
+
+
+_decode = msgspec.msgpack.Decoder(Known).decode
+
+
+def known(record: object) -> Known | None:
+    """Of a record in the store; None where there is none, or none that can be read."""
+    try:
+        return _decode(record) if isinstance(record, bytes) else None
+    except msgspec.DecodeError:
+        return None
+
+
+def anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:
+    """The record as it is when another attempt begins."""
+    return Known(
+        record.id,
+        "queued",
+        record.created,
+        attempt=record.attempt + 1,
+        title=record.title,
+        metadata=record.metadata,
+        queue=record.queue,
+        function=record.function,
+        tags=record.tags,
+        attempts=record.attempts if attempts is None else Raw(msgspec.msgpack.encode(attempts)),
+    )
+
+
+def attempts_before(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]]:
+    """The earlier attempts and this one, which its engine gave up without Headway's having seen its end."""
+    attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
+    is_told = job.state == "retrying"
+    began = int(record.started or 0)
+    told = (job.ended_ms if is_told else None, job.enqueued_ms, job.started_ms, now_ms)
+    one = {
+        "attempt": record.attempt,
+        "status": "failed",
+        "progress": record.progress,
+        "error": mirror_texts.error_of(job.error) if is_told else record.error,
+        "started": record.started,
+        "finished": next((at for at in told if at is not None and at >= began), began),
+        "stages": msgspec.msgpack.decode(record.stages) or None,
+    }
+    attempts = [*attempts, {name: value for name, value in one.items() if value is not None}][-MOST_ATTEMPTS:]
+    while len(attempts) > 1 and len(msgspec.msgpack.encode(attempts)) > MOST_ATTEMPTS_BYTES:
+        del attempts[0]
+    return attempts
+
+
+def changed(record: Known | None, change: Change) -> Known:
+    """The record once a change is made."""
+    before = record or Known("", "queued", 0)
+    if isinstance(change.t, int):
+        before = anew(before, change.pa)
+    told = {
+        "status": change.s or before.status,
+        "state": change.x,
+        "progress": before.progress if change.p is UNSET else change.p,
+        "due": before.due if change.du is None else change.du or None,
+        **{name: getattr(change, letters) for name, letters in _LETTERS if getattr(change, letters) is not None},
+    }
+    return msgspec.structs.replace(before, **told)
+
+
+_LETTERS = (
+    ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
+    ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
+)  # fmt: skip
+"""Where a change carries what becomes a field of the record."""
