@@ -48,6 +48,8 @@ class Progress(Struct, kw_only=True):
     failed: int = 0
     faults: tuple[Fault, ...] = ()
     """The first ones."""
+    away: int = 0
+    """How often in a row its engine was away."""
     ended_at: float | None = None
     why: str | None = None
     """Why it was broken off."""

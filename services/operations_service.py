@@ -122,35 +122,37 @@ class Work:
         held = operation_records.go_on(site, asked.number, self._holder)
         if held is None:
             return
-        progress, stopping = held
+        progress, _ = held
         if progress.doing is not None:
             _count(progress, "failed", progress.doing, NOBODY_KNOWS)
-        until, away = time.monotonic() + SLICE_S, 0
+        if not self._is_through_slice(site, asked, progress):
+            return
+        if progress.state != "running" and progress.ended_at is None:
+            progress.ended_at = site.clock()
+        if operation_records.go_on(site, asked.number, self._holder, progress) and progress.state != "running":
+            _end(site, asked, progress)
+
+    def _is_through_slice(self, site: Site, asked: Asked, progress: Progress) -> bool:
+        """Go on for a slice of time. False where another process has it by now."""
+        until = time.monotonic() + SLICE_S
         with actions.Engines(site) as engines:
             while progress.state == "running" and time.monotonic() < until:
-                jobs = _next(site, asked, progress)
-                if not jobs and progress.next < 0:
-                    progress.state = "done"
-                for one, onward in jobs:
-                    if stopping:
-                        progress.state = "stopped"
+                for one, onward in _next(site, asked, progress):
                     if progress.state != "running" or time.monotonic() >= until:
                         break
                     progress.doing, progress.next = one.number, onward
                     held = operation_records.go_on(site, asked.number, self._holder, progress)
                     if held is None:
-                        return  # another process has it
-                    stopping = held[1]
-                    away = _try(site, engines, asked, one, progress, away)
-        if progress.state != "running":
-            progress.ended_at = site.clock()
-        if operation_records.go_on(site, asked.number, self._holder, progress) and progress.state != "running":
-            _end(site, asked, progress)
+                        return False
+                    if held[1]:
+                        progress.state, progress.doing = "stopped", None
+                    else:
+                        _try(site, engines, asked, one, progress)
+        return True
 
 
-def _try(site: Site, engines: actions.Engines, asked: Asked, one: Chosen, progress: Progress, away: int) -> int:
-    """Try one job, and answer how often in a row its engine was away."""
-    seen = Seen(one.state, one.attempt) if one.state else None
+def _try(site: Site, engines: actions.Engines, asked: Asked, one: Chosen, progress: Progress) -> None:
+    seen, away = Seen(one.state, one.attempt) if one.state else None, 0
     try:
         actions.act(site, engines, asked.action, one.number, seen, asked.to)
     except Changed as fault:
@@ -159,25 +161,25 @@ def _try(site: Site, engines: actions.Engines, asked: Asked, one: Chosen, progre
         _count(progress, "refused", one.number, str(fault))
     except BrokerError as fault:
         _count(progress, "failed", one.number, f"Nobody knows whether it was done, because {fault}.")
-        if away + 1 >= AWAY_AFTER:
+        away = progress.away + 1
+        if away == AWAY_AFTER:
             progress.state, progress.why = "broken", str(fault)
-        return away + 1
     else:
         progress.done, progress.doing = progress.done + 1, None
-    return 0
+    progress.away = away
 
 
 def _next(site: Site, asked: Asked, progress: Progress) -> list[tuple[Chosen, int]]:
-    """The next jobs, each with where to go on behind it; `progress.next` is -1 where there are no more."""
+    """The next jobs, each with where to go on behind it. Where there are none, `progress` says so, or where to look next."""
     if asked.conditions is None:
         chosen = operation_records.chosen(site, asked.number, progress.next, PAGE)
         if not chosen:
-            progress.next = -1
+            progress.state = "done"
         return [(one, progress.next + place) for place, one in enumerate(chosen, 1)]
     here = _narrowed(site, asked.action, asked.conditions)
     found = live_search.find(site, here, before=progress.next, limit=PAGE) if here else None
     if found is None or (not found.items and found.next_cursor is None):
-        progress.next = -1
+        progress.state = "done"
         return []
     jobs = [job for job in found.items if isinstance(job, Job)]
     if not jobs:
