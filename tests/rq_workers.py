@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import redis
 from rq import Queue, Worker
 
@@ -70,9 +72,13 @@ class RqWorker:
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """`kill -9` of the worker and of what works for it."""
+        """`kill -9` of the worker and of what works for it, which is no part of its group."""
         assert self.process is not None
+        children = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         self.process.wait(10)
 
     def close(self) -> None:

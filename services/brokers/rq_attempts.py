@@ -6,68 +6,73 @@ from typing import Any
 
 import msgspec
 
-from services.brokers.mirror_changes import SAME_MS, Known
-from services.brokers.model import EngineJob
+from services.brokers.mirror_changes import SAME_MS
+from services.brokers.mirror_records import Known
+from services.brokers.model import EngineJob, State
 from services.brokers.rq_jobs import ReadJob
 
 MOST = 20
-
-
-def may_be_missed(read: ReadJob) -> bool:
-    """Whether the record of this job is needed to tell."""
-    return read.last is not None or "retries_left" in read.job.metadata or "retries" in read.job.metadata
+WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred")
 
 
 def told(read: ReadJob, record: Known | None) -> list[EngineJob]:
     """What the mirror is to be told of a job, in order, for its attempts to be as many as RQ made."""
     job, last = read
-    if last is not None and _is_known(record, last.started_ms):
-        last = None
-    before = [] if last is None else [last]
-    missed = _begun_since(job, record)
-    itself = _begins(job, before, record)
-    if missed <= itself:
-        return [*before, job]
-    # What comes after them goes on with the attempt that they end with, but where it tells of a start and of waiting again.
-    pairs = min(missed - len(before), MOST)
-    began = EngineJob(id=job.id, state="started")
-    again = EngineJob(id=job.id, state="retrying", enqueued_ms=job.enqueued_ms)
-    return [*([began, again] * pairs), *before, job]
+    begun = _begun_since(job, record)
+    if record is not None and begun == 0 and _is_same(job.enqueued_ms, record.enqueued):
+        job = _begun_with(job, record)
+    before, new = list[EngineJob](), 0
+    if last is not None and (record is None or begun > (0 if record.status == "queued" else 1)):
+        before, new = [last], 1
+    elif last is not None and last.state == "finished" and record is not None and record.status == "processing":
+        before = [_begun_with(last, record)]
+    missed = min(begun - _begins(job, new, record), MOST)
+    return [*_starts(job, before, record, missed), *before, job]
+
+
+def _begun_with(job: EngineJob, record: Known) -> EngineJob:
+    """RQ notes the start of an attempt once more when it ends, some ms later: what was recorded first stays."""
+    if job.started_ms is None or record.started is None:
+        return job
+    return msgspec.structs.replace(job, started_ms=int(record.started))
+
+
+def _starts(job: EngineJob, before: list[EngineJob], record: Known | None, missed: int) -> list[EngineJob]:
+    """Of attempts of which nothing is known but that they were: spread over the time in which they must have been."""
+    until = (before[0] if before else job).started_ms or job.enqueued_ms
+    since = (record and (record.started or record.enqueued)) or job.created_ms
+    if missed < 1 or until is None or since is None:
+        return []
+    step_ms = max((until - since) / (missed + 1), SAME_MS + 1)
+    starts = (since + step_ms * (number + 1) for number in range(missed))
+    return [EngineJob(id=job.id, state="started", started_ms=round(at)) for at in starts if at < until - SAME_MS]
 
 
 def _begun_since(job: EngineJob, record: Known | None) -> int:
-    """How many attempts RQ began since the record was made, by its own counts of retries."""
+    """How many attempts RQ began since the record was made, by its own counts of retries and repeats."""
     before = _metadata(record)
     begun = 0
-    left, left_before = job.metadata.get("retries_left"), before.get("retries_left")
-    if isinstance(left, int) and isinstance(left_before, int):
-        begun += left_before - left
-    retries = job.metadata.get("retries")
-    if isinstance(retries, int):
-        retries_before = before.get("retries")
-        begun += retries - (retries_before if isinstance(retries_before, int) else 0)
+    for name in ("retries_left", "repeats_left"):
+        left, left_before = job.metadata.get(name), before.get(name)
+        if isinstance(left, int) and isinstance(left_before, int):
+            begun += left_before - left
+    retries, retries_before = job.metadata.get("retries"), before.get("retries", 0)
+    if isinstance(retries, int) and isinstance(retries_before, int):
+        begun += retries - retries_before
     return begun
 
 
-def _begins(job: EngineJob, before: list[EngineJob], record: Known | None) -> int:
-    """How many attempts more there will be by what is told anyway."""
+def _begins(job: EngineJob, before: int, record: Known | None) -> int:
+    """How many attempts more there will be by what is told anyway, of which one may be the attempt before."""
     if record is None or record.status == "queued":
-        return len(before)
-    if job.state in ("queued", "scheduled", "deferred"):
-        return 1 + len(before)
-    is_later = job.started_ms is not None and job.started_ms > (record.started or 0) + SAME_MS
-    return 1 if is_later else 0
+        return before
+    if job.state in WAITING:
+        return 1 + before
+    return 1 if job.started_ms is not None and job.started_ms > (record.started or 0) + SAME_MS else 0
 
 
-def _is_known(record: Known | None, started_ms: int | None) -> bool:
-    if record is None:
-        return False
-    starts = [record.started]
-    try:
-        starts += [attempt.get("started") for attempt in msgspec.msgpack.decode(record.attempts)]
-    except (msgspec.DecodeError, AttributeError):
-        return True
-    return started_ms is None or any(start is not None and abs(start - started_ms) <= SAME_MS for start in starts)
+def _is_same(ms: int | None, before: float | None) -> bool:
+    return ms is not None and before is not None and abs(ms - before) <= SAME_MS
 
 
 def _metadata(record: Known | None) -> dict[str, Any]:

@@ -73,24 +73,21 @@ def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[Stat
     return {queue: {state: next(answers) for state in rq_keys.WAITING} for queue in queues}
 
 
-def known_of(site: Site, agent: str, ids: Sequence[bytes]) -> list[Known | None]:
+def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
     """What Headway's records say of some jobs. Raises StoreError."""
-    if not ids:
-        return []
-    named = [mirror.our_id(rq_keys.text(id)) for id in ids]
-    return [
-        known(record) for record in site.store.scripts.run("records", site.store.partition_of(agent), [agent, named])
-    ]
+    found = list[Known | None]()
+    for at in range(0, len(ids), mirror.CHUNK):
+        part = [mirror.our_id(id) for id in ids[at : at + mirror.CHUNK]]
+        found += map(known, site.store.scripts.run("records", site.store.partition_of(agent), [agent, part]))
+    return found
 
 
 def _ended(client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take) -> Steps:
     """What Headway holds as ended stays so, whether RQ remembers it or not: only this way round is compared."""
     unknown = list[bytes]()
     for window in _windows(client, queue, state):
-        for at in range(0, len(window), mirror.CHUNK):
-            part = window[at : at + mirror.CHUNK]
-            records = known_of(site, agent, [id for id, _ in part])
-            unknown += [id for (id, score), one in zip(part, records, strict=True) if not _is_same(one, state, score)]
+        records = known_of(site, agent, [rq_keys.text(id) for id, _ in window])
+        unknown += [id for (id, score), one in zip(window, records, strict=True) if not _is_same(one, state, score)]
         yield 0
     yield from _taken(unknown[::-1], take)
 

@@ -74,6 +74,11 @@ class Hash:
         return self.state in rq_keys.WAITING and self.state != "started" and bool(self.fields[b"started_at"])
 
     @property
+    def is_between(self) -> bool:
+        """RQ sets the status of what is to be tried again first, and all the rest in a moment, together."""
+        return self.state == "scheduled" and self.was_at_work and self.due_s is None
+
+    @property
     def may_have_results(self) -> bool:
         return self.state in ENDED or (self.was_at_work and self.fields[b"repeats_left"] is not None)
 
@@ -85,7 +90,7 @@ def read(client: redis.Redis, ids: Sequence[bytes]) -> tuple[list[Hash], list[by
         found, gone = _begun(pipeline, ids)
         _go_on(pipeline, found)
         _end(pipeline, found)
-    return found, gone
+    return [one for one in found if not one.is_between], gone
 
 
 def _begun(pipeline: Any, ids: Sequence[bytes]) -> tuple[list[Hash], list[bytes]]:
@@ -117,6 +122,7 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
                 pipeline.hstrlen(key, name)
         if one.state == "scheduled":
             pipeline.zscore(rq_keys.place(one.queue, "scheduled"), one.id)
+            pipeline.hmget(key, LIGHT)  # what stands there once it has its time
         if one.may_have_results:
             pipeline.memory_usage(rq_keys.RESULTS + one.id, samples=0)
     answers = iter(pipeline.execute(raise_on_error=False) if found else [])
@@ -128,8 +134,10 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
             lengths = {name: next(answers) for name in HEAVY}
             one.long = {name for name, length in lengths.items() if not isinstance(length, int) or length > HEAVY[name]}
         if one.state == "scheduled":
-            score = next(answers)
-            one.due_s = score if isinstance(score, float) else None
+            score, values = next(answers), next(answers)
+            if isinstance(score, float) and isinstance(values, list) and values[0] == b"scheduled":
+                one.due_s = score
+                one.fields.update(zip(LIGHT, values, strict=True))
         if one.may_have_results:
             size = next(answers)
             one.results_bytes = 0 if isinstance(size, Exception) else size

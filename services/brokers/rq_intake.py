@@ -81,16 +81,15 @@ class Intake:
             self._forgotten(gone, missed)
 
     def _told(self, found: list[ReadJob]) -> Iterator[EngineJob]:
-        ids = [one.job.id.encode() for one in found if rq_attempts.may_be_missed(one)]
-        records = dict(zip(ids, known_of(self._site, self._agent, ids), strict=True))
-        for one in found:
-            yield from rq_attempts.told(one, records.get(one.job.id.encode()))
+        records = known_of(self._site, self._agent, [one.job.id for one in found])
+        for one, record in zip(found, records, strict=True):
+            yield from rq_attempts.told(one, record)
 
     def _forgotten(self, gone: list[bytes], missed: Collection[bytes]) -> None:
         """RQ deletes at once what ended well and has a result_ttl of 0: so does what was at work go, unless it was to be kept."""
         done, deleted = list[bytes](), list[bytes]()
         unknown = list[bytes]()
-        for id, record in zip(gone, known_of(self._site, self._agent, gone), strict=True):
+        for id, record in zip(gone, known_of(self._site, self._agent, [text(id) for id in gone]), strict=True):
             was_at_work = id in self._executed or id in self._executed_before
             if record is None:
                 unknown += [id] if was_at_work else []
