@@ -70,8 +70,9 @@ def read(data: bytes) -> Any:
             step(machine, argument)
     except NoPickle:
         raise
-    # genops raises these for what is cut off or lies about its length; a number of many digits is a ValueError as well.
-    except (ValueError, OverflowError, IndexError) as fault:
+    # genops raises these for what is cut off or lies about its length; a number of many digits is a ValueError as well. Of odd
+    # escapes in text it warns.
+    except (ValueError, OverflowError, IndexError, Warning) as fault:
         raise NoPickle("it is damaged, or cut off") from fault
     raise NoPickle("it is damaged, or cut off")
 

@@ -122,6 +122,7 @@ HARMFUL = {
     "a date of nothing": b"\x80\x04cdatetime\ndatetime\n)R.",
     "an id of text": b"\x80\x04cuuid\nUUID\n)\x81}X\x03\x00\x00\x00intX\x01\x00\x00\x00xsb.",
     "a path of lists": b"\x80\x04cpathlib\nPosixPath\n(]]tR.",
+    "text with an escape that is none": b"S'\\q'\n.",
     "text with half a character": b"\x80\x04V\\ud800\x00\n.",
 }
 
@@ -157,7 +158,14 @@ def test_a_payload_that_unpacks_to_a_gigabyte_is_not_unpacked() -> None:
 
 
 def test_every_cut_and_every_changed_byte_of_a_pickle_is_read_or_refused() -> None:
-    data = pickle.dumps(("app.send", None, (1, "two", Invoice(), uuid.uuid4(), datetime.now(UTC)), {"k": [1.5, None]}))
+    data = pickle.dumps(
+        (
+            "app.send",
+            None,
+            (1, "two", Invoice(), uuid.UUID(int=2**77 + 92), datetime(2026, 1, 2, tzinfo=UTC)),
+            {"k": [1.5, None]},
+        )
+    )
     for at in range(len(data)):
         for broken in (
             data[:at],
