@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,6 +65,7 @@ class _Names(Struct):
     function: Any = None
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _json = msgspec.json.Encoder().encode
 _names = msgspec.json.Decoder(_Names).decode
 _NO_NAMES = _Names()
@@ -150,5 +152,5 @@ def _names_of(metadata: str | None) -> _Names:
 
 
 def _name(said: Any) -> str | None:
-    # As filters read it, who leave out blanks at the ends.
-    return said.strip()[:MOST_NAME].rstrip() or None if isinstance(said, str) else None
+    # As filters read it, who leave out blanks at the ends, and as an upload takes it, on one line.
+    return _CONTROL.sub(" ", said).strip()[:MOST_NAME].rstrip() or None if isinstance(said, str) else None

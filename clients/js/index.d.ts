@@ -220,6 +220,10 @@ export interface AgentJob {
   readonly createdAt?: string;
   readonly updatedAt: string;
   readonly startedAt?: string | null;
+  readonly queue?: string;
+  readonly function?: string;
+  readonly worker?: string;
+  readonly tags?: readonly string[];
 }
 
 export interface RealtimeJobsState {

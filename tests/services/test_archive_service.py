@@ -79,7 +79,7 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
         title="Grüße 🎬",
         agent="studio",
         id="a-1",
-        metadata={"queue": " fast ", "function": f" {200 * 'n'}", "n": [1]},
+        metadata={"queue": " fa\nst ", "function": f" {200 * 'n'}", "n": [1]},
     )
     tell(site, job, stage="downloading", progress=40, message="half")
     tell(site, job, status="failed", error="broke\nat line 2")
@@ -88,7 +88,7 @@ def test_a_finished_job_is_archived_whole(archived_site: Site) -> None:
     Archiver().run(site)
     (row,) = archive.rows(site)
     kept = of(row)
-    assert (kept.queue, kept.function) == ("fast", 200 * "n")
+    assert (kept.queue, kept.function) == ("fa st", 200 * "n")
     assert isinstance(ended, Job)
     assert kept.job == replace(ended, heard_at=None, queue=kept.queue, function=kept.function)
     assert kept.job.attempts[0].error == "broke\nat line 2"
