@@ -50,6 +50,7 @@ QUEUES = Key("queues", "zset", "apply", "until its last job is retired: AGENT/QU
 NAMED = Key("named:", "zset", "apply", "the newest 1,000: what jobs named in a field, by last seen in ms")
 QUEUE_MINUTE = Key("queue-minute:", "hash", "apply", "25 h: jobs that came and ended in a minute by queue, bounded")
 QUEUE_HOUR = Key("queue-hour:", "hash", "apply", "91 days: jobs that came and ended in an hour by queue, bounded")
+QUEUE_TOTALS = Key("queue-totals", "hash", "apply", "until its last job is retired: jobs that ended by queue, bounded")
 QUEUE_TIMES = Key(
     "queue-times", "hash", "apply", "until retired: the last waits and runs of each queue and function, bounded"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config.alerts import (
+    OnBrokerUnavailable,
     OnFailedJobs,
     OnFailureRate,
     OnNoJob,
@@ -50,5 +51,5 @@ def of(when: When) -> Limit:
             return Limit(above=float(when.within))
         case OnNoJob():
             return Limit(below=1)
-        case OnTileUnavailable() | OnTargetDown():
+        case OnTileUnavailable() | OnTargetDown() | OnBrokerUnavailable():
             return Limit(above=0)

@@ -19,8 +19,7 @@ AFTER_S = 600.0
 
 
 def families(site: Site) -> Iterator[Metric]:
-    """`headway_alerts`, `headway_alerts_muted`, `headway_queue_oldest_seconds`, `headway_agent_oldest_queued_seconds`,
-    `headway_jobs_stalled`; those of agents and spans are the ones that rules name. Raises StoreError."""
+    """`headway_alerts`, `headway_alerts_muted`, `headway_agent_oldest_queued_seconds`, `headway_jobs_stalled`; those of agents and spans are the ones that rules name. Raises StoreError."""
     now = site.clock()
     standing = alerts(site)
     by_state = Counter[tuple[str, str]]((one.rule.severity, one.shown) for one in standing)
@@ -31,18 +30,15 @@ def families(site: Site) -> Iterator[Metric]:
     yield told
     muted = sum(one.muted_until(now) is not None for one in standing)
     yield GaugeMetricFamily("headway_alerts_muted", "Alerts of which nothing is told for now.", value=muted)
-    yield from _waiting(site)
+    yield _waiting(site)
     yield _stalled(site, now)
 
 
-def _waiting(site: Site) -> Iterator[Metric]:
-    oldest = GaugeMetricFamily(
-        "headway_queue_oldest_seconds", "For how long the oldest job that waits has waited.", labels=("queue",)
-    )
-    oldest.add_metric(("reported",), jobs_service.longest_wait_s(site) or 0.0)
-    yield oldest
+def _waiting(site: Site) -> Metric:
     of_agents = GaugeMetricFamily(
-        "headway_agent_oldest_queued_seconds", "The same for agents that alerts name.", labels=("agent",)
+        "headway_agent_oldest_queued_seconds",
+        "For how long the oldest job that waits has waited, of agents that alerts name.",
+        labels=("agent",),
     )
     watched = {
         rule.when.agent
@@ -51,7 +47,7 @@ def _waiting(site: Site) -> Iterator[Metric]:
     }
     for agent in sorted(watched):
         of_agents.add_metric((agent,), jobs_service.longest_wait_s(site, agent) or 0.0)
-    yield of_agents
+    return of_agents
 
 
 def _stalled(site: Site, now: float) -> Metric:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,11 +10,22 @@ from typing import Any
 from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
-from services import ended_jobs_service, history_service, jobs_service, targets_service, tiles_service
+from services import (
+    alert_queues,
+    ended_jobs_service,
+    history_service,
+    jobs_service,
+    live_search,
+    targets_service,
+    tiles_service,
+)
 from services.alert_life import Reading
+from services.alert_queues import Queues, Watched
 from services.alert_watch import Watch
 from services.alert_words import span
+from services.brokers import standings
 from services.ended_jobs_service import Ended
+from services.live_search import Conditions
 from services.targets_service import TargetView
 from services.tile_model import Tile
 
@@ -22,7 +33,8 @@ MOST_SILENT = 1_000
 """Silent jobs that are looked at, the longest silent first."""
 HEARD_TO_S = 10.0
 """How much later than noted a job may have been heard of."""
-UNCOUNTED = "more agents ended jobs at once than are counted by name"
+UNCOUNTED = "more agents or queues ended jobs at once than are counted by name"
+AT_WORK = ("processing", "started")
 
 
 @dataclass(frozen=True)
@@ -41,13 +53,24 @@ class Sources:
     def targets(self) -> Mapping[str, TargetView]:
         return {target.name: target for target in targets_service.targets(self.site)}
 
-    def ended(self, since: float, agent: str | None) -> Ended:
-        return ended_jobs_service.ended(self.site, since, self.now, agent)
+    @cached_property
+    def queues(self) -> Queues:
+        return Queues(self.site)
+
+    def ended(self, since: float, when: When) -> Ended:
+        """What ended of what a rule is about."""
+        agent, queue = alert_queues.whose(when)
+        queues = [f"{agent}/{queue}"] if agent and queue else self.keys(when) if queue else None
+        return ended_jobs_service.ended(self.site, since, self.now, agent, queues)
+
+    def keys(self, when: When) -> list[str]:
+        return [queue.key for queue in self.queues.watched(when)]
 
 
 def read(when: When, sources: Sources) -> Reading:
     """The present figure of what a rule watches, in the unit of its limit. Raises StoreError."""
-    return READERS[type(when)](when, sources)
+    away = sources.queues.away(when)
+    return Reading(unknown=away) if away else READERS[type(when)](when, sources)
 
 
 def _tile(when: alerts.OnTile, sources: Sources) -> Reading:
@@ -69,14 +92,14 @@ def _tile_unavailable(when: alerts.OnTileUnavailable, sources: Sources) -> Readi
 
 
 def _failed_jobs(when: alerts.OnFailedJobs, sources: Sources) -> Reading:
-    ended = sources.ended(sources.now - when.within, when.agent)
+    ended = sources.ended(sources.now - when.within, when)
     if ended.uncounted and ended.failed <= when.above:
         return Reading(unknown=UNCOUNTED)
     return Reading(float(ended.failed))
 
 
 def _failure_rate(when: alerts.OnFailureRate, sources: Sources) -> Reading:
-    ended = sources.ended(sources.now - when.within, when.agent)
+    ended = sources.ended(sources.now - when.within, when)
     if ended.uncounted:
         return Reading(unknown=UNCOUNTED)
     if ended.total < when.at_least:
@@ -85,36 +108,68 @@ def _failure_rate(when: alerts.OnFailureRate, sources: Sources) -> Reading:
 
 
 def _queue_depth(when: alerts.OnQueueDepth, sources: Sources) -> Reading:
-    return Reading(float(jobs_service.counts(sources.site, when.agent)["queued"]))
+    if watched := sources.queues.watched(when):
+        return Reading(float(sum(queue.depth for queue in watched)))
+    return Reading(0.0 if when.queue else float(jobs_service.counts(sources.site, when.agent)["queued"]))
 
 
 def _queue_age(when: alerts.OnQueueAge, sources: Sources) -> Reading:
-    return Reading(jobs_service.longest_wait_s(sources.site, when.agent) or 0.0)
+    return Reading(_longest_wait_s(when, sources, sources.queues.watched(when)))
+
+
+def _longest_wait_s(
+    when: alerts.OnQueueAge | alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]
+) -> float:
+    if queues or when.queue:
+        return max((sources.queues.waits_s(queue, sources.now) for queue in queues), default=0.0)
+    return jobs_service.longest_wait_s(sources.site, when.agent) or 0.0
 
 
 def _no_worker(when: alerts.OnNoWorker, sources: Sources) -> Reading:
-    if jobs_service.counts(sources.site, when.agent)["processing"]:
+    """Where a broker knows who listens, that counts; elsewhere whether anybody is at work, or was."""
+    watched = sources.queues.watched(when)
+    heard = [queue for queue in watched if queue.engine is not None and queue.engine.workers is not None]
+    alone = [queue for queue in heard if queue.engine and not (queue.engine.workers or queue.engine.paused)]
+    waits_s = _longest_wait_s(when, sources, alone) if alone else 0.0
+    others = [queue for queue in watched if queue not in heard]
+    if waits_s > when.within or (heard and not others):
+        return Reading(waits_s)
+    return _no_work(when, sources, others)
+
+
+def _no_work(when: alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]) -> Reading:
+    """`queues` are those that the rule is about, where it is about any."""
+    if _at_work(when, sources, queues):
         return Reading(0.0)
-    waits_s = jobs_service.longest_wait_s(sources.site, when.agent) or 0.0
+    waits_s = _longest_wait_s(when, sources, queues)
     if waits_s <= when.within:
         return Reading(waits_s)
     since = sources.watch.since(when.within)
     if since is None:
         return _not_watched(when.within)
-    ended = sources.ended(since, when.agent)
+    ended = sources.ended(since, when)
     if ended.uncounted and not ended.total:
         return Reading(unknown=UNCOUNTED)
     return Reading(0.0 if ended.total or waits_s <= sources.now - since else waits_s)
 
 
+def _at_work(when: alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]) -> bool:
+    if not queues and not when.queue:
+        return jobs_service.counts(sources.site, when.agent)["processing"] > 0
+    return any(
+        live_search.count(sources.site, Conditions(agents=(queue.agent,), queue=(queue.name,), states=AT_WORK), 1)[0]
+        for queue in queues
+    )
+
+
 def _no_job(when: alerts.OnNoJob, sources: Sources) -> Reading:
-    ended = sources.ended(sources.now - when.within, when.agent)
+    ended = sources.ended(sources.now - when.within, when)
     if ended.completed:
         return Reading(float(ended.completed))
     since = sources.watch.since(when.within)
     if since is None:
         return _not_watched(when.within)
-    longer = sources.ended(since, when.agent)
+    longer = sources.ended(since, when)
     if longer.uncounted and not longer.completed:
         return Reading(unknown=UNCOUNTED)
     return Reading(float(longer.completed))
@@ -137,6 +192,15 @@ def _target_down(when: alerts.OnTargetDown, sources: Sources) -> Reading:
     if target.up is None:
         return Reading(unknown="the target was not asked yet, or not for long")
     return Reading(0.0 if target.up else 1.0)
+
+
+def _broker_unavailable(when: alerts.OnBrokerUnavailable, sources: Sources) -> Reading:
+    broker = sources.queues.brokers.get(when.broker)
+    if broker is None:
+        return Reading(unknown=f"there is no broker {when.broker}")
+    if broker.state.why is not None and broker.state.why == standings.NOT_YET:
+        return Reading(unknown=broker.state.why)
+    return Reading(0.0 if broker.state.why is None else 1.0)
 
 
 def _store_latency(when: alerts.OnStoreLatency, sources: Sources) -> Reading:
@@ -168,5 +232,6 @@ READERS: Mapping[type[When], Callable[[Any, Sources], Reading]] = {
     alerts.OnNoJob: _no_job,
     alerts.OnStalledJobs: _stalled_jobs,
     alerts.OnTargetDown: _target_down,
+    alerts.OnBrokerUnavailable: _broker_unavailable,
     alerts.OnStoreLatency: _store_latency,
 }

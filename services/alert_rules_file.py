@@ -17,6 +17,11 @@ FEWEST_S = 120.0
 """Over less, `increase` and `rate` may find less than two scrapes."""
 
 
+OnQueue = (
+    kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnQueueDepth | kinds.OnQueueAge | kinds.OnNoWorker | kinds.OnNoJob
+)
+
+
 def text(site: Site) -> str:
     """YAML that `promtool check rules` accepts; a group without rules where none is declared."""
     rules = [_rule(rule, site) for rule in site.config.alerts]
@@ -49,10 +54,20 @@ def expression(rule: Alert) -> str:
         firing = _series("ALERTS", {"alertname": rule.id, "alertstate": "firing"})
         crossed = f"({crossed}) or ({figure} {sign} {limit.clear:.15g} and on() {firing})"
     if isinstance(rule.when, kinds.OnNoWorker):
-        at_work = _series("headway_jobs", {**_of(rule.when.agent), "status": "processing"})
-        ended = _ended(rule.when, None)
-        crossed = f"{crossed} and on() sum({at_work}) == 0 and on() ({ended} or vector(0)) == 0"
+        crossed = f"{crossed} and on() {_nobody(rule.when)}"
     return crossed
+
+
+def _nobody(when: kinds.OnNoWorker) -> str:
+    """Has a sample while nobody takes jobs: by the workers that listen where a broker knows them, else by what is done."""
+    ended = f"({_ended(when, None)} or vector(0))"
+    if when.queue is None:
+        at_work = _series("headway_jobs", {**_of(when.agent), "status": "processing"})
+        return f"sum({at_work}) == 0 and on() {ended} == 0"
+    queue = _queue(when)
+    listen, paused = (_series(f"headway_queue_{name}", queue) for name in ("workers", "paused"))
+    at_work = _series("headway_queue_jobs", queue).removesuffix("}") + ',state=~"processing|started"}'
+    return f"(sum({listen}) or sum({at_work}) + {ended}) == 0 unless on() max({paused}) == 1"
 
 
 def _figure(when: kinds.When) -> str:
@@ -65,11 +80,15 @@ def _figure(when: kinds.When) -> str:
             return _ended(when, "failed")
         case kinds.OnFailureRate():
             return f"100 * ({_ended(when, 'failed')} or vector(0)) / {_ended(when, None)}"
+        case kinds.OnQueueDepth() if when.queue is not None:
+            return f"sum({_series('headway_queue_jobs', {**_queue(when), 'state': 'queued'})})"
         case kinds.OnQueueDepth() if when.agent is not None:
             return _series("headway_jobs", {"agent": when.agent, "status": "queued"})
         case kinds.OnQueueDepth():
-            return _series("headway_queue_depth", {"queue": "reported"})
+            return "sum(headway_queue_depth)"
         case kinds.OnQueueAge() | kinds.OnNoWorker():
+            if when.queue is not None:
+                return f"max({_series('headway_queue_oldest_seconds', _queue(when))})"
             if when.agent is not None:
                 return _series("headway_agent_oldest_queued_seconds", {"agent": when.agent})
             return _series("headway_queue_oldest_seconds", {"queue": "reported"})
@@ -77,6 +96,8 @@ def _figure(when: kinds.When) -> str:
             return f"({_ended(when, 'completed')} or vector(0))"
         case kinds.OnStalledJobs():
             return _series("headway_jobs_stalled", {"agent": when.agent or "", "after": f"{when.after:g}"})
+        case kinds.OnBrokerUnavailable():
+            return f"1 - {_series('headway_broker_up', {'broker': when.broker})}"
         case kinds.OnTargetDown():
             return f"1 - {_series('headway_target_up', {'target': when.target})}"
         case kinds.OnStoreLatency():
@@ -88,9 +109,14 @@ def _ended(
     when: kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnNoWorker | kinds.OnNoJob, outcome: str | None
 ) -> str:
     """How many jobs ended within the span of a rule."""
-    labels = _of(when.agent) | ({"outcome": outcome} if outcome else {})
+    name = "headway_jobs_finished_total" if when.queue is None else "headway_queue_jobs_finished_total"
+    labels = (_of(when.agent) if when.queue is None else _queue(when)) | ({"outcome": outcome} if outcome else {})
     span = _duration(max(when.within, FEWEST_S))
-    return f"sum(increase({_series('headway_jobs_finished_total', labels)}[{span}]))"
+    return f"sum(increase({_series(name, labels)}[{span}]))"
+
+
+def _queue(when: OnQueue) -> dict[str, str]:
+    return ({} if when.agent is None else {"broker": when.agent}) | {"queue": when.queue or ""}
 
 
 def _of(agent: str | None) -> dict[str, str]:

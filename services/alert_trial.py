@@ -15,10 +15,12 @@ from core.site import Site
 from services import (
     alert_life,
     alert_limits,
+    alert_queues,
     alert_watch,
     ended_jobs_service,
     history_service,
     job_series_service,
+    queue_depths,
     tiles_service,
 )
 from services.alert_life import Reading
@@ -141,18 +143,18 @@ def _tile(when: kinds.OnTile, site: Site, now: float) -> Past:
 
 
 def _failed_jobs(when: kinds.OnFailedJobs, site: Site, now: float) -> Past:
-    return _ended(when.within, when.agent, site, now, lambda ended: float(ended.failed))
+    return _ended(when, site, now, lambda ended: float(ended.failed))
 
 
 def _failure_rate(when: kinds.OnFailureRate, site: Site, now: float) -> Past:
     def rate(ended: Ended) -> float | None:
         return round(100 * ended.failed / ended.total, 2) if ended.total >= when.at_least else None
 
-    return _ended(when.within, when.agent, site, now, rate)
+    return _ended(when, site, now, rate)
 
 
 def _no_job(when: kinds.OnNoJob, site: Site, now: float) -> Past:
-    past = _ended(when.within, when.agent, site, now, lambda ended: float(ended.completed))
+    past = _ended(when, site, now, lambda ended: float(ended.completed))
     # What was before Headway began to watch is not known.
     began = alert_watch.read(site.store.redis.get(keys.ALERT_WATCH.at()), now).began + when.within
     looks = [look for look in past.looks if look[0] >= began]
@@ -161,12 +163,18 @@ def _no_job(when: kinds.OnNoJob, site: Site, now: float) -> Past:
     return Past(looks, past.step_s, past.says)
 
 
-def _ended(within_s: float, agent: str | None, site: Site, now: float, figure: Callable[[Ended], float | None]) -> Past:
+def _ended(
+    when: kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnNoJob,
+    site: Site,
+    now: float,
+    figure: Callable[[Ended], float | None],
+) -> Past:
     """A figure of what ended within a span, at each minute of a day or each hour of a week."""
+    within_s, queues = float(when.within), alert_queues.names(site, when)
     by_minute = within_s <= BY_MINUTE_S
     unit_s, many = (MINUTE_S, HISTORY_MINUTES) if by_minute else (HOUR_S, HOURS)
     last, read = int(now // unit_s), ended_jobs_service.by_minute if by_minute else ended_jobs_service.by_hour
-    counted = read(site, last - many + 1, last, agent)
+    counted = read(site, last - many + 1, last, when.agent, queues)
     width = ceil(within_s / unit_s) + 1  # as when rules are checked: from the minute on in which the span begins
     looks, inside = list[Look](), Ended()
     for at, (unit, ended) in enumerate(counted):
@@ -176,17 +184,27 @@ def _ended(within_s: float, agent: str | None, site: Site, now: float, figure: C
         if at >= width - 1:
             looks.append((float(min((unit + 1) * unit_s, now)), figure(inside)))
     if any(ended.uncounted for _, ended in counted):
-        raise NotKept("more agents ended jobs at once than are counted by name")
+        raise NotKept("more agents or queues ended jobs at once than are counted by name")
     return Past(looks, unit_s, f"the jobs that ended, by the {'minute' if by_minute else 'hour'}")
 
 
 def _queue_depth(when: kinds.OnQueueDepth, site: Site, now: float) -> Past:
+    if when.queue is not None:
+        return _depth_of_queues(site, now, alert_queues.names(site, when) or [])
     if when.agent is not None:
         raise NotKept("how many jobs of one agent waited is not kept; of all agents together it is")
     last = int(now // MINUTE_S)
     depths = job_series_service.depths(site, last - HISTORY_MINUTES + 1, last)
     looks = [(float(minute * MINUTE_S), depth) for minute, depth in depths if depth is not None]
     return Past(looks, MINUTE_S, "how many jobs waited on average in each minute")
+
+
+def _depth_of_queues(site: Site, now: float, queues: Sequence[str]) -> Past:
+    by_queue = queue_depths.lately(site, queues).values()
+    minutes = [[depth for depth in depths if depth is not None] for depths in zip(*by_queue, strict=True)]
+    first = int(now // MINUTE_S) - len(minutes) + 1
+    looks = [(float((first + place) * MINUTE_S), float(sum(depths))) for place, depths in enumerate(minutes) if depths]
+    return Past(looks, MINUTE_S, "the most jobs that waited in each minute of the last hour")
 
 
 def _store_latency(when: kinds.OnStoreLatency, site: Site, now: float) -> Past:
@@ -208,5 +226,6 @@ UNKEPT: Mapping[type[When], str] = {
     kinds.OnQueueAge: "how long jobs waited is not kept",
     kinds.OnNoWorker: "when nobody was at work is not kept",
     kinds.OnStalledJobs: "how long jobs were silent is not kept",
+    kinds.OnBrokerUnavailable: "when a broker was unavailable is not kept",
     kinds.OnTargetDown: "when a target was down is not kept",
 }

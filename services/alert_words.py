@@ -45,33 +45,27 @@ def value(when: When, figure: float | None, config: Config) -> str:
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} {'is unavailable' if figure else 'is available'}"
         case kinds.OnFailedJobs():
-            return f"{_jobs(figure, when.agent)} failed in {span(when.within)}"
+            return f"{_jobs(figure, when)} failed in {span(when.within)}"
         case kinds.OnFailureRate():
             if figure is None:
-                return f"Fewer than {when.at_least} jobs{_of(when.agent)} ended in {span(when.within)}"
-            return f"{number(figure)} % of the jobs{_of(when.agent)} failed in {span(when.within)}"
+                return f"Fewer than {when.at_least} jobs{_of(when)} ended in {span(when.within)}"
+            return f"{number(figure)} % of the jobs{_of(when)} failed in {span(when.within)}"
         case kinds.OnQueueDepth():
-            return f"{_jobs(figure, when.agent)} {'wait' if figure != 1 else 'waits'}"
+            return f"{_jobs(figure, when)} {'wait' if figure != 1 else 'waits'}"
         case kinds.OnQueueAge():
-            return (
-                f"The oldest job{_of(when.agent)} waits for {span(figure)}"
-                if figure
-                else f"No job{_of(when.agent)} waits"
-            )
+            return f"The oldest job{_of(when)} waits for {span(figure)}" if figure else f"No job{_of(when)} waits"
         case kinds.OnNoWorker():
-            return (
-                f"A job{_of(when.agent)} waits for {span(figure)}, and none is at work"
-                if figure
-                else "Jobs are taken up"
-            )
+            return f"A job{_of(when)} waits for {span(figure)}, and nobody takes it" if figure else "Jobs are taken up"
         case kinds.OnNoJob():
-            return f"{_jobs(figure, when.agent)} completed in {span(when.within)}"
+            return f"{_jobs(figure, when)} completed in {span(when.within)}"
         case kinds.OnStalledJobs():
             if not figure:
-                return f"No job{_of(when.agent)} stands still"
-            return f"{_jobs(figure, when.agent)} told nothing for {span(when.after)}"
+                return f"No job{_of(when)} stands still"
+            return f"{_jobs(figure, when)} told nothing for {span(when.after)}"
         case kinds.OnTargetDown():
             return f"{_target(when.target, config)} {'is down' if figure else 'is up'}"
+        case kinds.OnBrokerUnavailable():
+            return f"The broker {when.broker} {'is unavailable' if figure else 'answers'}"
         case kinds.OnStoreLatency():
             return f"A round trip to the store takes {span(figure)}"
 
@@ -86,7 +80,7 @@ def unit(when: When, config: Config) -> str:
             return "%"
         case kinds.OnQueueAge() | kinds.OnNoWorker() | kinds.OnStoreLatency():
             return "s"
-        case kinds.OnTileUnavailable() | kinds.OnTargetDown():
+        case kinds.OnTileUnavailable() | kinds.OnTargetDown() | kinds.OnBrokerUnavailable():
             return ""
         case _:
             return "jobs"
@@ -149,25 +143,27 @@ def _condition(when: When, config: Config) -> str:
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} is unavailable"
         case kinds.OnFailedJobs():
-            return f"{_more_than(when.above)}{_of(when.agent)} failed within {span(when.within)}"
+            return f"{_more_than(when.above)}{_of(when)} failed within {span(when.within)}"
         case kinds.OnFailureRate():
             return (
-                f"more than {number(when.above)} % of the jobs{_of(when.agent)} that ended within {span(when.within)} failed, "
+                f"more than {number(when.above)} % of the jobs{_of(when)} that ended within {span(when.within)} failed, "
                 f"of at least {when.at_least}"
             )
         case kinds.OnQueueDepth():
             waits = "waits" if when.above <= 1 else "wait"
-            return f"{_more_than(when.above)}{_of(when.agent)} {waits}"
+            return f"{_more_than(when.above)}{_of(when)} {waits}"
         case kinds.OnQueueAge():
-            return f"a job{_of(when.agent)} has waited for more than {span(when.above)}"
+            return f"a job{_of(when)} has waited for more than {span(when.above)}"
         case kinds.OnNoWorker():
-            return f"jobs{_of(when.agent)} have waited for more than {span(when.within)}, none is at work and none ended meanwhile"
+            return f"jobs{_of(when)} have waited for more than {span(when.within)} and nobody takes them"
         case kinds.OnNoJob():
-            return f"no job{_of(when.agent)} was completed within {span(when.within)}"
+            return f"no job{_of(when)} was completed within {span(when.within)}"
         case kinds.OnStalledJobs():
-            return f"{_more_than(when.above)}{_of(when.agent)} at work told nothing for {span(when.after)}"
+            return f"{_more_than(when.above)}{_of(when)} at work told nothing for {span(when.after)}"
         case kinds.OnTargetDown():
             return f"{_target(when.target, config)} is down"
+        case kinds.OnBrokerUnavailable():
+            return f"the broker {when.broker} is unavailable"
         case kinds.OnStoreLatency():
             return f"a round trip to the store takes longer than {span(when.above)}"
 
@@ -193,21 +189,23 @@ def _subject(when: When, config: Config) -> str:
         case kinds.OnTileUnavailable():
             return f"{_tile(when.tile, config)} unavailable"
         case kinds.OnFailedJobs():
-            return f"failed jobs{_of(when.agent)}"
+            return f"failed jobs{_of(when)}"
         case kinds.OnFailureRate():
-            return f"failure rate{_of(when.agent)}"
+            return f"failure rate{_of(when)}"
         case kinds.OnQueueDepth():
-            return f"backlog of jobs{_of(when.agent)}"
+            return f"backlog of jobs{_of(when)}"
         case kinds.OnQueueAge():
-            return f"jobs{_of(when.agent)} wait for long"
+            return f"jobs{_of(when)} wait for long"
         case kinds.OnNoWorker():
-            return f"no worker for {when.agent}" if when.agent else "no worker"
+            return f"no worker for {named}" if (named := _whose(when)) else "no worker"
         case kinds.OnNoJob():
-            return f"no job{_of(when.agent)} completed"
+            return f"no job{_of(when)} completed"
         case kinds.OnStalledJobs():
-            return f"stalled jobs{_of(when.agent)}"
+            return f"stalled jobs{_of(when)}"
         case kinds.OnTargetDown():
             return f"{_target(when.target, config)} down"
+        case kinds.OnBrokerUnavailable():
+            return f"broker {when.broker} unavailable"
         case kinds.OnStoreLatency():
             return "slow store"
 
@@ -216,13 +214,22 @@ def _more_than(many: int) -> str:
     return "a job" if many == 0 else f"more than {number(many)} {'job' if many == 1 else 'jobs'}"
 
 
-def _jobs(many: float | None, agent: str | None) -> str:
+def _jobs(many: float | None, when: When) -> str:
     word = "job" if many == 1 else "jobs"
-    return f"{'No' if not many else number(many)} {word}{_of(agent)}"
+    return f"{'No' if not many else number(many)} {word}{_of(when)}"
 
 
-def _of(agent: str | None) -> str:
-    return f" of {agent}" if agent else ""
+def _of(when: When) -> str:
+    named = _whose(when)
+    return f" of {named}" if named else ""
+
+
+def _whose(when: When) -> str:
+    """The agent or the queue that a rule is about: "studio", "the queue mails", "the queue mails of rq"; empty for all jobs."""
+    agent, queue = getattr(when, "agent", None), getattr(when, "queue", None)
+    if not queue:
+        return agent or ""
+    return f"the queue {queue} of {agent}" if agent else f"the queue {queue}"
 
 
 def _tile(id: str, config: Config) -> str:

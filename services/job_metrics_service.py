@@ -30,10 +30,8 @@ class Finished:
 
 
 def families(site: Site) -> Iterator[Metric]:
-    """`headway_jobs`, `headway_jobs_finished`, `headway_job_duration_seconds`, `headway_label_overflow`,
-    `headway_queue_depth`. Raises StoreError."""
-    counts = jobs_service.counts(site)
-    yield _jobs(site, counts)
+    """`headway_jobs`, `headway_jobs_finished`, `headway_job_duration_seconds`, `headway_label_overflow`. Raises StoreError."""
+    yield _jobs(site, jobs_service.counts(site))
     by_agent, overflow = finished(site)
     outcomes = CounterMetricFamily("headway_jobs_finished", "Jobs that ended.", labels=("agent", "outcome"))
     durations = HistogramMetricFamily(
@@ -50,11 +48,6 @@ def families(site: Site) -> Iterator[Metric]:
     )
     spilt.add_metric(("agent",), overflow)
     yield spilt
-    depth = GaugeMetricFamily(
-        "headway_queue_depth", "Jobs that wait; `reported` are those told to us.", labels=("queue",)
-    )
-    depth.add_metric(("reported",), counts["queued"])
-    yield depth
 
 
 def finished(site: Site) -> tuple[dict[str, Finished], int]:

@@ -35,14 +35,16 @@ GROWING: Mapping[str, tuple[str, str]] = {
 
 STANDING: Mapping[str, tuple[str, str]] = {
     "longest_wait_s": ("headway_queue_oldest_seconds", 'queue="reported"'),
-    "jobs_queued": ("headway_queue_depth", 'queue="reported"'),
     "notifications_pending": ("headway_notifications_pending", ""),
 }
 """Gauges of one series."""
 
 ADDED: Mapping[str, tuple[str, str, str]] = {
     "jobs_processing": ("sum({})", "headway_jobs", 'status="processing"'),
+    "jobs_queued": ("sum({})", "headway_queue_depth", ""),
     "agents_busy": ("sum({} > bool 0)", "headway_jobs", 'status="processing"'),
+    "workers": ("sum({})", "headway_workers", 'state!="dead"'),
+    "workers_busy": ("sum({})", "headway_workers", 'state="busy"'),
     "open_streams": ("sum({})", "headway_stream_clients", ""),
 }
 """Gauges of several series, and what is made of them."""
@@ -150,12 +152,12 @@ def _histogram(name: str, metric: str, step: Step, *labels: str) -> dict[str, st
 
 
 def _jobs(step: Step) -> dict[str, str]:
-    depth = step.series(*STANDING["jobs_queued"])
+    made, *series = ADDED["jobs_queued"]
+    depth = _added("jobs", made.format(step.series(*series)), step)
     return {
         "jobs:completed": step.grown("headway_jobs_finished_total", 'outcome="completed"'),
         "jobs:failed": step.grown("headway_jobs_finished_total", 'outcome="failed"'),
         "jobs:created": step.grown("headway_ingest_updates_total", 'outcome="created"'),
         **_histogram(JOBS, "headway_job_duration_seconds", step),
-        "jobs:avg": f"avg(avg_over_time({depth}[{step.width_s}s]))",
-        "jobs:max": f"max(max_over_time({depth}[{step.width_s}s]))",
+        **{piece: depth[piece] for piece in ("jobs:avg", "jobs:max")},
     }

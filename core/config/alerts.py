@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from core.config.brokers import QueueName
 from core.config.values import Id, Seconds
 
 Agent = Annotated[str, Meta(min_length=1, max_length=128, description="an agent's name")]
@@ -34,6 +35,7 @@ class OnFailedJobs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     above: Count = 0
     within: Seconds = Seconds(300)
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnFailureRate(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="failure_rate"):
@@ -44,6 +46,7 @@ class OnFailureRate(Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     within: Seconds = Seconds(900)
     at_least: Annotated[int, Meta(ge=1, description="a whole number, 1 or more")] = 10
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnQueueDepth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="queue_depth"):
@@ -52,6 +55,7 @@ class OnQueueDepth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     above: Count
     clear: Count | None = None
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnQueueAge(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="queue_age"):
@@ -59,13 +63,16 @@ class OnQueueAge(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kin
 
     above: Seconds
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnNoWorker(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="no_worker"):
-    """Jobs have waited for a span, none is at work, and none ended meanwhile."""
+    """Jobs have waited for a span, and nobody takes them: no worker of the broker listens to their queue; where workers are not
+    known, no job is at work and none ended meanwhile."""
 
     within: Seconds = Seconds(60)
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnNoJob(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="no_job"):
@@ -73,6 +80,7 @@ class OnNoJob(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
 
     within: Seconds
     agent: Agent | None = None
+    queue: QueueName | None = None
 
 
 class OnStalledJobs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stalled_jobs"):
@@ -89,6 +97,12 @@ class OnTargetDown(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     target: str
 
 
+class OnBrokerUnavailable(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="broker_unavailable"):
+    """A broker of RQ or Celery can't be read."""
+
+    broker: Id
+
+
 class OnStoreLatency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="store_latency"):
     """A round trip to the store takes longer than `above`."""
 
@@ -98,7 +112,7 @@ class OnStoreLatency(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 When = (
     OnTile | OnTileUnavailable | OnFailedJobs | OnFailureRate | OnQueueDepth | OnQueueAge | OnNoWorker | OnNoJob
-    | OnStalledJobs | OnTargetDown | OnStoreLatency
+    | OnStalledJobs | OnTargetDown | OnBrokerUnavailable | OnStoreLatency
 )  # fmt: skip
 
 

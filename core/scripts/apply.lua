@@ -62,6 +62,7 @@ local function count_finish(job, duration_ms, live, timed)
         break
       end
     end
+    if job.queue then count(queue_totals, 'all', job.status .. '\t' .. job.agent .. '/' .. job.queue, 1) end
     count(totals, job.agent, job.status, 1)
     count(totals, job.agent, 'sum', duration_ms / 1000)
     count(totals, job.agent, 'le\t' .. bound, 1)

@@ -191,7 +191,7 @@ def test_every_kind_says_in_words_when_it_fires_and_what_it_reads(kind: type[Any
         "OnTile": 'tile = "users", above = 5, clear = 3', "OnTileUnavailable": 'tile = "users"', "OnFailedJobs": "",
         "OnFailureRate": "above = 5", "OnQueueDepth": 'above = 100, agent = "studio"', "OnQueueAge": 'above = "5m"',
         "OnNoWorker": "", "OnNoJob": 'within = "1d"', "OnStalledJobs": "", "OnTargetDown": 'target = "shop"',
-        "OnStoreLatency": 'above = "20ms", clear = "10ms"',
+        "OnBrokerUnavailable": 'broker = "rq"', "OnStoreLatency": 'above = "20ms", clear = "10ms"',
     }[kind.__name__]  # fmt: skip
     when = kind.__struct_config__.tag
     text = f'[[targets]]\nname = "shop"\nurl = "https://shop.example"\n[[alerts]]\nid = "a"\nfor = "5m"\nwhen = {{ kind = "{when}", {given} }}'

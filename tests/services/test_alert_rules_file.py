@@ -20,6 +20,9 @@ from tests.services.reports import batch, create, told
 HOSTILE = 'a "quoted" {{ .Labels }} {{{ }} \\ $value\n- alert: injected\n# \u202e <script>'
 TARGETS = '[[targets]]\nname = "shop"\nurl = "https://shop.example/metrics"\n'
 FINISHED = 'headway_jobs_finished_total{agent="studio",outcome='
+ENDED = 'headway_queue_jobs_finished_total{broker="rq",queue="mails",outcome='
+JOBS_OF = 'headway_queue_jobs{broker="rq",queue="mails",state='
+OLDEST, LISTEN = (f'headway_queue_{name}{{broker="rq",queue="mails"}}' for name in ("oldest_seconds", "workers"))
 KINDS = {
     "tile": 'kind = "tile", tile = "queue.mails", above = 100',
     "below": 'kind = "tile", tile = "queue.mails", below = 5',
@@ -33,6 +36,12 @@ KINDS = {
     "age-of-one": 'kind = "queue_age", above = "5m", agent = "studio"',
     "no-worker": 'kind = "no_worker", within = "1m"',
     "no-job": 'kind = "no_job", within = "10m"',
+    "failed-of-queue": 'kind = "failed_jobs", above = 3, within = "5m", queue = "mails"',
+    "depth-of-queue": 'kind = "queue_depth", above = 100, queue = "mails"',
+    "age-of-queue": 'kind = "queue_age", above = "5m", queue = "mails", agent = "rq"',
+    "nobody-listens": 'kind = "no_worker", within = "1m", queue = "mails", agent = "rq"',
+    "nobody-works": 'kind = "no_worker", within = "1m", queue = "encode", agent = "studio"',
+    "broker": 'kind = "broker_unavailable", broker = "rq"',
     "stalled": 'kind = "stalled_jobs", after = "10m"',
     "down": 'kind = "target_down", target = "shop"',
     "latency": 'kind = "store_latency", above = "50ms", clear = "10ms"',
@@ -53,6 +62,15 @@ FIRES: dict[str, dict[str, str]] = {
         FINISHED + '"completed"}': "5x30",
     },
     "no-job": {FINISHED + '"completed"}': "5x30"},
+    "failed-of-queue": {ENDED + '"failed"}': "0+2x30"},
+    "depth-of-queue": {JOBS_OF + '"queued"}': "101x30", JOBS_OF + '"started"}': "1x30"},
+    "age-of-queue": {OLDEST: "301x30"},
+    "nobody-listens": {OLDEST: "61x30", LISTEN: "0x30", ENDED + '"completed"}': "0+1x30"},
+    "nobody-works": {
+        'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
+        'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
+    },
+    "broker": {'headway_broker_up{broker="rq"}': "0x30"},
     "stalled": {'headway_jobs_stalled{agent="",after="600"}': "1x30"},
     "down": {'headway_target_up{target="shop"}': "0x30"},
     "latency": {"headway_redis_latency_seconds_sum": "0+1x30", "headway_redis_latency_seconds_count": "0+10x30"},
@@ -69,6 +87,15 @@ RESTS: dict[str, dict[str, str]] = {
         'headway_queue_oldest_seconds{queue="reported"}': "61x30", 'headway_jobs{agent="studio",status="processing"}': "1x30",
     },
     "no-job": {FINISHED + '"completed"}': "0+1x30"},
+    "failed-of-queue": {ENDED + '"failed"}': "7x30", 'headway_queue_jobs_finished_total{broker="rq",queue="other",outcome="failed"}': "0+9x30"},
+    "depth-of-queue": {JOBS_OF + '"queued"}': "100x30", JOBS_OF + '"started"}': "100x30"},
+    "nobody-listens": {OLDEST: "61x30", LISTEN: "1x30"},
+    "nobody-works": {
+        'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
+        'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
+        'headway_queue_jobs_finished_total{broker="studio",queue="encode",outcome="completed"}': "0+1x30",
+    },
+    "broker": {'headway_broker_up{broker="rq"}': "1x30"},
     "latency": {"headway_redis_latency_seconds_sum": "0+0.3x30", "headway_redis_latency_seconds_count": "0+10x30"},
 }  # fmt: skip
 
@@ -106,6 +133,8 @@ def test_each_fires_on_its_metric_and_rests_where_that_is_fine(site: Site, tmp_p
     assert set(FIRES) == set(KINDS)
     tests = [unit(id, series, rules[id]) for id, series in FIRES.items()]
     tests += [unit(id, series, None) for id, series in RESTS.items()]
+    paused = 'headway_queue_paused{broker="rq",queue="mails"}'
+    tests.append(unit("nobody-listens", {OLDEST: "61x30", LISTEN: "0x30", paused: "1x30"}, None))
     (tmp_path / "tests.yml").write_text(
         yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
     )
@@ -129,7 +158,7 @@ def labels_of(id: str) -> dict[str, str]:
     """The labels that an alert has of its metric."""
     return {
         "tile": {"tile": "queue.mails"}, "below": {"tile": "queue.mails"}, "unavailable": {"tile": "queue.mails"},
-        "depth": {"queue": "reported"}, "depth-of-one": {"agent": "studio", "status": "queued"},
+        "broker": {"broker": "rq"}, "depth-of-one": {"agent": "studio", "status": "queued"},
         "age": {"queue": "reported"}, "age-of-one": {"agent": "studio"}, "no-worker": {"queue": "reported"},
         "stalled": {"after": "600"}, "down": {"target": "shop"},
     }.get(id, {})  # fmt: skip
@@ -177,7 +206,8 @@ def test_the_metrics_that_rules_name_are_exported(site: Site, client: FlaskClien
     for name in (
         "headway_tile", "headway_tile_up", "headway_jobs_finished_total", "headway_queue_depth", "headway_jobs",
         "headway_queue_oldest_seconds", "headway_agent_oldest_queued_seconds", "headway_jobs_stalled", "headway_target_up",
-        "headway_redis_latency_seconds", "headway_alerts", "headway_alerts_muted",
+        "headway_redis_latency_seconds", "headway_alerts", "headway_alerts_muted", "headway_queue_jobs",
+        "headway_queue_workers", "headway_queue_paused", "headway_queue_jobs_finished_total", "headway_broker_up",
     ):  # fmt: skip
         assert name in exported, name
 

@@ -39,14 +39,13 @@ def text(site: Site, *, openmetrics: bool = False) -> str:
     return metrics.to_prometheus_format(fresh, openmetrics=openmetrics)
 
 
-def test_an_empty_store_has_a_queue_of_none_and_no_job(site: Site) -> None:
+def test_an_empty_store_has_no_job(site: Site) -> None:
     assert samples(site) == {
-        "headway_queue_depth": {frozenset(["reported"]): 0},
         "headway_label_overflow_total": {frozenset(["agent"]): 0},
     }
 
 
-def test_jobs_count_by_agent_and_status_and_what_waits_is_the_queue(site: Site) -> None:
+def test_jobs_count_by_agent_and_status(site: Site) -> None:
     for agent, status in (("a", "queued"), ("a", "processing"), ("a", "completed"), ("b", "failed"), ("b", "queued")):
         report(site, agent, status)
     found = samples(site)
@@ -55,7 +54,6 @@ def test_jobs_count_by_agent_and_status_and_what_waits_is_the_queue(site: Site) 
         for agent, numbers in (("a", (1, 1, 1, 0)), ("b", (1, 0, 0, 1)))
         for status, number in zip(job_rules.STATUSES, numbers, strict=True)
     }
-    assert found["headway_queue_depth"] == {frozenset(["reported"]): 2}
     assert found["headway_jobs_finished_total"] == {
         frozenset(["a", "completed"]): 1, frozenset(["a", "failed"]): 0,
         frozenset(["b", "completed"]): 0, frozenset(["b", "failed"]): 1,

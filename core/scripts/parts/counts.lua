@@ -6,7 +6,7 @@ local MOST_QUEUES = math.ceil(200 / call.P) -- counted by minute and hour; the r
 
 local minutes, hours, totals = {}, {}, {}
 local agent_minutes, agent_hours = {}, {}
-local queue_minutes, queue_hours = {}, {}
+local queue_minutes, queue_hours, queue_totals = {}, {}, {}
 
 local function count(into, key, field, by)
   local fields = into[key]
@@ -70,7 +70,16 @@ local function write_counts()
   write_times('@QUEUE_MINUTE@', queue_minutes, MINUTES_MS / 1000, 3 * MOST_QUEUES)
   write_times('@QUEUE_HOUR@', queue_hours, HOURS_MS / 1000, 3 * MOST_QUEUES)
 
-  local key = root .. '@TOTALS@'
+  local key = root .. '@QUEUE_TOTALS@'
+  for field, by in pairs(queue_totals.all or {}) do
+    by = string.format('%d', by)
+    if redis.call('HINCRBY', key, field, by) == tonumber(by) and redis.call('HLEN', key) > 2 * MOST_QUEUES + 2 then
+      redis.call('HDEL', key, field)
+      redis.call('HINCRBY', key, field:match('^%a+\t'), by)
+    end
+  end
+
+  key = root .. '@TOTALS@'
   for agent, fields in pairs(totals) do
     if agent ~= 'other' and redis.call('HEXISTS', key, agent .. '\tsum') == 0 then
       if redis.call('HINCRBY', key, 'agents', 1) > MOST_AGENTS then

@@ -38,6 +38,7 @@ local function leave_queue(queue)
   if redis.call('EXISTS', unpack(states)) > 0 then return end
   redis.call('ZREM', root .. '@QUEUES@', queue)
   redis.call('HDEL', root .. '@QUEUE_TIMES@', 'w\t' .. queue, 'r\t' .. queue)
+  redis.call('HDEL', root .. '@QUEUE_TOTALS@', 'completed\t' .. queue, 'failed\t' .. queue)
 end
 
 -- Takes a job that is gone out of its indexes.
