@@ -13,7 +13,7 @@ from core.problems import Problem
 from panels._estimates import outlooks
 from panels._waterfall import Chart, by_clock, by_length
 from routes import regions, site
-from routes.jobs import Active
+from routes.job_list import Active
 from routes.regions import Content, region
 from services import agent_list, agents_service, jobs_service, workflow_service
 from services.agent_model import Backfill, Video

@@ -48,6 +48,11 @@ class Shown:
     etag: str
     resting: bool
 
+    @property
+    def is_polled(self) -> bool:
+        """Whether its name is too long to be asked for by a stream."""
+        return len(self.part) > LONGEST_NAME
+
 
 REGIONS: dict[str, Region] = {}
 LONGEST_NAME = 512

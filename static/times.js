@@ -56,8 +56,17 @@ function until(moment) {
   return step ? `in ${Math.round(seconds / step[1])} ${step[2]}` : day.format(moment);
 }
 
+// Of what is to come.
+function due(moment) {
+  const seconds = (moment - Date.now() - off) / 1000;
+  if (seconds < 1) return "due now";
+  const step = STEPS.find(([below]) => seconds < below);
+  return step ? `in ${Math.round(seconds / step[1])} ${step[2]}` : day.format(moment);
+}
+
 const WORDS = {
   ago,
+  due,
   until,
   elapsed,
   for: (moment) => `for ${elapsed(moment)}`,

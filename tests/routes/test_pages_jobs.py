@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from core import keys
 from core.site import Site
-from routes import jobs
+from routes import job_list
 from services import jobs_service
 from services.job_changes import JobRef
 from services.job_model import Job
@@ -46,7 +46,7 @@ def bar(page: str) -> list[str]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LIMIT", 3)
+    monkeypatch.setattr(job_list, "LIMIT", 3)
 
 
 def links(page: str) -> dict[str, str]:
@@ -76,9 +76,10 @@ def test_status_and_agent_narrow_the_list_and_stand_in_the_address(client: Flask
     make(site, "c", agent="mail")
     page = client.get("/dashboard/jobs?status=queued&agent=studio").text
     assert numbers(page) == [wanted]
-    assert 'hx-get="/dashboard/jobs/rows?status=queued&amp;agent=studio"' in page
-    assert 'href="/dashboard/jobs?status=failed&amp;agent=studio"' in page
-    assert "1 job in this filter" in text(page)
+    assert 'value="status:queued agent:studio"' in page
+    assert 'hx-get="/dashboard/jobs/rows?q=status%3Aqueued+agent%3Astudio"' in page
+    assert 'href="/dashboard/jobs?q=status%3Afailed+agent%3Astudio"' in page
+    assert "1 job that fits" in text(page)
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -104,14 +105,14 @@ def test_walking_keeps_the_filter(client: FlaskClient, site: Site) -> None:
     page = client.get("/dashboard/jobs?agent=a+b%26c").text
     older = client.get(links(page)["Older"]).text
     assert len(numbers(older)) == 2
-    assert 'value="a b&amp;c"' in older
+    assert 'value="agent:&#34;a b&amp;c&#34;"' in older
 
 
 def test_an_empty_list_teaches_and_an_empty_filter_leads_back(client: FlaskClient, site: Site) -> None:
     assert "No jobs yet. Report the first one, with a token" in text(client.get("/dashboard/jobs").text)
     make(site)
     page = client.get("/dashboard/jobs?status=failed&agent=nobody").text
-    assert "No job fits. There is no failed job of the agent nobody ." in text(page)
+    assert "No job fits. Take a part of the search away above." in text(page)
     assert 'href="/dashboard/jobs">Show all jobs' in page
 
 
@@ -270,13 +271,13 @@ def test_what_is_active_stands_above_the_list_processed_jobs_first(client: Flask
 
 
 def test_so_many_active_jobs_are_shown_and_the_rest_is_counted(client: FlaskClient, site: Site) -> None:
-    for at in range(jobs.ACTIVE + 3):
+    for at in range(job_list.ACTIVE + 3):
         make(site, f"job {at}", {"progress": 1.0})
     make(site, "waits")
     page = client.get("/dashboard/jobs").text
-    assert len(re.findall(r'id="now-\d+"', page)) == jobs.ACTIVE
-    assert f"{jobs.ACTIVE} of {jobs.ACTIVE + 4}" in text(active(page))
-    assert f">{jobs.ACTIVE + 3} processing</a>" in active(page)
+    assert len(re.findall(r'id="now-\d+"', page)) == job_list.ACTIVE
+    assert f"{job_list.ACTIVE} of {job_list.ACTIVE + 4}" in text(active(page))
+    assert f">{job_list.ACTIVE + 3} processing</a>" in active(page)
     assert ">1 queued</a>" in active(page)
 
 

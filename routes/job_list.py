@@ -1,0 +1,179 @@
+"""The list of jobs: one search over the store and the archive, whole at once, and followed while the page is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import parse_qsl
+
+import msgspec
+from flask import Blueprint, Response, redirect, render_template, request
+
+from core import access
+from core.database import DatabaseError
+from panels._estimates import Outlook, outlooks
+from routes import history_view, job_query_view, regions, site
+from routes.job_query_view import Asked
+from routes.regions import Content, region
+from services import (
+    archived_jobs,
+    job_completion,
+    job_lists,
+    job_query,
+    job_search,
+    jobs_service,
+    queue_figures,
+)
+from services.job_list_model import BOTTOM
+from services.job_model import DamagedJob, Job
+from services.job_query import JobQuery, QueryFault
+from services.job_rules import STATUSES
+
+bp = Blueprint("job_list", __name__, url_prefix="/dashboard/jobs")
+
+LIMIT = 50
+ACTIVE = 10
+"""Active jobs at the head of a page; the others are in the list."""
+MOST_AGENTS = 50
+ENGINE_STATES = ("scheduled", "retrying", "canceled")
+"""States that have a link of their own where there are queues."""
+
+
+@bp.app_template_filter("telling")
+def _telling(error: str) -> str:
+    """The line of an error that tells most."""
+    return history_view.telling(error, None)
+
+
+@dataclass(frozen=True)
+class Active:
+    """The newest jobs that are processed, then those that are queued, with what is to be expected of each by its number."""
+
+    jobs: tuple[Job | DamagedJob, ...]
+    outlooks: dict[int, Outlook]
+    processing: int
+    queued: int
+
+    @property
+    def total(self) -> int:
+        return self.processing + self.queued
+
+
+@dataclass(frozen=True)
+class Misread:
+    """What is typed and can't be read: before the fault, the fault itself, and behind it."""
+
+    why: str
+    before: str
+    wrong: str
+    behind: str
+
+
+@bp.get("", strict_slashes=False)
+@access.scope("read")
+def listing() -> str | Response | tuple[str, int]:
+    try:
+        asked = job_query_view.read(request.args)
+    except QueryFault as fault:
+        return _page(Asked(JobQuery()), typed=request.args.get("q", ""), fault=fault), 422
+    sought = (request.args.get("find") or "").strip()[: job_query_view.MOST_REF]
+    if sought and (number := _numbered(sought, asked.query.agent)):
+        return cast(Response, redirect(f"{request.script_root}/dashboard/jobs/{number}"))
+    page = _page(asked, sought=sought)
+    return (page, 404) if sought else page
+
+
+@bp.get("/active")
+@access.scope("read")
+def active_jobs() -> Response:
+    return regions.answer("active-jobs", (request.args.get("agent") or "").strip()[: job_query_view.MOST_REF])
+
+
+@bp.get("/rows")
+@access.scope("read")
+def listing_rows() -> Response:
+    return regions.answer("job-list", _asked(request.args).here[1:])
+
+
+@bp.get("/complete")
+@access.scope("read")
+def complete() -> Response:
+    """`{begin, end, options: [{text, label, says}]}`: what may stand instead of the characters from `begin` to `end`."""
+    text = request.args.get("q", "")[: job_query.MOST_QUERY]
+    at = request.args.get("at", "")
+    place = min(int(at), len(text)) if at.isascii() and at.isdigit() and len(at) < 6 else len(text)
+    return Response(msgspec.json.encode(job_completion.of(site(), text, place)), mimetype="application/json")
+
+
+@region("job-list", every=5, topics=lambda argument: _asked_of(argument).topics)
+def _rows(argument: str) -> Content:
+    asked = _asked_of(argument)
+    page = job_lists.page(site(), asked.query, before=asked.before, after=asked.after, limit=LIMIT)
+    jobs = [item.job for item in page.items]
+    seen = outlooks(site(), [job for job in jobs if isinstance(job, Job) and job.status == "processing"])
+    held = {item.job.number for item in page.items if item.archived}
+    html = render_template(
+        "components/job_rows.html", asked=asked, page=page, jobs=jobs, held=held, outlooks=seen, oldest=BOTTOM
+    )
+    return Content(html)
+
+
+@region("active-jobs", every=2, topics=lambda agent: (f"agent:{agent}",) if agent else ("jobs",))
+def _active(agent: str) -> Content:
+    processing = jobs_service.page(site(), status="processing", agent=agent or None, limit=ACTIVE)
+    queued = jobs_service.page(site(), status="queued", agent=agent or None, limit=ACTIVE)
+    jobs = (*processing.items, *queued.items)[:ACTIVE]
+    active = Active(jobs, outlooks(site(), jobs), processing.total, queued.total)
+    asked = Asked(JobQuery(agent=(agent,) if agent else ()))
+    return Content(render_template("components/active_jobs.html", active=active, asked=asked))
+
+
+def _page(asked: Asked, *, typed: str | None = None, sought: str = "", fault: QueryFault | None = None) -> str:
+    agent = "".join(asked.query.agent[:1])
+    misread = None
+    if fault and typed is not None:
+        end = fault.at + fault.length
+        misread = Misread(str(fault), typed[: fault.at], typed[fault.at : end] or " ", typed[end:])
+    return render_template(
+        "jobs.html",
+        asked=asked,
+        typed=str(asked.query) if typed is None else typed[: 2 * job_query.MOST_QUERY],
+        misread=misread,
+        states=(*STATUSES, *(ENGINE_STATES if queue_figures.named(site(), "queue", limit=1) else ())),
+        keys=job_query.KEYS,
+        sought=sought,
+        opens=_opens(asked.query),
+        rows=None if fault else regions.show("job-list", asked.here[1:]),
+        active=regions.show("active-jobs", agent) if asked.leads and not fault else None,
+        active_query=f"?agent={agent}" if agent else "",
+    )
+
+
+def _opens(query: JobQuery) -> int | None:
+    """The job that a lone word names by its number or id, which somebody may have meant rather than a text."""
+    is_lone = query.text and " " not in query.text and not query.without("text")
+    return _numbered(query.text, ()) if is_lone else None
+
+
+def _numbered(ref: str, agents: tuple[str, ...]) -> int | None:
+    """The number of the job that a reader named, live or archived."""
+    seen = agents or [each.agent for each in jobs_service.agents(site(), MOST_AGENTS)]
+    number = job_search.find(site(), ref, seen)
+    if number is None and site().database.is_begun:
+        with suppress(DatabaseError):  # It is not found then, and the page says so.
+            held = archived_jobs.of_agent(site(), agents[0], ref) if agents else archived_jobs.find(site(), ref)
+            number = held.job.number if held else None
+    return number
+
+
+def _asked_of(argument: str) -> Asked:
+    return _asked(dict(parse_qsl(argument)))
+
+
+def _asked(args: Mapping[str, str]) -> Asked:
+    try:
+        return job_query_view.read(args)
+    except QueryFault as fault:
+        raise job_query_view.unreadable(fault) from fault
