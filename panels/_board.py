@@ -220,7 +220,8 @@ class _Slot:
         self._failing = Unavailable(reason, since, good.taken_at if good else None, of_store)
         page = self._render("components/unavailable.html", state=self._failing, last=good.markup if good else None)
         html, html_etag = _tagged(page)
-        return Shown(b"", html_etag, html, html_etag, taken_at, took_s, self._failing)
+        absent = good is not None and good.absent
+        return Shown(b"", html_etag, html, html_etag, taken_at, took_s, self._failing, absent=absent)
 
     def _render(self, template: str, **names: Any) -> bytes:
         return self._jinja.get_template(template).render(panel=self.panel, choice=self.choice, **names).strip().encode()

@@ -9,39 +9,46 @@ from panels._gauges import highest, mean, mean_of
 from services import chart_source
 from services.windows import Window
 
-JOBS, AGENTS = "jobs_processing", "agents_busy"
+JOBS, AGENTS, BUSY, WORKERS = "jobs_processing", "agents_busy", "workers_busy", "workers"
 
 
 @dataclass(frozen=True)
 class BusyPoint:
-    """How many jobs were at work on average, and how many agents had one."""
+    """On average: jobs at work, agents that had one, workers of RQ and Celery that had one, and all of these workers."""
 
     at: str
     jobs: float | None
     agents: float | None
+    busy: float | None
+    workers: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkersBusy(Charted):
-    """What was at work, as it was sampled; None where nobody did."""
+    """What was at work, as it was sampled; None where nobody did. Workers are known of RQ and Celery alone."""
 
     jobs: float | None
     agents: float | None
+    busy: float | None
+    workers: float | None
     most_jobs: float | None
     points: tuple[BusyPoint, ...]
 
 
 def data(site: Site, view: View) -> WorkersBusy:
     def read(window: Window) -> WorkersBusy:
-        found = chart_source.readings(site, (JOBS, AGENTS), window)
-        jobs, agents = found.of[JOBS], found.of[AGENTS]
-        each = zip(jobs, agents, strict=True)
+        names = (JOBS, AGENTS, BUSY, WORKERS)
+        found = chart_source.readings(site, names, window)
+        jobs, agents, busy, workers = (found.of[name] for name in names)
+        each = zip(jobs, agents, busy, workers, strict=True)
         return WorkersBusy(
             **span_of(window),
             jobs=mean(jobs),
             agents=mean(agents),
+            busy=mean(busy),
+            workers=mean(workers),
             most_jobs=highest(jobs),
-            points=tuple(BusyPoint(at, mean_of(job), mean_of(agent)) for at, (job, agent) in steps_of(window, each)),
+            points=tuple(BusyPoint(at, *map(mean_of, readings)) for at, readings in steps_of(window, each)),
             source=found.source,
         )
 
@@ -58,6 +65,8 @@ PANEL = Panel(
     lines=(
         Line("jobs", "jobs", fill=True),
         Line("agents", "agents", ink="second", dash=True, compared=False),
+        Line("busy", "workers at work", ink="third", compared=False),
+        Line("workers", "workers", ink="third", light=True, compared=False),
     ),
     chart="line",
     width=2,

@@ -46,6 +46,8 @@ SERIES = {
             "longest_wait_s", "s", "gauge", "How long the first of the waiting jobs has waited; 0 where none waits."
         ),
         Series("agents_busy", "agents", "gauge", "Agents with a job at work, of the 100 that were seen last."),
+        Series("workers", "workers", "gauge", "Live workers of RQ and Celery, of the brokers that answer."),
+        Series("workers_busy", "workers", "gauge", "Those of them that work on a job."),
         Series("cpu_percent", "%", "gauge", "How busy the processors are of the machine that runs the duties."),
         Series("memory_percent", "%", "gauge", "How much of that machine's memory is taken."),
         Series("load1", "processes", "gauge", "That machine's load, a mean over a minute."),

@@ -11,6 +11,7 @@ from core.metrics import PREFIX
 from core.site import Site
 from services import (
     archive_standing,
+    broker_states,
     job_metrics_service,
     jobs_service,
     notifications_service,
@@ -44,6 +45,7 @@ def take(site: Site, at: float, latency_ms: float, figures: Figures) -> None:
     """Sample every series. Raises StoreError."""
     sample = Sample(at, gauges={"redis_latency_ms": latency_ms})
     _jobs(site, sample)
+    _workers(site, sample)
     _system(site, sample)
     _tiles(site, sample)
     _durations(site, sample)
@@ -61,6 +63,16 @@ def _jobs(site: Site, sample: Sample) -> None:
         "longest_wait_s": max(jobs_service.longest_wait_s(site) or 0.0, 0.0),
         "agents_busy": busy,
     }
+
+
+def _workers(site: Site, sample: Sample) -> None:
+    """Nothing where no broker answers: none is known to be gone then."""
+    told = [
+        broker.snapshot.workers for broker in broker_states.brokers(site) if broker.snapshot and not broker.state.why
+    ]
+    if told:
+        states = [worker.state for workers in told for worker in workers if worker.state != "dead"]
+        sample.gauges |= {"workers": len(states), "workers_busy": states.count("busy")}
 
 
 def _system(site: Site, sample: Sample) -> None:

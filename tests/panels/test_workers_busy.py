@@ -23,5 +23,14 @@ def test_it_tells_how_many_jobs_and_agents_were_at_work(app: Flask, site: Site) 
     assert "3.50 jobs at work on average 1.50 agents at most 6 jobs" in words(shown)
 
 
+def test_real_workers_are_told_where_there_are_any(app: Flask, site: Site) -> None:
+    sampled(site, 130, jobs_processing=2, agents_busy=1)
+    sampled(site, 70, jobs_processing=4, agents_busy=1, workers_busy=4, workers=6)
+    shown = chart(app, at_noon(site), NAME)
+    assert known(shown, "busy") == {"11:58": 4.0}
+    assert known(shown, "workers") == {"11:58": 6.0}
+    assert "4.00 workers at work of 6.00 workers" in words(shown)
+
+
 def test_before_the_first_sample_it_says_when_that_comes(app: Flask, site: Site) -> None:
     assert words(chart(app, at_noon(site), NAME)).endswith(EMPTY)

@@ -24,12 +24,14 @@ from services import (
     series_service,
     tiles_service,
 )
+from services.brokers.model import WorkerNow
 from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
 from services.series_store import GAUGE_BYTES, SLOTS, histogram_bytes
 from services.windows import Window
 from tests.conftest import Valkey
 from tests.services.alert_rules import Clock, declaring
 from tests.services.sampled_series import START, at
+from tests.told import fails, stands
 
 HOUR = Window(int(START), 3_600, 1)
 HISTOGRAMS = ("request_duration", "job_duration:mail")
@@ -79,6 +81,7 @@ def fell(site: Site, name: str) -> float | None:
 
 def test_every_series_of_the_catalog_is_sampled_and_says_what_it_is(client: FlaskClient, site: Site) -> None:
     site, clock = at(site)
+    stands(site)
     sample(site, clock)
     client.get("/dashboard/api/stats")
     sample(site, clock)
@@ -100,6 +103,19 @@ def test_jobs_agents_and_tiles_are_told_as_they_stand(wide: Site) -> None:
     assert latest(site, "jobs_queued", "jobs_processing", "agents_busy", "tile:requests.total", "tile:users") == {
         "jobs_queued": 2, "jobs_processing": 2, "agents_busy": 2, "tile:requests.total": 12.5, "tile:users": None,
     }  # fmt: skip
+
+
+def test_live_workers_are_told_of_brokers_that_answer(site: Site) -> None:
+    site, clock = at(site)
+    workers = [WorkerNow(name=state, state=state) for state in ("busy", "idle", "dead")]
+    for broker in ("rq", "away"):
+        stands(site, broker, workers=workers)
+        fails(site, "nothing listens at its address", broker)
+    sample(site, clock)
+    assert latest(site, "workers", "workers_busy") == {"workers": None, "workers_busy": None}
+    stands(site, workers=workers)
+    sample(site, clock)
+    assert latest(site, "workers", "workers_busy") == {"workers": 2, "workers_busy": 1}
 
 
 def test_answers_with_a_servers_fault_are_errors_and_others_are_not(site: Site) -> None:
