@@ -59,7 +59,7 @@ class CeleryActions:
             return self._resume(queue)
         with self._connected() as connection:
             gone = connection.default_channel.queue_purge(queue)  # type: ignore[no-untyped-call]
-        return f"{gone} messages that waited were thrown away."
+        return f"{gone} {'message that waited was' if gone == 1 else 'messages that waited were'} thrown away."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
         with self._connected() as connection:
@@ -119,7 +119,7 @@ class CeleryActions:
             if found is not None and not found.is_of_group and celery_moving.take(connection.default_channel, found):
                 self._say_revoked(connection, job)
                 return "It was taken out of its queue."
-            if not celery_remote.told(self._app, connection, "revoke", task_id=job.id, terminate=False):
+            if not celery_remote.told(self._app, connection, "revoke", enough=1, task_id=job.id, terminate=False):
                 raise ActionRefused(f"{NO_ANSWER} It can be canceled while a worker runs.")
         return "Its workers were told to pass it over."
 
@@ -174,7 +174,7 @@ class CeleryActions:
                 raise ActionRefused("No worker that answered takes from this queue.")
             paused_queues.remember(self._site, self._broker.agent, queue, workers)
             celery_remote.told(self._app, connection, "cancel_consumer", workers, queue=queue)
-        return f"{_workers(len(workers))} take from it no longer, until it goes on here or they are started anew."
+        return f"{_take(len(workers))} from it no longer, until it goes on here or they are started anew."
 
     def _resume(self, queue: str) -> str:
         workers = paused_queues.workers_of(self._site, self._broker.agent, queue)
@@ -187,7 +187,7 @@ class CeleryActions:
                 "None of the workers that took from it answered. One that is started anew takes from it by itself."
             )
         paused_queues.forget(self._site, self._broker.agent, queue)
-        return f"{_workers(len(said))} take from it again."
+        return f"{_take(len(said))} from it again."
 
     def _takers(self, connection: Connection, queue: str) -> list[str]:
         said = celery_remote.told(self._app, connection, "active_queues")
@@ -205,8 +205,8 @@ class CeleryActions:
             raise ActionRefused(
                 f"A pool of the kind {pool} can't change its size while it runs; one of the kind prefork can."
             )
-        size = told["pool"].get("max-concurrency")
-        if change.action == "shrink" and isinstance(size, int) and size <= change.amount:
+        size = _size(told["pool"])
+        if change.action == "shrink" and size is not None and size <= change.amount:
             raise ActionRefused(f"Its pool has {size}: one at least has to be left. Shut it down instead.")
         celery_remote.told(self._app, connection, f"pool_{change.action}", [worker], n=change.amount)
         return f"Its pool was told to {change.action} by {change.amount}."
@@ -220,5 +220,11 @@ class CeleryActions:
         return f"It does {change.task} at {change.rate} at most now."
 
 
-def _workers(count: int) -> str:
-    return f"{count} worker{'' if count == 1 else 's'}"
+def _size(pool: dict[str, Any]) -> int | None:
+    """How many tasks it does at a time; a prefork pool that grew tells of it by its processes alone."""
+    processes, most = pool.get("processes"), pool.get("max-concurrency")
+    return len(processes) if isinstance(processes, list) else most if isinstance(most, int) else None
+
+
+def _take(workers: int) -> str:
+    return "1 worker takes" if workers == 1 else f"{workers} workers take"

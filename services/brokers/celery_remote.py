@@ -35,9 +35,15 @@ def connected(app: Celery, url: str) -> Iterator[Connection]:
 
 
 def told(
-    app: Celery, connection: Connection, command: str, workers: list[str] | None = None, **arguments: Any
+    app: Celery,
+    connection: Connection,
+    command: str,
+    workers: list[str] | None = None,
+    enough: int | None = None,
+    **arguments: Any,
 ) -> dict[str, Any]:
-    """What each worker that answered said: of `workers`, or of all. Raises ActionRefused where one of those named says no."""
+    """What each worker that answered said: of `workers`, or of all, of whom `enough` are waited for. Raises ActionRefused where one
+    of those named says no."""
     replies = app.control.broadcast(
         command,
         arguments=arguments,
@@ -45,7 +51,7 @@ def told(
         connection=connection,
         reply=True,
         timeout=ANSWER_S if workers else EVERYBODY_S,
-        limit=len(workers) if workers else None,
+        limit=len(workers) if workers else enough,
     )
     said = {name: answer for reply in replies or () for name, answer in reply.items()}
     for answer in said.values():

@@ -109,7 +109,8 @@ class RqActions:
             if action == "resume":
                 suspension.resume(self._redis)
                 return "All workers of this Redis go on."
-            return f"{self._empty(queue)} jobs that waited were deleted from RQ."
+            gone = self._empty(queue)
+            return f"{gone} {'job that waited was' if gone == 1 else 'jobs that waited were'} deleted from RQ."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
         with asking():

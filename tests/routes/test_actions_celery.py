@@ -1,0 +1,199 @@
+"""Acting on Celery's tasks, queues and workers by API: real workers on a Redis broker."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from core.config import Broker
+from services.brokers import paused_queues
+from tests.acted import Followed, followed
+from tests.celery_workers import CeleryWorker, broker_url
+from tests.conftest import Valkey, wait_until
+
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # Celery's own
+IDLE = "idle"
+"""A queue that nobody takes from."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Headway's own store is the same server's database 1."""
+    valkey = Valkey().start()
+    yield valkey.url
+    valkey.close()
+
+
+@pytest.fixture(scope="module")
+def shop(url: str) -> Iterator[Celery]:
+    """What sends tasks, and holds on to no result of them."""
+    app = Celery("sender", broker=broker_url(url))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def prefork(url: str) -> Iterator[CeleryWorker]:
+    worker = CeleryWorker(url, "celery", "other", pool="prefork", concurrency=2).start()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture(scope="module")
+def celery(url: str, prefork: CeleryWorker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    broker = Broker("celery", url)
+    with followed(f"{url}?db=1", broker, tmp_path_factory.mktemp("site")) as one:
+        one.tick()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def wire(url: str) -> Iterator[redis.Redis]:
+    connection = redis.Redis.from_url(url)
+    yield connection
+    connection.close()
+
+
+def ended(wire: redis.Redis, id: str) -> dict[str, Any]:
+    """The task's result, once there is one."""
+
+    def there() -> dict[str, Any] | None:
+        raw: Any = wire.get(f"celery-task-meta-{id}")
+        told: dict[str, Any] = json.loads(raw or "{}")
+        return told if told.get("status") in ("SUCCESS", "FAILURE", "REVOKED") else None
+
+    found: dict[str, Any] = wait_until(there, what="the task's result")
+    return found
+
+
+def waiting(wire: redis.Redis, queue: str = IDLE) -> list[str]:
+    """The ids of what waits, the next one first."""
+    messages: Any = wire.lrange(queue, 0, -1)
+    return [json.loads(one)["headers"]["id"] for one in reversed(messages)]
+
+
+def test_a_failed_task_is_sent_again_as_a_new_one(celery: Followed, shop: Celery) -> None:
+    id = shop.send_task("shop.fail", ("out of {stock}",)).id
+    told = celery.act(celery.job(id, "failed"), "retry")
+    assert told["said"].startswith("It was sent again as the new task ")
+    again = celery.job(told["said"].rpartition(" ")[2].rstrip("."), "failed")
+    assert again.error is not None and "out of {stock}" in again.error
+
+
+def test_without_its_arguments_a_task_is_not_sent_again(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
+    id = shop.send_task("shop.fail").id
+    failed = celery.job(id, "failed")
+    key = f"celery-task-meta-{id}"
+    for held, why in (
+        (b'{"status": "FAILURE", "result": null}', "result_extended = True"),
+        (pickle.dumps({"status": "FAILURE"}), "Headway unpickles nothing"),
+        (b'{"status": "SUCCESS", "result": 3}', "it is success now"),
+    ):
+        wire.set(key, held)
+        assert why in celery.act(failed, "retry", status=409)["detail"]
+    wire.delete(key)
+    assert "expired or was forgotten" in celery.act(failed, "retry", status=409)["detail"]
+
+
+def test_a_waiting_task_is_put_first_or_into_another_queue(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
+    first, second, third = (shop.send_task("shop.add", (1, n), queue=IDLE).id for n in range(3))
+    celery.act(celery.job(third, "queued"), "front")
+    assert waiting(wire) == [third, first, second]
+    assert "no queue 'nowhere'" in celery.act(celery.job(second, "queued"), "move", to="nowhere", status=409)["detail"]
+    celery.act(celery.job(second, "queued"), "move", to="celery")
+    assert waiting(wire) == [third, first]
+    assert ended(wire, second)["result"] == 2
+    wire.delete(IDLE)
+    assert (
+        "on its way to a worker"
+        in celery.act(celery.job(first, "queued", "deleted"), "front", status=409, seen=False)["detail"]
+    )
+
+
+def test_a_waiting_task_is_canceled_where_it_lies(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
+    sent = shop.send_task("shop.add", (1, 2), queue=IDLE)
+    assert celery.act(celery.job(sent.id, "queued"), "cancel")["said"] == "It was taken out of its queue."
+    assert sent.id not in waiting(wire)
+    assert ended(wire, sent.id)["status"] == "REVOKED"
+    celery.job(sent.id, "canceled")
+
+
+def test_a_task_that_a_worker_holds_is_passed_over(celery: Followed, shop: Celery) -> None:
+    sent = shop.send_task("shop.add", (1, 2), countdown=3600)
+    held = celery.job(sent.id, "scheduled")
+    assert "holds it until its time" in celery.act(held, "run", status=409)["detail"]
+    assert celery.act(held, "cancel")["said"] == "Its workers were told to pass it over."
+    celery.job(sent.id, "canceled")
+
+
+def test_a_task_at_work_is_ended_where_its_pool_can(
+    celery: Followed, shop: Celery, url: str, wire: redis.Redis
+) -> None:
+    sent = shop.send_task("shop.hold", ("gate",))
+    assert celery.act(celery.job(sent.id, "started"), "stop")["said"] == "Its worker was told to end it."
+    assert celery.job(sent.id, "stopped").status == "failed"
+    with_threads = CeleryWorker(url, "threaded", pool="threads", concurrency=1).start()
+    try:
+        sent = shop.send_task("shop.hold", ("threads-gate",), queue="threaded")
+        told = celery.act(celery.job(sent.id, "started"), "stop", status=409)
+        assert "the kind threads can't end a task" in told["detail"]
+        path = f"/api/v1/workers/celery/{with_threads.name}/actions"
+        assert "can't change its size" in celery.post(path, {"action": "grow"}, 409)["detail"]
+        wire.rpush("threads-gate", "go")
+        finished = celery.job(sent.id, "finished")
+        celery.act(finished, "delete")
+        assert not wire.exists(f"celery-task-meta-{sent.id}")
+        assert "no result of it any more" in celery.act(finished, "delete", status=409)["detail"]
+        celery.post(path, {"action": "shutdown"})
+        wait_until(lambda: with_threads.process.poll() is not None, what="the worker's end")  # type: ignore[union-attr]
+    finally:
+        with_threads.close()
+    assert "did not answer" in celery.post(path, {"action": "events"}, 409)["detail"]
+
+
+def test_a_queue_is_paused_for_the_workers_that_took_from_it(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
+    path = "/api/v1/queues/celery/other/actions"
+    assert celery.post(path, {"action": "pause"})["said"].startswith("1 worker takes")
+    assert paused_queues.of(celery.site, "celery") == {"other"}
+    sent = shop.send_task("shop.add", (1, 2), queue="other")
+    assert ended(wire, shop.send_task("shop.add", (1, 2)).id)["result"] == 3
+    assert "No worker" in celery.post(path, {"action": "pause"}, 409)["detail"]
+    assert waiting(wire, "other") == [sent.id]
+    celery.post(path, {"action": "resume"})
+    assert ended(wire, sent.id)["result"] == 3
+    assert "not paused here" in celery.post(path, {"action": "resume"}, 409)["detail"]
+
+
+def test_a_queue_is_emptied(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
+    shop.send_task("shop.add", (1, 2), queue="unwatched")
+    told = celery.post("/api/v1/queues/celery/unwatched/actions", {"action": "empty"})
+    assert told["said"] == "1 message that waited was thrown away."
+    assert not wire.llen("unwatched")
+
+
+def test_a_workers_pool_and_rates_are_changed(celery: Followed, shop: Celery, prefork: CeleryWorker) -> None:
+    path = f"/api/v1/workers/celery/{prefork.name}/actions"
+    inspected = shop.control.inspect([prefork.name])
+
+    def size() -> int:
+        stats: dict[str, Any] = inspected.stats()
+        return len(stats[prefork.name]["pool"]["processes"])
+
+    celery.post(path, {"action": "grow"})
+    wait_until(lambda: size() == 3, what="three processes")
+    assert "one at least" in celery.post(path, {"action": "shrink", "amount": 3}, 409)["detail"]
+    celery.post(path, {"action": "shrink"})
+    wait_until(lambda: size() == 2, what="two processes")
+    assert celery.post(path, {"action": "limit", "task": "shop.say", "rate": "10/m"})["said"].endswith(
+        "10/m at most now."
+    )
+    assert "unknown task" in celery.post(path, {"action": "limit", "task": "shop.no", "rate": "1/s"}, 409)["detail"]
+    assert celery.post(path, {"action": "limit", "task": "shop.say", "rate": "often"}, 422)["field"] == "rate"
+    assert celery.post(path, {"action": "limit", "task": "shop.say"}, 422)["field"] == "rate"
+    assert "tells of its tasks" in celery.post(path, {"action": "events"})["said"]

@@ -1,0 +1,247 @@
+"""One action on many jobs: what it would do, what it does, how it is stopped, and what a killed process leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rq import Queue
+from rq.job import Job as RqJob
+
+from core import keys
+from core.config import Broker
+from services import operation_records, operations_service
+from services.brokers import actions
+from services.brokers.rq_actions import RqActions
+from services.job_model import Job
+from services.operation_records import Operation, Progress
+from services.operations_service import NOBODY_KNOWS, Work
+from tests.acted import Followed, followed
+from tests.conftest import Valkey, wait_until
+from tests.rq_workers import TASKS, queue
+
+
+@pytest.fixture(scope="module")
+def rq_url() -> Iterator[str]:
+    valkey = Valkey().start()
+    yield f"{valkey.url}?db=1"
+    valkey.close()
+
+
+@pytest.fixture(scope="module")
+def rq(rq_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    with followed(rq_url.partition("?")[0], Broker("rq", rq_url), tmp_path_factory.mktemp("site")) as one:
+        yield one
+
+
+@pytest.fixture
+def full(rq_url: str, request: pytest.FixtureRequest) -> Queue:
+    """A queue of the test's own."""
+    return queue(rq_url, re.sub(r"\W", "-", request.node.name)[:60])
+
+
+def add(rq: Followed, full: Queue, count: int) -> list[Job]:
+    """Waiting jobs, as Headway has them."""
+    ids = [full.enqueue(f"{TASKS}.add", 1, n).id for n in range(count)]
+    return [rq.job(id, "queued") for id in ids]
+
+
+def work(rq: Followed, number: int, by: Work | None = None) -> Operation:
+    (by or Work()).run(rq.site)
+    found = operation_records.get(rq.site, number)
+    assert found is not None
+    return found
+
+
+def told(rq: Followed, number: int) -> dict[str, Any]:
+    answer: dict[str, Any] = rq.client.get(f"/api/v1/operations/{number}").get_json()
+    return answer
+
+
+def test_chosen_jobs_are_looked_at_and_then_acted_on(rq: Followed, full: Queue) -> None:
+    first, second, third = add(rq, full, 3)
+    scheduled = rq.job(full.enqueue_in(timedelta(hours=1), f"{TASKS}.add", 1, 2).id, "scheduled")
+    reported = int(rq.client.post("/api/v1/queue", json={"title": "own"}).get_json()["queue_id"])
+    numbers = [first.number, second.number, third.number, scheduled.number, reported]
+    preview = rq.post("/api/v1/jobs/actions", {"action": "front", "jobs": numbers, "preview": True})
+    assert (preview["total"], preview["can"], preview["exact"]) == (5, 3, True)
+    assert {one["why"]: one["jobs"] for one in preview["others"]} == {
+        "It does not wait in a queue: it is scheduled.": 1,
+        "It was reported by its app; Headway can't act on it.": 1,
+    }
+    assert full.job_ids[0] == first.id
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": numbers}, 202)
+    assert (begun["state"], begun["expected"]) == ("running", 5)
+    RqJob.fetch(second.id, connection=full.connection).cancel()  # meanwhile
+    work(rq, begun["id"])
+    ended = told(rq, begun["id"])
+    assert (ended["state"], ended["done"], ended["changed"], ended["refused"]) == ("done", 3, 1, 1)
+    assert {fault["job"] for fault in ended["faults"]} == {second.number, reported}
+    assert full.job_ids == []
+    entry = next(e for e in rq.client.get("/api/v1/audit").get_json()["items"] if e["on"].startswith("operation"))
+    assert (entry["result"], entry["said"]) == ("done", "3 done, 1 had changed, 1 refused, 0 failed.")
+
+
+def test_all_that_match_are_acted_on_and_nothing_that_comes_later(rq: Followed, full: Queue) -> None:
+    jobs = add(rq, full, 7)
+    q = f"queue:{full.name} status:queued"
+    preview = rq.post("/api/v1/jobs/actions", {"action": "cancel", "q": q, "preview": True})
+    assert (preview["total"], preview["can"], preview["others"]) == (7, 7, [])
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "q": q}, 202)
+    (later,) = add(rq, full, 1)
+    assert begun["expected"] == 7
+    assert work(rq, begun["id"]).progress.done == 7
+    assert full.job_ids == [later.id]
+    for job in jobs:
+        rq.job(job.id, "canceled")
+    preview = rq.post("/api/v1/jobs/actions", {"action": "retry", "q": f"queue:{full.name}", "preview": True})
+    assert (preview["total"], preview["can"]) == (8, 7)
+    assert preview["others"] == [{"why": "It has not ended: it is queued.", "jobs": 1}]
+    begun = rq.post("/api/v1/jobs/actions", {"action": "retry", "q": f"queue:{full.name}"}, 202)
+    assert work(rq, begun["id"]).progress.done == 7
+    assert sorted(full.job_ids) == sorted([later.id, *(job.id for job in jobs)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"action": "burn", "jobs": [1]}, "action"),
+        ({"action": "retry"}, "jobs"),
+        ({"action": "retry", "jobs": [1], "q": "queue:mail"}, "jobs"),
+        ({"action": "retry", "jobs": []}, "jobs"),
+        ({"action": "retry", "jobs": [0]}, "jobs"),
+        ({"action": "retry", "jobs": [1] * 501}, "jobs"),
+        ({"action": "move", "jobs": [1]}, "to"),
+        ({"action": "retry", "jobs": [1], "to": "mail"}, "to"),
+        ({"action": "retry", "q": "colour:red"}, "q"),
+        ({"action": "retry", "q": "status:failed timeout"}, "q"),
+        ({"action": "retry", "q": "after:2h"}, "q"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_told_by_its_field(rq: Followed, asked: dict[str, Any], field: str) -> None:
+    assert rq.post("/api/v1/jobs/actions", asked, 422)["field"].partition("[")[0] == field
+
+
+def test_an_operation_is_stopped_and_goes_no_further(
+    rq: Followed, full: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = add(rq, full, 6)
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in jobs]}, 202)
+    tried = list[str]()
+
+    def act(site: object, engines: object, action: str, number: int, *_: object) -> str:
+        tried.append(action)
+        if len(tried) == 2:
+            rq.post(f"/api/v1/operations/{begun['id']}/stop", {})
+        return "done"
+
+    monkeypatch.setattr(actions, "act", act)
+    work(rq, begun["id"])
+    ended = told(rq, begun["id"])
+    assert (ended["state"], ended["done"], len(tried)) == ("stopped", 2, 2)
+    assert "It has ended." in rq.post(f"/api/v1/operations/{begun['id']}/stop", {}, 409)["detail"]
+    rq.post("/api/v1/operations/999/stop", {}, 404)
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_what_a_killed_process_was_at_is_not_tried_again(
+    rq: Followed, full: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = add(rq, full, 4)
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in jobs]}, 202)
+    whole: Callable[..., str] = RqActions.on_job
+
+    def dies(self: RqActions, action: str, job: Any, to: str | None) -> str:
+        said = whole(self, action, job, to)
+        if job.id == jobs[1].id:
+            raise Killed
+        return said
+
+    monkeypatch.setattr(RqActions, "on_job", dies)
+    with pytest.raises(Killed):
+        work(rq, begun["id"])
+    monkeypatch.setattr(RqActions, "on_job", whole)
+    assert work(rq, begun["id"]).progress.state == "running"  # its lease is another's
+    rq.site.store.redis.delete(keys.OPERATION_LEASE.at(0, begun["id"]))  # as it runs out by itself
+    progress = work(rq, begun["id"]).progress
+    assert (progress.state, progress.done, progress.failed) == ("done", 3, 1)
+    assert [(fault.job, fault.why) for fault in progress.faults] == [(jobs[1].number, NOBODY_KNOWS)]
+
+
+def test_who_lost_the_lease_meanwhile_goes_no_further(rq: Followed, full: Queue) -> None:
+    jobs = add(rq, full, 2)
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in jobs]}, 202)
+    assert operation_records.go_on(rq.site, begun["id"], "one") is not None
+    assert operation_records.go_on(rq.site, begun["id"], "other", Progress(done=9)) is None
+    assert told(rq, begun["id"])["done"] == 0
+    assert operation_records.go_on(rq.site, begun["id"], "one", Progress(state="done", done=2)) is not None
+    operation_records.close(rq.site, begun["id"])
+
+
+def test_an_operation_is_broken_off_where_its_engine_is_away(tmp_path: Path) -> None:
+    store, engine = Valkey().start(), Valkey().start()
+    try:
+        with followed(store.url, Broker("rq", engine.url), tmp_path) as rq:
+            jobs = add(rq, queue(engine.url), 5)
+            engine.stop()
+            begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in jobs]}, 202)
+            progress = work(rq, begun["id"]).progress
+            assert (progress.state, progress.failed, progress.why) == ("broken", 3, "its Redis can't be reached")
+            work(rq, begun["id"])
+            assert told(rq, begun["id"])["failed"] == 3
+    finally:
+        store.close()
+        engine.close()
+
+
+def test_a_form_shows_first_what_would_be_done(rq: Followed, full: Queue) -> None:
+    first, second = add(rq, full, 2)
+    fields = {"action": "cancel", "job": [str(first.number), str(second.number)], "back": "/dashboard/jobs?queue=x"}
+    page = rq.client.post("/dashboard/jobs/actions", data=fields)
+    assert page.status_code == 200
+    assert "Cancel 2 jobs" in page.text
+    assert full.count == 2
+    shown = re.findall(r'name="job" value="([^"]+)"', page.text)
+    assert shown == [f"{first.number} queued 1", f"{second.number} queued 1"]
+    RqJob.fetch(first.id, connection=full.connection).cancel()
+    rq.job(first.id, "canceled")
+    answer = rq.client.post("/dashboard/jobs/actions", data={**fields, "job": shown, "confirmed": "1"})
+    assert answer.status_code == 303
+    number = int(answer.headers["Location"].rpartition("/")[2])
+    progress = work(rq, number).progress
+    assert (progress.done, progress.changed) == (1, 1)
+    shown_after = rq.client.get(f"/dashboard/operations/{number}").text
+    assert f"/dashboard/jobs/{first.number}" in shown_after
+    assert "it is canceled now" in shown_after
+    for wrong in (
+        {**fields, "job": []},
+        {**fields, "job": ["x"]},
+        {**fields, "job": ["1 2"]},
+        {**fields, "action": "x"},
+    ):
+        assert rq.client.post("/dashboard/jobs/actions", data=wrong).status_code in (400, 422)
+
+
+def test_a_stopped_preview_of_all_that_match_names_its_query(rq: Followed, full: Queue) -> None:
+    add(rq, full, 1)
+    fields = {"action": "delete", "all": "1", "q": f"queue:{full.name}", "back": "//evil.example"}
+    page = rq.client.post("/dashboard/jobs/actions", data=fields).text
+    assert f"queue:{full.name}" in page
+    assert "Delete 1 job" in page
+    assert "evil.example" not in page
+
+
+def test_the_leading_process_goes_on_with_operations_by_itself(rq: Followed, full: Queue) -> None:
+    jobs = add(rq, full, 3)
+    duty = next(one for one in rq.app.extensions["headway.duties"] if one.name == "operations")
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in jobs]}, 202)
+    wait_until(lambda: duty.run(rq.site) or told(rq, begun["id"])["state"] == "done", what="the operation's end")
+    assert operation_records.open_ones(rq.site) == []
+    assert duty.every_s == operations_service.EVERY_S
