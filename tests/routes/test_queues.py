@@ -1,0 +1,201 @@
+"""Pages of queues, workers and schedules, and the same for programs."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+
+from core.site import Site
+from services import jobs_service, queue_depths
+from services.brokers.model import QueueNow, ScheduleNow, WorkerNow
+from services.job_rules import NewJob
+from tests.panels.boards import HOSTILE, Parts
+from tests.told import fails, mirrors, now_ms, stands
+
+PAGES = ("queues", "workers", "schedules")
+
+
+def text(client: FlaskClient, path: str) -> str:
+    answer = client.get(f"/dashboard/{path}")
+    assert answer.status_code == 200, answer.text
+    return Parts(answer.text).text
+
+
+@pytest.fixture
+def told(site: Site) -> Site:
+    """A site with a queue of RQ that has some of everything."""
+    now = now_ms(site)
+    mirrors(site, "w1", qu="mail", fn="app.send", l="to Ann", x="queued", ca=now, qa=now - 60_000)
+    mirrors(
+        site, "f1", qu="mail", fn="app.send", l="to Bob", s="failed", x="failed", et="SMTPError", ca=now, sa=now, fa=now
+    )
+    mirrors(site, "s1", qu="mail", fn="app.send", l="to Cid", x="scheduled", du=now + 180_000)
+    mirrors(site, "b1", qu="mail", fn="app.send", l="to Dan", s="processing", x="started", ca=now, sa=now - 90_000)
+    stands(
+        site,
+        queues=[QueueNow(name="mail", counts={"queued": 120, "scheduled": 1, "failed": 1}, workers=0)],
+        workers=[WorkerNow(name="w", state="busy", queues=("web",), jobs=("b1",), host="box", pid=7, heartbeat_ms=now,
+                           succeeded=30, failed=2, skew_s=40)],
+        schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", queue="mail", next_ms=now + 60_000, alive=True)],
+    )  # fmt: skip
+    queue_depths.sample(site)
+    return site
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_empty_site_is_told_how_to_connect(client: FlaskClient, name: str) -> None:
+    page = client.get(f"/dashboard/{name}").text
+    assert f'href="/dashboard/{name}" aria-current="true"' in page
+    assert "[[queues]]\nkind = &#34;rq&#34;" in page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_site_whose_broker_has_nothing_yet_is_told_so_and_not_how_to_connect(
+    client: FlaskClient, site: Site, name: str
+) -> None:
+    stands(site)
+    page = text(client, name)
+    assert {"queues": "No queues yet.", "workers": "No worker is known.", "schedules": "Nothing is scheduled."}[
+        name
+    ] in page
+    assert "[[queues]]" not in page
+
+
+def test_the_queues_are_listed_with_what_worries_and_lead_to_their_jobs(client: FlaskClient, told: Site) -> None:
+    page = client.get("/dashboard/queues").text
+    words = Parts(page).text
+    assert "1 queue 1 needs a look" in words
+    assert "mail rq 120 jobs wait and no worker listens 120" in words
+    assert 'href="/dashboard/queues/rq/mail"' in page
+    for state in ("queued", "started", "failed"):
+        assert f'href="/dashboard/jobs?q=state%3A{state}+queue%3Amail+agent%3Arq"' in page
+    assert 'title="120 by its engine’s count, 1 that Headway keeps"' in page
+    assert "In the last hour 120 at most waited" in words
+    assert "app.send" in text(client, "queues/functions")
+
+
+def test_a_list_is_narrowed_by_a_part_of_a_name(client: FlaskClient, told: Site) -> None:
+    assert "mail" in text(client, "queues?find=RQ/MA")
+    assert "No queue fits. None has <web> in its name" in text(client, "queues?find=%3Cweb%3E")
+    assert "1 worker" in text(client, "workers?find=rq")
+    assert "No worker fits." in text(client, "workers?find=nobody")
+
+
+def test_a_queues_page_tells_its_figures_jobs_functions_and_workers(client: FlaskClient, told: Site) -> None:
+    page = text(client, "queues/rq/mail")
+    assert "120 jobs wait and no worker listens" in page
+    assert "Waiting 120 the next one for since" in page
+    assert "Later 1 1 scheduled" in page
+    assert "Failed 1 100 % of those that ended within the hour" in page
+    assert "Waiting oldest first to Ann" in page
+    assert "Last failures to Bob SMTPError" in page
+    assert "Functions of the last jobs that ended here, 200 at most" in page
+    mirrors(told, "b2", qu="web", x="queued")
+    assert "Workers that listen to it" in text(client, "queues/rq/web")
+
+
+@pytest.mark.parametrize("name", ["mail/eu", "a//b", "/", "..", "a?b#c%2F", "state", "ünï", "two  blanks"])
+def test_any_name_of_a_queue_leads_to_its_page(client: FlaskClient, site: Site, name: str) -> None:
+    stands(site, queues=[QueueNow(name=name, counts={"queued": 3})])
+    hrefs = [value for key, value in Parts(client.get("/dashboard/queues").text).attributes if key == "href"]
+    (place,) = {href for href in hrefs if href and href.startswith("/dashboard/queues/")}
+    answer = client.get(place)
+    assert answer.status_code == 200, place
+    assert Parts(answer.text).text.count(" ".join(name.split())) >= 1
+    asked = f"agent=rq&queue={quote(name, safe='')}"
+    for part in ("state", "jobs"):
+        assert client.get(f"/dashboard/queue/{part}?{asked}").status_code == 200
+
+
+def test_what_is_no_queue_is_said_to_be_none(client: FlaskClient, told: Site) -> None:
+    for path in (
+        "/dashboard/queues/rq/none",
+        "/dashboard/queues/rq",
+        "/dashboard/queue/state?agent=rq",
+        "/api/v1/queues/rq/none",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_workers_are_listed_with_their_job_and_what_worries(client: FlaskClient, told: Site) -> None:
+    page = client.get("/dashboard/workers").text
+    words = Parts(page).text
+    assert "1 worker 1 busy, 1 to look at" in words
+    assert "w rq box pid 7 its clock is 40 s ahead busy app.send since" in words
+    assert "32 2 failed" in words
+    assert 'href="/dashboard/jobs/4"' in page
+
+
+def test_schedules_and_jobs_that_wait_for_a_time_are_listed_with_both_times(client: FlaskClient, told: Site) -> None:
+    page = client.get("/dashboard/schedules").text
+    words = Parts(page).text
+    assert "nightly rq 0 3 * * *" in words
+    assert "alive" in words
+    assert "to Cid #3 rq" in words
+    assert page.count('data-when="until"') == 2
+    assert page.count('data-when="moment"') == 2
+
+
+def test_an_unavailable_broker_is_explained_on_each_page(client: FlaskClient, told: Site) -> None:
+    fails(told, "nothing listens at its address")
+    for path in (*PAGES, "queues/rq/mail"):
+        page = client.get(f"/dashboard/{path}").text
+        assert "rq is unavailable , because nothing listens at its address ." in Parts(page).text, path
+        assert " old" in page or 'class="old"' in page, path
+
+
+def test_hostile_names_are_text_everywhere(client: FlaskClient, site: Site) -> None:
+    now = now_ms(site)
+    mirrors(site, "j", l=HOSTILE, fn=HOSTILE, qu=HOSTILE, wk=HOSTILE, x="scheduled", du=now)
+    mirrors(site, "k", l=HOSTILE, fn=HOSTILE, qu=HOSTILE, et=HOSTILE, s="failed", x="failed", ca=now, sa=now, fa=now)
+    stands(
+        site,
+        queues=[QueueNow(name=HOSTILE, counts={"queued": 1}, workers=0)],
+        workers=[WorkerNow(name=HOSTILE, state="busy", queues=(HOSTILE,), jobs=(HOSTILE,), functions=(HOSTILE,),
+                           host=HOSTILE, version=HOSTILE, pool=HOSTILE)],
+        schedules=[ScheduleNow(name=HOSTILE, spec=HOSTILE, function=HOSTILE, queue=HOSTILE, last_job=HOSTILE,
+                               scheduler=HOSTILE)],
+        notes=[HOSTILE],
+    )  # fmt: skip
+    for path in (*PAGES, "queues/functions", f"queues/rq?queue={quote(HOSTILE)}"):
+        answer = client.get(f"/dashboard/{path}")
+        assert answer.status_code == 200, path
+        assert not {"img", "iframe"} & set(Parts(answer.text).tags), path
+        assert "<img src=x onerror=alert(1)>" in Parts(answer.text).text, path
+
+
+def test_programs_get_the_queues(client: FlaskClient, told: Site) -> None:
+    answer = client.get("/api/v1/queues").get_json()
+    (broker,), (queue,) = answer["brokers"], answer["queues"]
+    assert (broker["agent"], broker["engine"], broker["available"], broker["why"]) == ("rq", "rq", True, None)
+    assert queue["counts"] == {"queued": 120, "scheduled": 1, "started": 1, "failed": 1}
+    assert queue["kept"] == {"queued": 1, "scheduled": 1, "started": 1, "failed": 1}
+    assert (queue["depth"], queue["workers"], queue["paused"], queue["stale"]) == (120, 0, False, False)
+    assert 60 <= queue["oldest_age_s"] < 120
+    assert queue["warnings"] == [{"kind": "no_worker", "text": "120 jobs wait and no worker listens"}]
+    assert [len(queue["minutes"][of]) for of in ("added", "completed", "failed", "depth")] == [60] * 4
+    assert queue["run"].keys() == {"p50_ms", "p95_ms", "n"}
+    assert client.get("/api/v1/queues/rq/mail").get_json()["name"] == "mail"
+    assert client.get("/api/v1/queues?find=none").get_json()["queues"] == []
+
+
+def test_programs_get_the_workers_and_the_schedules(client: FlaskClient, told: Site) -> None:
+    (worker,) = client.get("/api/v1/workers").get_json()["workers"]
+    assert (worker["name"], worker["state"], worker["jobs_total"], worker["stale"]) == ("w", "busy", 1, False)
+    (job,) = worker["jobs"]
+    assert (job["id"], job["queue_id"], job["function"], job["started_at"][-1]) == ("b1", 4, "app.send", "Z")
+    assert worker["warnings"] == [{"kind": "clock", "text": "its clock is 40 s ahead"}]
+    answer = client.get("/api/v1/schedules?limit=1").get_json()
+    (entry,), (due,) = answer["schedules"], answer["due"]["items"]
+    assert (entry["name"], entry["spec"], entry["queue"], entry["alive"]) == ("nightly", "0 3 * * *", "mail", True)
+    assert (due["id"], due["queue_id"], due["state"], answer["due"]["total"]) == ("s1", 3, "scheduled", 1)
+    assert client.get("/api/v1/schedules?limit=0").status_code == 422
+
+
+def test_queues_of_reported_jobs_are_told_without_a_broker(client: FlaskClient, site: Site) -> None:
+    jobs_service.create(site, NewJob(agent="app", queue="mail"))
+    (queue,) = client.get("/api/v1/queues").get_json()["queues"]
+    assert (queue["agent"], queue["engine"], queue["workers"], queue["depth"]) == ("app", None, None, 1)
+    assert "app" in text(client, "queues/app/mail")
