@@ -6,7 +6,7 @@ at the other one meanwhile moves nothing; what is told of meanwhile is told by t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,20 +33,25 @@ Steps = Iterator[int]
 """How many jobs differed at each step."""
 
 
-def everything(client: redis.Redis, site: Site, agent: str, queues: Sequence[str], take: Take) -> Steps:
-    """All queues and states; those that ended first, so that numbers rise with time. Raises BrokerError, StoreError."""
-    for state in (*rq_keys.ENDED, *rq_keys.WAITING):
-        for queue in queues:
-            yield from of_state(client, site, agent, queue, state, take, is_first=True)
+def everything(
+    client: redis.Redis, site: Site, agent: str, theirs: Mapping[str, Mapping[State, int]], take: Take
+) -> Steps:
+    """All queues and states, by RQ's counts of them; those that ended first, so that numbers rise with time. Raises BrokerError,
+    StoreError."""
+    for state in rq_keys.ENDED:
+        for queue in theirs:
+            if theirs[queue][state]:
+                yield from _ended(client, site, agent, queue, state, take)
+    for queue, ours in counts(site, agent, sorted({*theirs, *_queues(site, agent)})).items():
+        for state in rq_keys.WAITING:
+            if ours[state] or theirs.get(queue, ours)[state]:
+                yield from of_state(client, site, agent, queue, state, take, is_first=True)
 
 
 def of_state(
     client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take, *, is_first: bool = False
 ) -> Steps:
-    """One state of a queue. Raises BrokerError, StoreError."""
-    if state in rq_keys.ENDED:
-        yield from _ended(client, site, agent, queue, state, take)
-        return
+    """One of `WAITING` of a queue. Raises BrokerError, StoreError."""
     held = set[bytes]()
     for ids in _held(site, agent, queue, state):
         held.update(ids)
@@ -80,6 +85,13 @@ def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
         part = [mirror.our_id(id) for id in ids[at : at + mirror.CHUNK]]
         found += map(known, site.store.scripts.run("records", site.store.partition_of(agent), [agent, part]))
     return found
+
+
+def _queues(site: Site, agent: str) -> list[str]:
+    """Those that Headway's jobs name, which RQ need not know any more."""
+    found: Any = site.store.raw.zrange(keys.QUEUES.at(site.store.partition_of(agent)), 0, -1)
+    named = (name.decode().partition("/") for name in found)
+    return [queue for of, _, queue in named if of == agent]
 
 
 def _ended(client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take) -> Steps:

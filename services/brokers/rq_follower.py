@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
-from collections.abc import Sequence
 
 from core.config import Broker
 from core.site import Site
@@ -50,6 +50,8 @@ class RqFollower(Follower):
         self._turn: deque[str] = deque()
         """Queues whose counts are looked at without their having changed, one a tick."""
         self._counted: dict[str, rq_queues.Counted] = {}
+        self._looked_at: list[str] = []
+        """The queues that this tick counted."""
         self._is_suspended = False
         self._comparing: rq_compare.Steps | None = None
         self._began: float | None = None
@@ -64,7 +66,7 @@ class RqFollower(Follower):
         until = time.monotonic() + BUDGET_S
         if told.lost or self._is_due_untold():
             self._look_at_all(now_ms)
-            changed = Changed(queues=set(self._names))
+            changed = Changed()
         else:
             changed = sorted_out(told.keys)
             self._look(changed, now_ms)
@@ -72,6 +74,7 @@ class RqFollower(Follower):
         self._intake.go_on(until)
         self._compare(until)
         self._count(changed.queues, now_ms)
+        self._note_differences()
         if self._intake.is_behind or self._comparing is not None:
             self.woken.set()
         return self._snapshot(now_ms)
@@ -101,8 +104,9 @@ class RqFollower(Follower):
         self._workers.look(now_ms)
         self._drift.forget()
         self._began, self._took_s = time.monotonic(), 0.0
-        agent = self.broker.agent
-        self._comparing = rq_compare.everything(self._redis, self.site, agent, self._names, self._intake.take)
+        self._count(set(self._names), now_ms)
+        theirs = {queue: self._theirs(queue) for queue in self._names}
+        self._comparing = rq_compare.everything(self._redis, self.site, self.broker.agent, theirs, self._intake.take)
 
     def _look(self, changed: Changed, now_ms: int) -> None:
         if changed.names:
@@ -126,31 +130,31 @@ class RqFollower(Follower):
         self._took_s += time.monotonic() - began
 
     def _count(self, queues: set[str], now_ms: int) -> None:
-        """Count those that changed and one other, and have compared what differs."""
-        wanted = [queue for queue in self._names if queue in queues]
+        """Count those that changed and one other."""
+        self._looked_at = [queue for queue in self._names if queue in queues]
         self._turn.rotate(-1)
         if self._turn and self._turn[0] not in queues:
-            wanted.append(self._turn[0])
-        for at in range(0, len(wanted), COUNTED):
-            self._counted |= rq_queues.count(self._redis, wanted[at : at + COUNTED], now_ms // 1000)
-        if self._comparing is None and not self._intake.is_behind:
-            self._comparing = self._differing(wanted)
+            self._looked_at.append(self._turn[0])
+        for at in range(0, len(self._looked_at), COUNTED):
+            part = self._looked_at[at : at + COUNTED]
+            self._counted |= rq_queues.count(self._redis, part, now_ms // 1000)
 
-    def _differing(self, queues: Sequence[str]) -> rq_compare.Steps | None:
-        ours = rq_compare.counts(self.site, self.broker.agent, queues[:COUNTED])
+    def _note_differences(self) -> None:
+        """Have compared what differs of the queues that were counted just now."""
+        if self._comparing is not None or self._intake.is_behind:
+            return
+        ours = rq_compare.counts(self.site, self.broker.agent, self._looked_at[:COUNTED])
         now = time.monotonic()
         wanted = [
             (queue, state)
             for queue in ours
             for state in self._drift.found(queue, self._theirs(queue), ours[queue], now)
         ]
-        if not wanted:
-            return None
-        return (
-            step
-            for queue, state in wanted
-            for step in rq_compare.of_state(self._redis, self.site, self.broker.agent, queue, state, self._intake.take)
-        )
+        if wanted:
+            self._comparing = itertools.chain.from_iterable(
+                rq_compare.of_state(self._redis, self.site, self.broker.agent, queue, state, self._intake.take)
+                for queue, state in wanted
+            )
 
     def _theirs(self, queue: str) -> dict[State, int]:
         counted = self._counted[queue]

@@ -53,7 +53,8 @@ def count(client: redis.Redis, queues: Sequence[str], now_s: int) -> dict[str, C
         if next_ones := [row[-1] for row in rows if row[-1]]:
             for id in next_ones:
                 pipeline.hget(rq_keys.JOB + id, "enqueued_at")
-            since = {id: moment_ms(at) for id, at in zip(next_ones, pipeline.execute(), strict=True)}
+            told = pipeline.execute(raise_on_error=False)
+            since = {id: moment_ms(at) for id, at in zip(next_ones, told, strict=True) if isinstance(at, bytes)}
     return {
         queue: Counted(
             {"queued": queued, **dict(zip(rq_keys.REGISTRIES, registered, strict=True))},
