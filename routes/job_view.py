@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from panels._estimates import Outlook, outlook
 from panels._waterfall import Chart, of_job
-from routes import history_view
+from routes import history_view, job_call_view
+from routes.job_call_view import CallView
 from services import estimates_service, workflow_service
 from services.job_model import Job
 from services.stage_times import Usual
@@ -21,6 +22,8 @@ class JobView:
     """Its stages, those to come too, in the first row; its earlier attempts in the others, latest first."""
     result: str | None
     metadata: str | None
+    """What of it the page shows nowhere else."""
+    call: CallView
     ran_s: float | None
     """From start to end; None where one of the two is not known."""
     waited_s: float | None
@@ -31,14 +34,16 @@ class JobView:
 def of(job: Job, usual: Usual, now: float) -> JobView:
     """`usual` is what is known of its agent's stages; `now` in seconds since the epoch."""
     moment = datetime.fromtimestamp(now, UTC)
+    call = job_call_view.of(job.metadata) if job.engine else CallView(rest=_pretty(job.metadata))
     told = estimates_service.estimate(job, usual, moment) if job.status in ("processing", "failed") else None
     return JobView(
         outlook=outlook(job, told, now),
         chart=of_job((workflow_service.present(job, moment, usual, told), *workflow_service.earlier(job))),
         result=_pretty(job.result),
-        metadata=_pretty(job.metadata),
+        metadata=call.rest,
+        call=call,
         ran_s=_between(job.started_at, job.finished_at),
-        waited_s=_between(job.created_at, job.started_at),
+        waited_s=_between(job.enqueued_at or job.created_at, job.started_at),
         similar=history_view.similar(job.error),
     )
 
@@ -51,6 +56,6 @@ def _pretty(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return job_call_view.pretty(json.loads(text))
     except (ValueError, RecursionError):
         return text
