@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from services.error_types import telling_line
 from services.job_events import JobEvent
 
 PAUSE_S = 1.0
@@ -31,7 +32,7 @@ class FailureNote:
             "queue_id": job.number,
             "title": job.title or job.id,
             "stage": job.failed_stage,
-            "error": job.error,
+            "error": telling_line(job.error)[0] if job.error else job.error,
         }
 
 

@@ -27,6 +27,14 @@ def test_a_first_failure_is_told_at_once() -> None:
     assert notes.take(5.0) == []
 
 
+def test_of_a_traceback_the_line_is_told_that_says_what_went_wrong() -> None:
+    notes = FailureNotes()
+    raised = 'Traceback (most recent call last):\n  File "mail.py", line 3, in send\nMailError: no such address\n'
+    notes.add([event(7, error=raised)], now=5.0)
+    (note,) = notes.take(5.0)
+    assert note.as_json()["error"] == "MailError: no such address"
+
+
 def test_those_that_follow_are_told_together_a_second_later() -> None:
     notes = FailureNotes()
     notes.add([event(1)], now=5.0)
