@@ -44,7 +44,8 @@ class Both:
             items += map(Item, found.items)
         newer = first.previous_cursor
         if found.next_cursor is not None:
-            return JobList(tuple(items), found.next_cursor, newer, in_store=first.total)
+            total = None if self._may_be_followed() else first.total
+            return JobList(tuple(items), found.next_cursor, newer, total, first.total)
         in_store = len(items) if before is None else first.total
         if len(items) == self.limit:
             follows = self._is_followed()
@@ -63,7 +64,8 @@ class Both:
         older: Cursor | None = found.next_cursor
         if older is None and self._is_followed():
             older = TOP
-        return JobList(tuple(map(Item, found.items)), older, found.previous_cursor, in_store=found.total)
+        total = None if self._may_be_followed() else found.total
+        return JobList(tuple(map(Item, found.items)), older, found.previous_cursor, total, found.total)
 
     def _up_from_archive(self, after: Place) -> JobList:
         rows, onward = self._rows(self.limit, after=after)
@@ -82,6 +84,10 @@ class Both:
         conditions = job_conditions.live(self.archive.query)
         return live_search.find(self.site, conditions, before=before, after=after, limit=limit)
 
+    def _may_be_followed(self) -> bool:
+        """Whether the archive may have such jobs at all."""
+        return self.site.database.is_begun and bool(job_conditions.archived(self.archive.query, self.archive.now))
+
     def _is_followed(self) -> bool:
         rows, onward = self._rows(1, before=TOP)
         return bool(rows or onward)
@@ -89,7 +95,7 @@ class Both:
     def _rows(
         self, limit: int, *, before: Place | None = None, after: Place | None = None
     ) -> tuple[list[Placed], Place | None]:
-        if not self.site.database.is_begun:
+        if not self._may_be_followed():
             return [], None
         floor = job_list_archive.floor_ms(self.site)
         return self.archive.rows(limit, before=before, after=after, below_ms=floor)

@@ -9,14 +9,14 @@ import pytest
 
 from core import keys
 from core.site import Site
-from services import job_lists, job_query, jobs_service
+from services import job_list_model, job_lists, job_query, jobs_service
 from services.archive_service import Archiver
 from services.job_changes import Change, JobRef
 from services.job_list_model import BOTTOM, Cursor, JobList
 from services.job_model import Job
 from services.job_rules import NewJob, Update
 from tests.archive import KINDS, archived
-from tests.archived import AT_MS
+from tests.archived import AT_MS, row, write
 
 
 @pytest.fixture(params=KINDS)
@@ -124,3 +124,141 @@ def test_a_job_that_is_archived_between_two_pages_comes_once(kept: Site) -> None
     Archiver().run(kept)
     rest = job_lists.page(kept, job_query.parse("timeout"), before=first.older, limit=5)
     assert numbers(first) + numbers(rest) == made[::-1]
+
+
+def test_a_job_that_is_tried_again_stands_in_the_list_once_as_it_is_now(kept: Site) -> None:
+    number = end(kept, "flaky", error="Timeout: late")
+    Archiver().run(kept)
+    again = Update(attempt=2, stage="render")
+    jobs_service.update(kept, JobRef(number=number), again)
+    assert found(kept, "") == [number]
+    (item,) = job_lists.page(kept, job_query.parse("timeout")).items
+    assert isinstance(item.job, Job)
+    assert (item.job.status, item.archived) == ("processing", None)
+    assert found(kept, "timeout status:failed") == []
+    jobs_service.update(kept, JobRef(number=number), Update(status="completed", message="done after a timeout"))
+    assert found(kept, "timeout status:completed") == [number]
+    assert found(kept, "timeout status:failed") == []
+
+
+def test_exact_fields_narrow_both_parts_of_the_list(kept: Site) -> None:
+    def make(id: str, **fields: Any) -> int:
+        return put(
+            kept, id, **{"s": "failed", "x": "failed", "w": AT_MS, "fn": "send", "wk": "w1", "tg": ["eu"], **fields}
+        )
+
+    gone = [
+        make("a", et="E"),
+        make("b", qu="web", et="F"),
+        make("c", x="stopped", fn="other"),
+        make("d", tg=["us", "eu"]),
+    ]
+    canceled = make("e", x="canceled", wk="w 2")
+    Archiver().run(kept)
+    forget(kept, *gone, canceled)
+    live = make("f", s="processing", x="started", w=None)
+    every = {live, *gone, canceled}
+    for query, expected in (
+        ("function:send", every - {gone[2]}),
+        ("queue:mail,web", every),
+        ("queue:web error:F,E", {gone[1]}),
+        ("error:F,E", {gone[0], gone[1]}),
+        ("state:failed", {gone[0], gone[1], gone[3]}),
+        ("status:failed", every - {live}),
+        ("state:stopped,canceled,started", {live, gone[2], canceled}),
+        ("status:canceled", {canceled}),
+        ('worker:"w 2"', {canceled}),
+        ("tag:us", {gone[3]}),
+        ("tag:eu,us agent:rq", every),
+        ("status:processing", {live}),
+        ("agent:nobody", set()),
+    ):
+        shown = walked(kept, query, 2)
+        assert (sorted(shown), len(shown)) == (sorted(expected), len(expected)), query
+
+
+def test_times_durations_and_stages_are_of_what_ended(filed: Site) -> None:
+    now = filed.clock()
+    slow = end(filed, "slow", stage="render")
+    Archiver().run(filed)
+    going = jobs_service.create(filed, NewJob(title="goes on")).job
+    assert going is not None
+    for query, expected in (
+        ("after:1h", [slow]), ("before:1h", []), ("stage:render", [slow]), ("stage:fetch", []), ("took:<1h", [slow]), ("took:>1h", []),
+    ):  # fmt: skip
+        assert found(filed, query) == expected, query
+    page = job_lists.page(filed, job_query.parse("after:1h"))
+    assert any("1 job that has not ended fits the rest" in note for note in page.notes)
+    assert not job_lists.page(filed, job_query.parse("after:1h status:failed")).notes
+    assert now <= filed.clock()
+
+
+@pytest.mark.parametrize("archived_first", [True, False])
+def test_a_number_or_an_id_finds_its_job_at_once(kept: Site, archived_first: bool) -> None:
+    number = put(kept, "mail:17", s="failed", e="Timeout: late", w=AT_MS)
+    odd = put(kept, "x-odd", xi="an id / of RQ", s="processing")
+    if archived_first:
+        Archiver().run(kept)
+        forget(kept, number)
+    for query in (f"id:{number}", f"id:#{number}", "id:mail:17", "id:mail:17 agent:rq", "id:mail:17,none timeout"):
+        page = job_lists.page(kept, job_query.parse(query))
+        assert numbers(page) == [number], query
+        assert page.total == 1
+        assert (page.items[0].archived is not None) == archived_first
+    assert found(kept, "id:mail:17 status:completed") == []
+    assert found(kept, "id:99999999999999999999999") == []
+    assert found(kept, f"id:{odd} timeout") == []
+
+
+def test_without_the_archive_the_store_answers_and_the_list_says_what_is_missing(filed: Site) -> None:
+    live = put(filed, "live", s="processing")
+    late = end(filed, "late", error="Timeout: late")
+    Archiver().run(filed)
+    filed.database.path.write_bytes(b"no database" * 100)
+    filed.database.close()
+    page = job_lists.page(filed, job_query.parse(""))
+    assert numbers(page) == [late, live]
+    assert "jobs that the live list has let go of are missing" in "".join(page.notes)
+    page = job_lists.page(filed, job_query.parse("timeout"))
+    assert numbers(page) == [late]
+    assert "only the jobs that ended last were looked through" in "".join(page.notes)
+
+
+def test_how_many_fit_is_told_where_it_is_known(filed: Site) -> None:
+    made = [put(filed, f"j{i}", s="failed", w=AT_MS + i) for i in range(5)]
+    going = [put(filed, f"g{i}", qu="web", s="processing") for i in range(3)]
+    assert job_lists.page(filed, job_query.parse("status:processing"), limit=2).total == len(going)
+    Archiver().run(filed)
+    whole = job_lists.page(filed, job_query.parse("queue:mail"), limit=9)
+    assert (whole.total, whole.in_store) == (5, 5)
+    forget(filed, made[0])
+    part = job_lists.page(filed, job_query.parse("queue:mail"), limit=2)
+    assert (part.total, part.in_store) == (None, 4)
+    assert job_lists.page(filed, job_query.parse("queue:mail"), limit=9).total == 5
+
+
+def test_a_text_without_a_word_narrows_nothing_and_says_so(site: Site) -> None:
+    number = put(site, "a")
+    page = job_lists.page(site, job_query.parse("queue:mail ***"))
+    assert numbers(page) == [number]
+    assert "narrows nothing" in page.notes[0]
+
+
+def test_a_number_given_anew_in_an_emptied_store_hides_no_archived_job(filed: Site) -> None:
+    write(filed, row(1, title="of the store before", queue="mail"))
+    assert put(filed, "another", w=AT_MS) == 1
+    assert len(walked(filed, "queue:mail", 1)) == 2
+    assert [item.archived is not None for item in job_lists.page(filed, job_query.parse("store before")).items] == [
+        True
+    ]
+
+
+@pytest.mark.parametrize("text", ["17", "0", "1790000000000.12", "1790000000000.12.9007199254740992"])
+def test_a_cursor_is_written_as_it_is_read(text: str) -> None:
+    assert job_list_model.written(job_list_model.read(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1e3", "9" * 17, "1.", ".1", "1.1.99999999999999999", "٣"])
+def test_what_no_answer_gave_is_no_cursor(text: str) -> None:
+    with pytest.raises(ValueError, match="no "):
+        job_list_model.read(text)
