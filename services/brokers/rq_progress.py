@@ -35,8 +35,9 @@ class Scales:
 
     def _percent(self, function: str, meta: dict[str, Any]) -> float | None:
         said = next((meta[name] for name in PROGRESS if name in meta), None)
-        if isinstance(said, dict):
-            return self._percent(function, said)
+        if isinstance(said, dict):  # {"progress": {"current": 3, "total": 12}}
+            meta = said
+            said = next((meta[name] for name in PROGRESS if name in meta), None)
         if (number := _number(said)) is not None:
             return _bounded(number * 100 if self._is_fraction(function, said, number) else number)
         if isinstance(said, str) and said.count("/") == 1:

@@ -1,0 +1,121 @@
+"""RQ's workers as Headway tells of them: those at work, those that died, and whose clocks are off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis
+from rq import Worker
+from rq.suspension import resume, suspend
+
+from tests.conftest import Valkey
+from tests.rq_workers import TASKS, RqWorker, queue
+from tests.services.brokers.followed_rq import FollowedRq
+
+
+@pytest.fixture
+def client(theirs: Valkey) -> Iterator[Any]:
+    with redis.Redis.from_url(theirs.url) as client:
+        client.flushall()
+        yield client
+
+
+def register(client: Any, name: str, heartbeat_s: float, **fields: Any) -> None:
+    """A worker as it would write of itself."""
+    beat = datetime.fromtimestamp(heartbeat_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    told = {
+        "state": "idle",
+        "queues": "default,mail",
+        "birth": beat,
+        "last_heartbeat": beat,
+        "pid": 7,
+        "hostname": "box",
+    }
+    client.hset(f"rq:worker:{name}", mapping=told | fields)
+    client.sadd("rq:workers", f"rq:worker:{name}")
+
+
+@pytest.mark.parametrize("version", [3, 2])
+def test_figures_of_a_worker_are_its_own(
+    version: Any, theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    worker = RqWorker(theirs.url, "mail", "default", version=version).start()
+    try:
+        jobs = queue(theirs.url)
+        done = [jobs.enqueue(f"{TASKS}.add", 1, 1).id, jobs.enqueue(f"{TASKS}.fail").id]
+        followed = follow(theirs.url)
+        followed.comes_to(done[0], "finished")
+        followed.comes_to(done[1], "failed")
+        followed.until(lambda: followed.worker(worker.name).state == "idle", "idleness")
+        (own,) = Worker.all(connection=client)
+        told = followed.worker(worker.name)
+        assert (told.succeeded, told.failed) == (own.successful_job_count, own.failed_job_count) == (1, 1)
+        assert told.working_s == own.total_working_time
+        assert (told.pid, told.host, told.version) == (own.pid, own.hostname, own.version)
+        assert told.queues == ("mail", "default")
+        assert told.skew_s == 0.0
+        assert followed.queue().workers == 1
+        suspend(client)
+        followed.until(lambda: followed.queue().paused, "the pause")
+        resume(client)
+        followed.until(lambda: not followed.queue().paused, "its end")
+    finally:
+        worker.close()
+    followed.until(lambda: followed.snapshot.workers == (), "its leave")
+
+
+def test_a_worker_whose_time_is_over_is_dead_until_rq_forgets_it(
+    theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    register(client, "lost", time.time(), state="busy", successful_job_count=12)
+    followed = follow(theirs.url, queues=("default",))
+    followed.tick()
+    assert followed.queue().workers == 1
+    client.pexpire("rq:worker:lost", 1)  # as its own time to live ends
+    followed.until(lambda: followed.worker("lost").state == "dead", "its death")
+    assert followed.worker("lost").succeeded == 12
+    assert followed.worker("lost").heartbeat_ms is not None
+    assert followed.queue().workers == 0
+    client.srem("rq:workers", "rq:worker:lost")
+    followed.until(lambda: followed.snapshot.workers == (), "its end")
+
+
+def test_a_worker_whose_clock_is_off_says_by_how_much(
+    theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    register(client, "ahead", time.time() + 300)
+    register(client, "behind", time.time() - 300)
+    followed = follow(theirs.url)
+    followed.tick()
+    assert followed.worker("ahead").skew_s == pytest.approx(300, abs=10)
+    assert followed.worker("behind").skew_s is None, "a heartbeat may just be old"
+    register(client, "behind", time.time() - 299)
+    skew_s = followed.until(lambda: followed.worker("behind").skew_s, "a heartbeat")
+    assert skew_s == pytest.approx(-299, abs=10)
+
+
+def test_what_damaged_workers_say_is_left_out(theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]) -> None:
+    register(client, "odd", time.time(), state="dreaming", pid="x", total_working_time="nan", queues=b"\xff")
+    client.sadd("rq:workers", "rq:worker:never")
+    followed = follow(theirs.url)
+    followed.tick()
+    odd = followed.worker("odd")
+    assert (odd.pid, odd.working_s, odd.jobs) == (None, 0.0, ())
+    assert followed.worker("never").state == "dead"
+
+
+def test_hundreds_of_workers_cost_a_look_when_something_changed(
+    theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    for number in range(300):
+        register(client, f"w-{number:03}", time.time())
+    followed = follow(theirs.url)
+    assert len(followed.tick().workers) == 300
+    client.config_resetstat()
+    register(client, "w-007", time.time(), state="busy")
+    followed.until(lambda: followed.worker("w-007").state == "busy", "the change")
+    assert client.info("commandstats")["cmdstat_hmget"]["calls"] <= 4
