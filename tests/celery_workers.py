@@ -54,8 +54,13 @@ class CeleryWorker:
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         if waits:
-            wait_until(lambda: "ready." in self.said(), what="the Celery worker's start")
+            wait_until(self._is_ready, what="the Celery worker's start")
         return self
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
+        return "ready." in self.said()
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

@@ -22,8 +22,8 @@ LONGEST = 200
 
 def take(tasks: Tasks, event: Event) -> None:
     """Fold one event. What is no event of a task is passed over."""
-    read = _READERS.get(event.get("type"))  # type: ignore[arg-type]
-    id, at_ms = event.get("uuid"), moment_ms(event.get("timestamp"))
+    kind, id, at_ms = event.get("type"), event.get("uuid"), moment_ms(event.get("timestamp"))
+    read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None or at_ms is None or not isinstance(id, str) or not 0 < len(id) <= LONGEST:
         return
     read(tasks, tasks.task(id), event, at_ms)
@@ -55,7 +55,7 @@ def describe(tasks: Tasks, task: Task, said: Event) -> None:
         more = celery_texts.arguments(
             tasks.mask, said.get("args", said.get("argsrepr")), said.get("kwargs", said.get("kwargsrepr"))
         )
-    if (parent := name_of(said.get("parent_id"))) is not None:
+    if (parent := name_of(said.get("parent_id"))) not in (None, task.id):
         more["parent"] = parent
     if (root := name_of(said.get("root_id"))) not in (None, task.id):
         more["root"] = root
@@ -91,6 +91,7 @@ def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     describe(tasks, task, event)
     attempt, due_ms = attempt_of(event), moment_ms(event.get("eta"))
     if not tasks.queued_as(task, attempt, due_ms, at_ms):
+        task.worker = task.worker or name_of(event.get("hostname"))
         return
     task.worker = name_of(event.get("hostname")) or task.worker
     state: State = "reserved"

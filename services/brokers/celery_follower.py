@@ -62,6 +62,10 @@ class CeleryFollower(Follower):
             self._snapshot, self._shown = self._now(now_ms), time.monotonic()
         return self._snapshot
 
+    def hears(self) -> bool:
+        """Whether events are heard already."""
+        return self._events.listens.is_set()
+
     def close(self) -> None:
         self._events.close()
         self._inspection.close()

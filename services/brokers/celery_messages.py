@@ -63,8 +63,8 @@ def reserved_of(raw: bytes | str) -> tuple[Message, str, str] | None:
     return message, str(exchange), str(routing_key)
 
 
-def waits(tasks: Tasks, message: Message, queue: str, at_ms: int) -> None:
-    """It stands in a queue's list, or did a moment ago."""
+def waits(tasks: Tasks, message: Message, queue: str, at_ms: int, *, is_new: bool) -> None:
+    """It stands in a queue's list, or did a moment ago; `is_new` where it came there just now."""
     if message.id is None:
         return
     known = tasks.known(message.id)
@@ -79,7 +79,7 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int) -> None:
     _describe(tasks, task, message)
     due_ms = words.moment_ms(message.headers.get("eta"))
     if known is None:
-        task.created_ms = task.enqueued_ms = at_ms
+        task.created_ms = task.enqueued_ms = at_ms if is_new else None
     elif not tasks.queued_as(task, attempt, due_ms, at_ms) and not message.is_again:
         return
     elif known.state in ENDED or message.is_again:
@@ -103,8 +103,6 @@ def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task 
     _describe(tasks, task, message)
     task.attempt = max(task.attempt, attempt)
     task.due_ms = words.moment_ms(message.headers.get("eta"))
-    if known is None:
-        task.created_ms = at_ms
     state: State = "reserved"
     if task.due_ms is not None and task.due_ms > at_ms:
         state = "retrying" if attempt else "scheduled"
@@ -124,6 +122,8 @@ def _describe(tasks: Tasks, task: Task, message: Message) -> None:
     headers = {name: message.headers[name] for name in _NAMES if name in message.headers}
     words.describe(tasks, task, headers)
     more: dict[str, Any] = {}
+    if attempt := words.attempt_of(message.headers):
+        more["retries"] = attempt
     limits = message.headers.get("timelimit")
     if isinstance(limits, list) and limits and isinstance(limits[0], int | float):
         more["timeout_s"] = limits[0]

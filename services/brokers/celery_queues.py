@@ -6,13 +6,13 @@ Only what changed is asked for: the server says itself which keys did (`tracking
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import redis
 
 from services.brokers import celery_messages
-from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.celery_tasks import Tasks
 from services.brokers.connections import asking
 from services.brokers.model import QueueNow, State
 from services.brokers.tracking import Changes
@@ -28,6 +28,7 @@ MOST_BYTES = 1_000_000
 MOST_ASKED = 500
 MOST_QUEUES = 200
 DEFAULT = "celery"
+Since = Callable[[str], int | None]
 
 
 @dataclass
@@ -39,8 +40,13 @@ class Waiting:
     known: int = 0
     newest: str = ""
     edge: str = ""
+    next: str | None = None
+    """The task that a worker takes first, and since when it waits, once that was asked."""
+    next_since_ms: int | None = None
     each_bytes: int = 2_000
     is_behind: bool = True
+    is_read: bool = False
+    """Whether it was looked at before, so that what comes from now on is new."""
 
     @property
     def chunk(self) -> int:
@@ -68,7 +74,7 @@ class Queues:
         self._exchanges: set[str] = set()
         self._routes: dict[tuple[str, str], str] = {}
         self._reserved = Reserved()
-        self._oldest: dict[str, tuple[str, int]] = {}
+        self._left: list[str] = []
         self.seen: set[str] | None = None
         """Ids of what was read since `reread`, while somebody compares them."""
         self.names: list[str] = []
@@ -97,14 +103,17 @@ class Queues:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more to read than what was read so far."""
-        return self._reserved.is_behind or any(waiting.is_behind for waiting in self._lists.values())
+        """Whether there is more to do than what was done so far."""
+        return (
+            bool(self._left) or self._reserved.is_behind or any(waiting.is_behind for waiting in self._lists.values())
+        )
 
     def reread(self) -> None:
         """Read all lists anew, bounded parts a tick, and note in `seen` what stands in them."""
         self.seen = set()
         for waiting in self._lists.values():
-            waiting.known, waiting.newest, waiting.edge, waiting.is_behind = 0, "", "", True
+            waiting.known, waiting.newest, waiting.edge = 0, "", ""
+            waiting.is_behind, waiting.is_read = True, False
         self._reserved.is_behind = True
 
     def length(self, name: str) -> int:
@@ -123,6 +132,7 @@ class Queues:
                 waiting.is_behind = True
             self._reserved.is_behind = True
             changed |= {BINDING + exchange for exchange in self._exchanges}
+        self._begun(at_ms)
         with asking():
             self._find([key for key in changed if key.startswith(BINDING)])
             if self._reserved.is_behind or UNACKED in changed or UNACKED_INDEX in changed:
@@ -130,8 +140,8 @@ class Queues:
             looked = [key for key, waiting in self._lists.items() if waiting.is_behind or key in changed]
             self._look_lists(looked, at_ms)
 
-    def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
-        """The queues by Celery's own counts; `workers` says how many listen to each."""
+    def now(self, workers: dict[str, int] | None, paused: set[str], since: Since) -> tuple[QueueNow, ...]:
+        """The queues by Celery's own counts; `workers` says how many listen to each, `since` since when a task waits."""
         counts: dict[str, dict[State, int]] = {
             name: {"queued": 0, "reserved": 0, "scheduled": 0, "started": 0} for name in self.names
         }
@@ -152,11 +162,19 @@ class Queues:
                 name=name,
                 paused=name in paused,
                 counts={state: count for state, count in each.items() if count or state == "queued"},
-                oldest_ms=self._oldest[name][1] if name in self._oldest and each["queued"] else None,
+                oldest_ms=self._oldest_ms(name, since),
                 workers=None if workers is None else workers.get(name, 0),
             )
             for name, each in counts.items()
         )
+
+    def _oldest_ms(self, name: str, since: Since) -> int | None:
+        known = []
+        for waiting in self._lists.values():
+            if waiting.queue == name and waiting.length and waiting.next is not None:
+                waiting.next_since_ms = waiting.next_since_ms or since(waiting.next)
+                known.append(waiting.next_since_ms)
+        return min((ms for ms in known if ms is not None), default=None)
 
     def _find(self, bindings: list[str]) -> None:
         """Queues that are bound to an exchange that was heard of."""
@@ -194,7 +212,7 @@ class Queues:
                 self._look_list(key, waiting, at_ms)
                 tails.append(key)
             else:
-                waiting.known, waiting.newest, waiting.edge = 0, "", ""
+                waiting.known, waiting.newest, waiting.edge, waiting.is_read = 0, "", "", True
         if tails:
             self._look_tails(tails, at_ms)
 
@@ -211,7 +229,8 @@ class Queues:
                     met = True
                     break
                 fresh.append(message)
-        self._take(fresh, waiting, at_ms)
+        self._take(fresh, waiting, at_ms, is_new=waiting.is_read)
+        waiting.is_read = True
         if met:
             waiting.known += len(fresh)
         else:
@@ -228,14 +247,14 @@ class Queues:
         messages = self._read(key, waiting, max(0, waiting.known - 1))
         tags = [message.tag for message in messages]
         begin = tags.index(waiting.edge) + 1 if waiting.edge in tags else (0 if not waiting.edge else len(tags))
-        self._take(messages[begin:], waiting, at_ms)
+        self._take(messages[begin:], waiting, at_ms, is_new=False)
         waiting.known += len(messages) - begin
         if messages:
             waiting.edge = tags[-1]
 
-    def _take(self, messages: Sequence[celery_messages.Message], waiting: Waiting, at_ms: int) -> None:
+    def _take(self, messages: Sequence[celery_messages.Message], waiting: Waiting, at_ms: int, *, is_new: bool) -> None:
         for message in messages:
-            celery_messages.waits(self._tasks, message, waiting.queue, at_ms)
+            celery_messages.waits(self._tasks, message, waiting.queue, at_ms, is_new=is_new)
             if self.seen is not None and message.id is not None:
                 self.seen.add(message.id)
 
@@ -253,12 +272,9 @@ class Queues:
             raws = pipe.execute(raise_on_error=False)
         for key, raw in zip(keys, raws, strict=True):
             message = celery_messages.message_of(raw) if isinstance(raw, bytes | str) else None
-            queue = self._lists[key].queue
-            if message is None or message.id is None or self._oldest.get(queue, ("",))[0] == message.id:
-                continue
-            task = self._tasks.known(message.id)
-            since = (task.enqueued_ms if task is not None else None) or at_ms
-            self._oldest[queue] = (message.id, since)
+            waiting = self._lists[key]
+            if message is not None and message.id != waiting.next:
+                waiting.next, waiting.next_since_ms = message.id, None
 
     def _look_reserved(self, at_ms: int) -> None:
         kept = self._reserved
@@ -281,7 +297,7 @@ class Queues:
         for tag in gone:
             id, _ = kept.tags.pop(tag)
             kept.ids.discard(id)
-            self._acknowledged(self._tasks.known(id), at_ms)
+            self._left.append(id)
 
     def _take_reserved(self, tags: list[str], at_ms: int) -> None:
         for tag, raw in zip(tags, self._client.hmget(UNACKED, tags), strict=True):
@@ -309,10 +325,13 @@ class Queues:
             tags[tag] = tags.pop(tag)  # the others next time
         return [tag for tag, score in zip(asked, scores, strict=True) if score is None]
 
-    def _acknowledged(self, task: Task | None, at_ms: int) -> None:
-        """Celery acknowledges a task as it begins; where events are on they say so better."""
-        if task is not None and task.worker is None and task.state in ("reserved", "scheduled", "retrying"):
-            self._tasks.begun(self._tasks.task(task.id), at_ms, None)
+    def _begun(self, at_ms: int) -> None:
+        """Celery acknowledges a task as it begins. Where events are on they say so better, and had a tick to do so."""
+        left, self._left = self._left, []
+        for id in left:
+            task = self._tasks.known(id)
+            if task is not None and task.worker is None and task.state in ("reserved", "scheduled", "retrying"):
+                self._tasks.begun(self._tasks.task(id), at_ms, None)
 
 
 def _nothing() -> celery_messages.Message:

@@ -37,10 +37,10 @@ class Reconciling:
         self._site, self._agent = site, agent
         self._tasks, self._queues, self._results = tasks, queues, results
         self._compare: Iterator[list[str]] | None = None
-        self._looked = self._reread = time.monotonic()
+        self._looked = time.monotonic()
         self._differs_since: float | None = None
         self._asked: list[str] = []
-        queues.reread()
+        self._begin()
 
     def tick(self) -> None:
         """Raises StoreError."""
@@ -52,22 +52,33 @@ class Reconciling:
             self._looked = time.monotonic()
             self._look()
 
+    def _begin(self) -> None:
+        self._reread, self._began_ms = time.monotonic(), int(self._site.clock() * 1000)
+        self._queues.reread()
+
     def _go_on(self, seen: set[str]) -> None:
         """Those that were asked for had a tick to show a result; then the next part."""
         if self._results is not None and any(self._results.asks(id) for id in self._asked):
             return
-        gone = [id for id in self._asked if self._tasks.known(id) is None and id not in seen]
+        gone = [id for id in self._asked if self._is_missed(id, seen)]
         if gone:
             mirror.gone(self._site, self._agent, gone)
+            self._tasks.forget(gone)
         self._compare = self._compare or self._held()
         self._asked = []
         for ids in self._compare:
-            self._asked = [id for id in ids if id not in seen and self._tasks.known(id) is None]
+            self._asked = [id for id in ids if self._is_missed(id, seen)]
             if self._results is not None:
                 for id in self._asked:
                     self._results.ask(id)
             return
         self._compare, self._queues.seen = None, None
+
+    def _is_missed(self, id: str, seen: set[str]) -> bool:
+        """Whether what is held as waiting stands nowhere, and nothing was heard of it since all was read anew."""
+        task = self._tasks.known(id)
+        is_old = task is None or (task.state in WAITING and task.heard_ms < self._began_ms)
+        return is_old and id not in seen and not self._queues.holds(id)
 
     def _held(self) -> Iterator[list[str]]:
         for name in list(self._queues.names):
@@ -100,8 +111,8 @@ class Reconciling:
         now = time.monotonic()
         self._differs_since = self._differs_since or now
         if now - self._differs_since > DIFFERS_S and now - self._reread > REREAD_S:
-            self._reread, self._differs_since = now, None
-            self._queues.reread()
+            self._differs_since = None
+            self._begin()
 
 
 def look_at_work(

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from core.config import Broker
 from core.site import Site
-from services.brokers import celery_app
+from services import jobs_service
+from services.brokers import celery_app, mirror
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_reconciling import Reconciling
 from services.brokers.celery_results import PREFIX, Results
@@ -16,6 +17,8 @@ from services.brokers.celery_tasks import Tasks
 from services.brokers.celery_watch import Watch
 from services.brokers.connections import asking, redis_of
 from services.brokers.model import QueueNow
+from services.job_changes import JobRef
+from services.job_model import Job
 
 CLOCK_S = 60.0
 
@@ -24,6 +27,7 @@ class RedisSide:
     def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
         url = celery_app.redis_url(broker.url)
         results_url = celery_app.results_url(broker) or url
+        self._site, self._agent, self._tasks = site, broker.agent, tasks
         self._client = redis_of(url)
         self._results_client = self._client if results_url == url else redis_of(results_url)
         self._queues = Queues(self._client, tasks, broker.queues)
@@ -65,7 +69,8 @@ class RedisSide:
         return self._queues.holds(id)
 
     def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
-        return self._queues.now(workers, paused)
+        """The queues. Raises StoreError."""
+        return self._queues.now(workers, paused, self._since)
 
     def notes(self) -> Iterable[str]:
         for watch in (self._watch, self._results_watch):
@@ -78,6 +83,14 @@ class RedisSide:
                 watch.close()
         for client in {self._client, self._results_client}:
             client.connection_pool.disconnect()
+
+    def _since(self, id: str) -> int | None:
+        """Since when a task waits: as events told, or else since Headway knows it. Raises StoreError."""
+        task = self._tasks.known(id)
+        if task is not None and task.enqueued_ms is not None:
+            return task.enqueued_ms
+        job = jobs_service.get(self._site, JobRef(agent=self._agent, id=mirror.our_id(id)))
+        return int((job.enqueued_at or job.created_at).timestamp() * 1000) if isinstance(job, Job) else None
 
     def _ask_clock(self) -> None:
         self._clock_asked = time.monotonic()

@@ -27,12 +27,13 @@ class Runs:
         self.last: dict[str, tuple[int, str]] = {}
 
     def take(self, event: dict[str, Any]) -> None:
-        if event.get("type") not in ("task-sent", "task-received") or event.get("name") not in self.functions:
+        name = words.name_of(event.get("name"))
+        if event.get("type") not in ("task-sent", "task-received") or name is None or name not in self.functions:
             return
         at_ms, id = words.moment_ms(event.get("timestamp")), event.get("uuid")
-        known = self.last.get(event["name"])
+        known = self.last.get(name)
         if at_ms is not None and isinstance(id, str) and (known is None or (known[1] != id and at_ms > known[0])):
-            self.last[event["name"]] = (at_ms, id)
+            self.last[name] = (at_ms, id)
 
 
 def schedules(confs: Mapping[str, Mapping[str, Any]], runs: Runs, now_ms: int) -> tuple[ScheduleNow, ...]:

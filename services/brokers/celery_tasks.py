@@ -127,6 +127,7 @@ class Tasks:
     def begun(self, task: Task, at_ms: int, worker: str | None) -> None:
         """It is at work since then, for the first time or anew."""
         if task.started_ms is not None and at_ms <= task.started_ms:
+            task.worker = task.worker or worker
             return
         if task.ended_ms is not None and at_ms < task.ended_ms:
             task.started_ms = task.started_ms or at_ms

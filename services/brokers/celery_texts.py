@@ -15,7 +15,6 @@ MOST = 4_000
 """Characters of a representation that are looked at."""
 _DEEPEST = 30
 _KEYED = re.compile(r"""(?:(['"])(?P<key>\w{1,100})\1\s*:|\b(?P<name>\w{1,100})=)\s*""")
-_NEXT = re.compile(r"""[,(]\s*(?:(['"])\w{1,100}\1\s*:|\w{1,100}=)""")
 
 
 def arguments(mask: Mask, args: object, kwargs: object) -> dict[str, Any]:
@@ -45,13 +44,30 @@ def text(mask: Mask, said: object) -> str | None:
     kept, at = "", 0
     said = said[:MOST]
     for found in _KEYED.finditer(said):
-        name = found["key"] or found["name"]
-        if found.start() < at or not mask.hides(name):
-            continue
-        following = _NEXT.search(said, found.end())
-        kept += said[at : found.end()] + HIDDEN
-        at = following.start() if following else len(said)
+        if found.start() >= at and mask.hides(found["key"] or found["name"]):
+            kept += said[at : found.end()] + HIDDEN
+            at = _end_of_value(said, found.end())
     return mask.text(kept + said[at:])
+
+
+def _end_of_value(said: str, at: int) -> int:
+    """Where the value that begins there is over: its brackets are closed, or its text was cut off."""
+    depth, quote = 0, ""
+    while at < len(said):
+        letter = said[at]
+        if quote:
+            at += letter == "\\"
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{<":
+            depth += 1
+        elif letter in ")]},>" and depth == 0:
+            return at
+        elif letter in ")]}>":
+            depth -= 1
+        at += 1
+    return at
 
 
 def literal(said: object) -> Any:

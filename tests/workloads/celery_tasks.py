@@ -33,7 +33,7 @@ class OrderError(Exception):
 
 
 def _gates() -> redis.Redis:
-    return redis.Redis.from_url(STORE)
+    return redis.Redis.from_url(STORE, socket_timeout=None)  # who waits at a gate waits long
 
 
 @app.task(name="shop.add")

@@ -1,0 +1,181 @@
+"""What is made of events of tasks, in whatever order and shape they come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.config import Logs, Masking
+from core.settings import read
+from services.brokers import celery_event_words, celery_texts
+from services.brokers.celery_tasks import MOST, Tasks
+from services.brokers.masking import Mask
+from services.brokers.model import EngineJob
+
+T0 = 1_790_000_000.0
+SENT = {
+    "type": "task-sent",
+    "uuid": "a",
+    "name": "shop.add",
+    "args": "(1, 2)",
+    "kwargs": "{}",
+    "retries": 0,
+    "queue": "mail",
+}
+RECEIVED = {"type": "task-received", "uuid": "a", "name": "shop.add", "args": "(1, 2)", "kwargs": "{}", "retries": 0}
+STARTED = {"type": "task-started", "uuid": "a", "hostname": "w@h"}
+SUCCEEDED = {"type": "task-succeeded", "uuid": "a", "result": "3", "runtime": 0.5}
+RETRIED = {
+    "type": "task-retried",
+    "uuid": "a",
+    "exception": "Retry(…)",
+    "traceback": "Traceback…\nshop.SlowError: too slow",
+}
+FAILED = {
+    "type": "task-failed",
+    "uuid": "a",
+    "exception": "SlowError('no')",
+    "traceback": "Traceback…\nshop.SlowError: no",
+}
+
+
+@pytest.fixture
+def tasks() -> Tasks:
+    return Tasks(mask())
+
+
+def mask(**masking: Any) -> Mask:
+    return Mask(Masking(**masking), read({"HEADWAY_AUTH": "off"}), Logs())
+
+
+def fold(tasks: Tasks, *events: tuple[dict[str, Any], float]) -> list[EngineJob]:
+    """Events with the seconds at which they happened."""
+    for event, at_s in events:
+        celery_event_words.take(tasks, {"timestamp": T0 + at_s, "hostname": "w@h"} | event)
+    return tasks.changed()
+
+
+def at(seconds: float) -> int:
+    return int((T0 + seconds) * 1000)
+
+
+def test_events_of_one_task_are_told_as_one_job_with_all_its_times(tasks: Tasks) -> None:
+    (job,) = fold(tasks, (SENT, 0), (RECEIVED, 1), (STARTED, 2), (SUCCEEDED, 3))
+    assert job.state == "finished"
+    assert (job.enqueued_ms, job.started_ms, job.ended_ms) == (at(0), at(2), at(3))
+    assert (job.function, job.queue, job.worker, job.result) == ("shop.add", "mail", "w@h", 3)
+    assert job.metadata == {"args": [1, 2], "runtime_s": 0.5}
+
+
+def test_a_sending_that_is_told_late_takes_nothing_back(tasks: Tasks) -> None:
+    jobs = fold(tasks, (RECEIVED, 1), (STARTED, 2), (SUCCEEDED, 3), (SENT, 3.2))
+    assert [job.state for job in jobs] == ["finished"]
+    assert (jobs[0].queue, jobs[0].ended_ms) == ("mail", at(3))
+
+
+def test_a_task_that_is_sent_again_after_its_end_begins_anew(tasks: Tasks) -> None:
+    fold(tasks, (SENT, 0), (STARTED, 1), (FAILED, 2))
+    (ended, job) = fold(tasks, (SENT, 60))
+    assert (ended.state, job.state, job.enqueued_ms, job.error) == ("failed", "queued", at(60), None)
+
+
+def test_each_attempt_of_a_retried_task_is_told_with_its_own_error(tasks: Tasks) -> None:
+    again = {"retries": 1, "eta": "2026-09-21T15:07:00+00:00"}
+    jobs = fold(tasks, (SENT, 0), (STARTED, 1), (SENT | again, 2), (RETRIED, 2.1), (STARTED, 9), (SUCCEEDED, 10))
+    assert [(job.state, job.started_ms, job.error) for job in jobs] == [
+        ("started", at(1), None),
+        ("retrying", at(1), RETRIED["traceback"]),
+        ("finished", at(9), None),
+    ]
+    assert jobs[1].due_ms == celery_event_words.moment_ms(again["eta"])
+    assert (jobs[2].due_ms, jobs[2].metadata["retries"]) == (None, 1)
+
+
+def test_why_an_attempt_failed_stays_with_it_where_the_next_one_began_before_it_was_told(tasks: Tasks) -> None:
+    jobs = fold(tasks, (SENT, 0), (STARTED, 1), (RECEIVED | {"retries": 1}, 2), (STARTED, 2.1), (RETRIED, 2.2))
+    assert [(job.state, job.started_ms, job.error) for job in jobs] == [
+        ("started", at(1), None),
+        ("retrying", at(1), RETRIED["traceback"]),
+        ("started", at(2.1), None),
+    ]
+
+
+def test_a_task_with_an_eta_is_scheduled_until_then(tasks: Tasks) -> None:
+    eta = {"eta": "2036-01-01T00:00:00+00:00"}
+    (sent,) = fold(tasks, (SENT | eta, 0))
+    (held,) = fold(tasks, (RECEIVED | eta, 1))
+    assert (sent.state, held.state) == ("scheduled", "scheduled")
+    assert sent.due_ms == held.due_ms == celery_event_words.moment_ms(eta["eta"])
+    (begun,) = fold(tasks, (STARTED, 2))
+    assert (begun.state, begun.due_ms) == ("started", None)
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "message"),
+    [
+        ([({"type": "task-revoked", "terminated": False, "expired": False}, 1)], "canceled", "revoked"),
+        ([({"type": "task-revoked", "terminated": False, "expired": True}, 1)], "canceled", "it expired before it began"),
+        ([(STARTED, 1), ({"type": "task-revoked", "terminated": True, "signum": "15"}, 2)], "stopped", "revoked"),
+        ([(STARTED, 1), ({"type": "task-rejected", "requeue": False}, 2)], "failed", "its worker rejected it"),
+        ([(STARTED, 1), ({"type": "task-rejected", "requeue": True}, 2)], "queued", None),
+        ([(STARTED, 1), ({"type": "task-rejected", "requeue": False}, 2), (FAILED, 2.1)], "failed", "SlowError('no')"),
+        ([(STARTED, 1), ({"type": "task-revoked", "terminated": True}, 2), (FAILED, 2.1)], "stopped", "revoked"),
+    ],
+)  # fmt: skip
+def test_a_task_that_did_not_end_by_itself_says_how(
+    tasks: Tasks, events: list[tuple[dict[str, Any], float]], state: str, message: str | None
+) -> None:
+    *_, job = fold(tasks, (RECEIVED, 0), *(({"uuid": "a"} | event, at_s) for event, at_s in events))
+    assert (job.state, job.message) == (state, message)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"uuid": None}, {"uuid": ""}, {"uuid": "x" * 201}, {"uuid": ["a"]}, {"type": None}, {"type": ["task-sent"]}, {"type": "task-custom"},
+        {"timestamp": None}, {"timestamp": "soon"}, {"timestamp": float("nan")}, {"timestamp": 1e300}, {"timestamp": -1}, {"timestamp": True},
+    ],
+)  # fmt: skip
+def test_what_is_no_event_of_a_task_is_passed_over(tasks: Tasks, event: dict[str, Any]) -> None:
+    assert fold(tasks, (RECEIVED | event, 0)) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"name": 5, "args": 7, "kwargs": ["x"], "retries": "2", "eta": "tomorrow", "parent_id": {}}, {"args": "((" * 5000, "retries": -1}],
+)  # fmt: skip
+def test_odd_values_of_an_event_are_left_out(tasks: Tasks, more: dict[str, Any]) -> None:
+    (job,) = fold(tasks, (RECEIVED | more, 0))
+    assert (job.state, job.due_ms) == ("reserved", None)
+
+
+def test_a_bounded_number_of_tasks_is_remembered(tasks: Tasks) -> None:
+    for number in range(MOST + 10):
+        celery_event_words.take(tasks, RECEIVED | {"uuid": str(number), "timestamp": T0})
+    assert len(tasks.changed()) == MOST + 10
+    assert tasks.known("9") is None
+    assert tasks.known("10") is not None
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "shown"),
+    [
+        ("{'password': 'hunter2', 'n': 1}", {"password": "***", "n": 1}),
+        ("{'card': {'number': 4111}, 'n': 1}", {"card": "***", "n": 1}),
+        ("{'card': {'number': 4111, 'of': <User: 4111>}, 'n': 1}", "{'card': ***, 'n': 1}"),
+        ("{'n': 1, 'card': {'number': 4111, 'cv...", "{'n': 1, 'card': ***"),
+        ("{'who': User(card=4111)}", "{'who': User(card=***)}"),
+    ],
+)
+def test_a_field_is_hidden_by_its_name_whether_a_representation_can_be_read_or_not(kwargs: str, shown: object) -> None:
+    told = celery_texts.arguments(mask(fields=("card*",)), "()", kwargs)
+    assert told == {"kwargs": shown}
+    assert "4111" not in str(told)
+
+
+def test_arguments_are_kept_as_text_where_they_are_no_literal_and_never_run() -> None:
+    told = celery_texts.arguments(mask(), "(__import__('os').abort(), <Order: 5>)", "{}")
+    assert told == {"args": "(__import__('os').abort(), <Order: 5>)"}
+    assert celery_texts.arguments(mask(arguments=False), "(<Order: 5>,)", "{'n': 1}") == {}
+    assert celery_texts.value(mask(arguments=False), "<Order: 5>") is None
