@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from services.brokers import mirror_texts
-from services.brokers.model import EngineJob, State
+from services.brokers.model import STATUS_OF, EngineJob, State
 from services.job_changes import Change
 from services.job_rules import Status
 
@@ -77,7 +77,8 @@ def attempts_before(record: Known, job: EngineJob, now_ms: int) -> list[dict[str
     attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
     is_told = job.state == "retrying"
     began = int(record.started or 0)
-    told = (job.ended_ms if is_told else None, job.enqueued_ms, job.started_ms, now_ms)
+    waits = STATUS_OF[job.state] == "queued"  # and its end, if it tells one, is that of its last attempt
+    told = (job.ended_ms if waits else None, job.enqueued_ms, job.started_ms, now_ms)
     one = {
         "attempt": record.attempt,
         "status": "failed",

@@ -48,6 +48,7 @@ class EngineJob(Struct, frozen=True, kw_only=True):
     enqueued_ms: int | None = None
     started_ms: int | None = None
     ended_ms: int | None = None
+    """Of a job that waits again: when its last attempt ended."""
     due_ms: int | None = None
     """When a scheduled or retrying job is to begin."""
     stage: str | None = None
