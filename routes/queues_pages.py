@@ -24,14 +24,14 @@ MOST_SOUGHT = 200
 @access.scope("read")
 def queues() -> str:
     sought = _sought()
-    parts = {kind: regions.show(kind, argument) for kind, argument in (("queues", sought), ("functions", ""))}
-    return render_template("queues.html", parts=parts, sought=sought)
+    rows, functions = regions.show("queue-list", sought), regions.show("functions")
+    return render_template("queues.html", rows=rows, functions=functions, sought=sought)
 
 
 @bp.get("/queues/rows")
 @access.scope("read")
 def queues_rows() -> Response:
-    return regions.answer("queues", _sought())
+    return regions.answer("queue-list", _sought())
 
 
 @bp.get("/queues/functions")
@@ -62,25 +62,25 @@ def queue_part(part: str) -> Response:
 @access.scope("read")
 def workers() -> str:
     sought = _sought()
-    return render_template("workers.html", rows=regions.show("workers", sought), sought=sought)
+    return render_template("workers.html", rows=regions.show("worker-list", sought), sought=sought)
 
 
 @bp.get("/workers/rows")
 @access.scope("read")
 def workers_rows() -> Response:
-    return regions.answer("workers", _sought())
+    return regions.answer("worker-list", _sought())
 
 
 @bp.get("/schedules", strict_slashes=False)
 @access.scope("read")
 def schedules() -> str:
-    return render_template("schedules.html", rows=regions.show("schedules"))
+    return render_template("schedules.html", rows=regions.show("schedule-list"))
 
 
 @bp.get("/schedules/rows")
 @access.scope("read")
 def schedules_rows() -> Response:
-    return regions.answer("schedules")
+    return regions.answer("schedule-list")
 
 
 def _by_interval(argument: str) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _by_interval(argument: str) -> tuple[str, ...]:
     return ()
 
 
-@region("queues", every=2, topics=_by_interval)
+@region("queue-list", every=2, topics=_by_interval)
 def _queues(sought: str) -> Content:
     found = queues_service.queues(site(), sought)
     html = render_template("components/queue_rows.html", found=found, sought=sought, most=MOST_SHOWN)
@@ -120,7 +120,7 @@ def _queue_jobs(argument: str) -> Content:
     return Content(html)
 
 
-@region("workers", every=2, topics=_by_interval)
+@region("worker-list", every=2, topics=_by_interval)
 def _workers(sought: str) -> Content:
     found = workers_service.workers(site(), sought)
     can = {state.agent: actions.possible_of_worker(site(), state.agent) for state in found.brokers}
@@ -128,7 +128,7 @@ def _workers(sought: str) -> Content:
     return Content(html)
 
 
-@region("schedules", every=5)
+@region("schedule-list", every=5)
 def _schedules(argument: str) -> Content:
     found = schedules_service.schedules(site())
     return Content(render_template("components/schedule_rows.html", found=found, most=MOST_SHOWN))

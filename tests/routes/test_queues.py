@@ -8,6 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.site import Site
+from panels import PANELS
+from routes.regions import REGIONS
 from services import jobs_service, queue_depths
 from services.brokers.model import QueueNow, ScheduleNow, WorkerNow
 from services.job_rules import NewJob
@@ -42,6 +44,10 @@ def told(site: Site) -> Site:
     )  # fmt: skip
     queue_depths.sample(site)
     return site
+
+
+def test_no_part_of_a_page_is_called_like_a_panel_for_which_its_stream_would_take_it() -> None:
+    assert not set(REGIONS) & set(PANELS)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,0 +1,149 @@
+"""Queues, workers and schedules in a real browser: at every width with much in them, and with a real worker of RQ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import expect
+
+from app import create_site
+from core import keys, site
+from core.config import Config
+from core.settings import read
+from services import queue_depths
+from services.brokers.model import QueueNow, ScheduleNow, WorkerNow
+from tests.browser.conftest import OBSERVABILITY, Site, Visit
+from tests.conftest import TOKEN, Valkey, free_port
+from tests.panels.boards import HOSTILE
+from tests.rq_workers import TASKS, RqWorker, queue
+from tests.serving import Server
+from tests.told import fails, mirrors, now_ms, stands
+
+Go = Callable[..., Visit]
+PAGES = ("/dashboard/queues", "/dashboard/queues/rq/mail", "/dashboard/workers", "/dashboard/schedules", OBSERVABILITY)
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[tuple[Site, site.Site]]:
+    """A Headway of which no process leads, so that brokers stand as the tests note them."""
+    store = Valkey().start()
+    settings = read({"REDIS_URL": store.url, "HEADWAY_TOKEN": TOKEN})
+    within = create_site(Flask("headway"), settings, Config())
+    within.store.redis.set(keys.LEADER.at(), "this test")
+    server = Server(free_port(), TOKEN, {"REDIS_URL": store.url})
+    try:
+        yield Site(server.start(), store), within
+    finally:
+        within.store.close()
+        server.close()
+        store.close()
+
+
+def crowd(within: site.Site) -> None:
+    """Everything that there can be, and hostile and long names of all."""
+    now = now_ms(within)
+    long = HOSTILE + "m" * 120
+    jobs: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("queued", {"qa": now - 400_000}),
+        ("scheduled", {"du": now + 200_000}),
+        ("started", {"s": "processing", "sa": now - 90_000}),
+        ("finished", {"s": "completed", "sa": now - 9_000, "fa": now - 2_000}),
+        ("failed", {"s": "failed", "sa": now - 9_000, "fa": now - 5_000, "et": "SMTPError", "e": "SMTPError: no"}),
+    )
+    for place, (state, fields) in enumerate(jobs):
+        for id, title, function in ((f"j{place}", "Mail to Ann", "app.mail.send"), (f"h{place}", long, long)):
+            mirrors(within, id, x=state, qu="mail", fn=function, l=title, ca=now - 500_000, **fields)
+    names = ["mail", long[:200], *(f"queue-{place}" for place in range(12))]
+    counts = {"queued": 1_204_311, "started": 12, "scheduled": 41, "failed": 3_402, "finished": 88}
+    stands(
+        within,
+        queues=[QueueNow(name=name, counts=counts, paused=name == "queue-1", oldest_ms=now - 400_000,  # type: ignore[arg-type]
+                         workers=place % 3) for place, name in enumerate(names)],
+        workers=[WorkerNow(name=f"{name} {state}", state=state, queues=("mail", "web", long[:200]), jobs=("j2", long),
+                           functions=("app.mail.send", long), heartbeat_ms=now - 240_000, host=long, pid=4711,
+                           succeeded=12_345, failed=678, skew_s=40.0, concurrency=8, pool="prefork", version="3.0.0")
+                 for name in ("box", long[:60]) for state in ("busy", "idle", "suspended", "starting", "dead")],
+        schedules=[ScheduleNow(name=name, spec="*/5 * * * *", function=name, queue="mail", next_ms=now + 90_000,
+                               last_ms=now - 90_000, last_job="j1", scheduler="box", alive=name == "nightly")
+                   for name in ("nightly", long)],
+        notes=["12 jobs are scheduled in mail and no scheduler runs there", long],
+    )  # fmt: skip
+    stands(within, "celery", engine="celery", queues=[QueueNow(name="celery", counts={"queued": 7}, workers=1)])
+    fails(within, "nothing listens at its address", "celery", "celery")
+    queue_depths.sample(within)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_scrolls_sideways_and_axe_finds_nothing_serious_with_much_on_the_page(
+    crowded: tuple[Site, site.Site], visit: Go, path: str
+) -> None:
+    headway, within = crowded
+    crowd(within)
+    seen = visit(headway, path, viewport={"width": 390, "height": 800}, bypass_csp=True)  # for axe
+    seen.live()
+    expect(seen.page.locator("main")).to_contain_text("12 jobs are scheduled in mail and no scheduler runs there")
+    assert seen.page.locator("main img, main iframe, main script").count() == 0
+    seen.looks_right(390, 768, 1440)
+
+
+def test_times_ahead_are_said_as_such_and_exactly_and_the_pages_are_reached_by_keyboard(
+    crowded: tuple[Site, site.Site], visit: Go
+) -> None:
+    headway, within = crowded
+    now = now_ms(within)
+    stands(within, schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", next_ms=now + 175_000)])
+    seen = visit(headway, "/dashboard/queues")
+    for key, place in (("s", "/dashboard/schedules"), ("k", "/dashboard/workers"), ("q", "/dashboard/queues")):
+        seen.page.keyboard.press("g")
+        seen.page.keyboard.press(key)
+        seen.page.wait_for_url(re.compile(f"{place}$"))
+    seen.page.get_by_role("link", name="Schedules").click()
+    row = seen.page.locator("table.schedules tr", has_text="nightly")
+    expect(row.locator("time[data-when=until]")).to_have_text("in 3 min")
+    expect(row.locator("time[data-when=moment]")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Valkey]]:
+    """A Headway that follows an RQ."""
+    store, broker = Valkey().start(), Valkey().start()
+    file: Path = tmp_path_factory.mktemp("config") / "headway.toml"
+    file.write_text(f'[[queues]]\nkind = "rq"\nurl = "{broker.url}"\n')
+    server = Server(free_port(), TOKEN, {"REDIS_URL": store.url, "HEADWAY_CONFIG": str(file)})
+    try:
+        yield Site(server.start(), store), broker
+    finally:
+        server.close()
+        store.close()
+        broker.close()
+
+
+def test_a_real_queue_waits_for_a_worker_and_is_worked_off_before_the_readers_eyes(
+    followed: tuple[Site, Valkey], visit: Go
+) -> None:
+    headway, broker = followed
+    mail = queue(broker.url, "mail")
+    jobs = [mail.enqueue(f"{TASKS}.add", 1, each) for each in range(3)]
+    queues, workers = visit(headway, "/dashboard/queues").page, visit(headway, "/dashboard/workers").page
+    expect(queues.locator("table.queues")).to_contain_text("3 jobs wait and no worker listens", timeout=30_000)
+    expect(workers.locator("main")).to_contain_text("No worker is known.")
+    worker = RqWorker(broker.url, "mail", name="mail-1")
+    try:
+        worker.start()
+        row = workers.locator("table.workers tbody tr")
+        expect(row).to_contain_text("mail-1", timeout=30_000)
+        expect(row).to_contain_text("idle", timeout=30_000)
+        expect(row.locator("[data-label=Done]")).to_have_text("3")
+        expect(queues.locator("table.queues [data-label=Waiting]")).to_have_text("0", timeout=30_000)
+        expect(queues.locator("table.queues")).not_to_contain_text("no worker listens")
+        expect(queues.locator("table.queues [data-label=Workers]")).to_have_text("1")
+    finally:
+        worker.close()
+    one = visit(headway, "/dashboard/queues/rq/mail").page
+    expect(one.locator("table.functions")).to_contain_text(f"{TASKS}.add")
+    assert all(job.get_status(refresh=True) == "finished" for job in jobs)
