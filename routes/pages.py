@@ -19,6 +19,7 @@ PAGES = (
     ("charts", "Charts", "/dashboard/charts"),
     ("jobs", "Jobs", "/dashboard/jobs"),
     ("queues", "Queues", "/dashboard/queues"),
+    ("errors", "Errors", "/dashboard/errors"),
     ("history", "History", "/dashboard/history"),
     ("agents", "Agents", "/dashboard/agents"),
     ("admin", "Admin", "/dashboard/admin"),

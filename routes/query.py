@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -30,9 +31,9 @@ def boolean(name: str) -> bool | None:
     return text == "true" if text else None
 
 
-def moment(name: str) -> float | None:
+def moment(name: str, args: Mapping[str, str] | None = None) -> float | None:
     """A time with its zone, in seconds since the epoch; None where it is left out or empty. Raises Problem 422."""
-    text = request.args.get(name)
+    text = (request.args if args is None else args).get(name)
     if not text:
         return None
     try:

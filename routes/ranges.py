@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 from flask import request
@@ -30,11 +31,12 @@ def choice() -> Choice:
     """What was chosen; where a span is, `?range=` stands for the range to go back to. Raises Problem 422."""
     if not request.query_string:
         return USUAL
-    return Choice(_span() or asked(), _compare(), _whose())
+    return Choice(span(request.args) or asked(), _compare(), whose(request.args))
 
 
-def _span() -> Window | None:
-    since, until = _moment("from"), _moment("to")
+def span(args: Mapping[str, str]) -> Window | None:
+    """The span from `from` to `to`; None where neither is said. Raises Problem 422."""
+    since, until = _moment("from", args), _moment("to", args)
     if since is None and until is None:
         return None
     if since is None:
@@ -48,12 +50,12 @@ def _span() -> Window | None:
         raise _unprocessable(error.field, error.fault) from error
 
 
-def _moment(name: str) -> float | None:
-    text = request.args.get(name, "")
+def _moment(name: str, args: Mapping[str, str]) -> float | None:
+    text = args.get(name, "")
     if SECONDS.match(text):
         return float(text)
     try:
-        return query.moment(name)
+        return query.moment(name, args)
     except Problem as problem:
         raise _unprocessable(
             name, "should be a time with its zone, such as 2026-11-21T10:00:00Z, or seconds since the epoch"
@@ -67,8 +69,9 @@ def _compare() -> Compare | None:
     return name or None
 
 
-def _whose() -> str | None:
-    name = request.args.get("agent", "").strip()
+def whose(args: Mapping[str, str]) -> str | None:
+    """The agent; None for all. Raises Problem 422."""
+    name = args.get("agent", "").strip()
     try:
         return msgspec.convert(name, job_rules.Agent) if name else None
     except msgspec.ValidationError as error:

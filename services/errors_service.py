@@ -43,9 +43,9 @@ class Which:
 
 @dataclass(frozen=True)
 class Named:
-    """So many failures are of this one; `agent` is whose queue it is. `name` is None where none was told."""
+    """So many failures are of this one; `agent` is whose queue it is."""
 
-    name: str | None
+    name: str
     failures: int
     agent: str | None = None
 
@@ -95,7 +95,7 @@ class _Places:
 
     agents: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     queues: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    functions: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
+    functions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def errors(site: Site, window: Window, which: Which = Which(), order: Order = "most") -> Errors:
@@ -263,8 +263,8 @@ def _rows(connection: Connection, ends: Iterable[_Ends]) -> dict[int, Any]:
     return {row.key: row for row in connection.execute(found)}
 
 
-def _most(counted: Iterable[tuple[str | None, int, str | None]]) -> tuple[Named, ...]:
-    ordered = sorted(counted, key=lambda one: (-one[1], one[0] or ""))
+def _most(counted: Iterable[tuple[str, int, str | None]]) -> tuple[Named, ...]:
+    ordered = sorted(counted, key=lambda one: (-one[1], one[0]))
     return tuple(Named(name, many, agent) for name, many, agent in ordered[:MOST_NAMES])
 
 

@@ -1,0 +1,145 @@
+"""The page of errors: failures by what they have in common, and a page for each kind."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, render_template, request
+
+from core import access
+from core.database import DatabaseError
+from core.problems import Problem
+from core.store import StoreError
+from routes import errors_query, regions, site
+from routes.errors_query import Asked
+from routes.regions import Content, region
+from services import archive_search, errors_service, live_search, queue_figures
+from services.archive_filter import Filter
+from services.archive_rows import ArchivedJob
+from services.errors_service import ORDERS, ErrorGroup
+from services.live_search import Conditions
+from services.windows import RANGES, Window
+
+bp = Blueprint("errors", __name__, url_prefix="/dashboard/errors")
+
+NEWEST = 20
+MOST_TYPES = 20
+EVERY_S = 5
+FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
+CHOICES = {"function": "Function", "queue": "Queue", "type": "Type", "agent": "Agent"}
+
+
+@dataclass(frozen=True)
+class LiveType:
+    """A type of error that jobs in the store have, and how many."""
+
+    name: str
+    jobs: int
+
+
+@bp.get("", strict_slashes=False)
+@access.scope("read")
+def listing() -> str:
+    asked = errors_query.read(request.args)
+    rows = regions.show("errors", asked.query()[1:])
+    return render_template(
+        "errors.html", asked=asked, rows=rows, ranges=RANGES, orders=ORDERS, choices=CHOICES, offers=_offers()
+    )
+
+
+@bp.get("/rows")
+@access.scope("read")
+def listing_rows() -> Response:
+    return regions.answer("errors", errors_query.read(request.args).query()[1:])
+
+
+@bp.get("/<fingerprint>")
+@access.scope("read")
+def one(fingerprint: str) -> str:
+    asked = errors_query.read(request.args)
+    state = regions.show("error", _argument(fingerprint, asked))
+    return render_template("error_group.html", fingerprint=fingerprint, asked=asked, state=state, ranges=RANGES)
+
+
+@bp.get("/<fingerprint>/state")
+@access.scope("read")
+def one_state(fingerprint: str) -> Response:
+    return regions.answer("error", _argument(fingerprint, errors_query.read(request.args)))
+
+
+def _topics(argument: str) -> tuple[str, ...]:
+    agent = errors_query.of_argument(argument).choice.agent
+    return (f"agent:{agent}",) if agent else ("jobs",)
+
+
+@region("errors", every=EVERY_S, topics=_topics)
+def _rows(argument: str) -> Content:
+    asked = errors_query.of_argument(argument)
+    window = _window(asked)
+    found, fault, live = None, None, tuple[LiveType, ...]()
+    try:
+        found = errors_service.errors(site(), window, asked.which, asked.sort)
+    except DatabaseError as error:
+        fault, live = error, _live()
+    html = render_template(
+        "components/error_rows.html", asked=asked, window=window, found=found, fault=fault, live=live
+    )
+    return Content(html)
+
+
+@region("error", every=EVERY_S, topics=lambda argument: _topics(argument.partition("?")[2]))
+def _state(argument: str) -> Content:
+    fingerprint, _, query = argument.partition("?")
+    asked = errors_query.of_argument(query)
+    window = _window(asked)
+    try:
+        group = _known(fingerprint, window)
+        jobs = archive_search.page(site(), Filter(fingerprint=fingerprint), limit=NEWEST).items
+    except DatabaseError as error:
+        html = render_template("components/error_group.html", fault=error, group=None)
+        return Content(html)
+    newest: ArchivedJob | None = jobs[0] if jobs else None
+    html = render_template(
+        "components/error_group.html", asked=asked, window=window, group=group, jobs=jobs, newest=newest, fault=None
+    )
+    return Content(html)
+
+
+def _known(fingerprint: str, window: Window) -> ErrorGroup:
+    group = errors_service.group(site(), fingerprint, window) if FINGERPRINT.fullmatch(fingerprint) else None
+    if group is None:
+        words = "The archive has no failure of this fingerprint, or has none any more. See the errors."
+        raise Problem(404, "No such error", words)
+    return group
+
+
+def _argument(fingerprint: str, asked: Asked) -> str:
+    return f"{fingerprint}{asked.query()}"
+
+
+def _window(asked: Asked) -> Window:
+    return asked.choice.view(site().clock()).window
+
+
+def _live() -> tuple[LiveType, ...]:
+    """What the store knows while the archive is away; none while that is away too."""
+    try:
+        names = queue_figures.named(site(), "error", limit=MOST_TYPES)
+        counts = [live_search.count(site(), Conditions(error=(name,)), 1)[0] for name in names]
+    except StoreError:
+        return ()
+    told = (LiveType(name, jobs) for name, jobs in zip(names, counts, strict=True) if jobs)
+    return tuple(sorted(told, key=lambda one: -one.jobs))
+
+
+def _offers() -> dict[str, tuple[str, ...]]:
+    """Names that the form offers; the page does not need the store for more."""
+    try:
+        return {
+            "function": queue_figures.named(site(), "function"),
+            "queue": queue_figures.named(site(), "queue"),
+            "type": queue_figures.named(site(), "error"),
+        }
+    except StoreError:
+        return {}
