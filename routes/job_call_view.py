@@ -10,6 +10,8 @@ from typing import Any
 from panels._words import span
 
 MOST_LINKED = 20
+ONE_LINE = 80
+"""Characters of a value that stands on one line."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,18 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def _short(value: Any) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= ONE_LINE else pretty(value)
+
+
 def _arguments(said: Any) -> tuple[tuple[str, str], ...]:
     if said in (None, [], {}):
         return ()
     if isinstance(said, dict):
-        return tuple((str(name), pretty(value)) for name, value in said.items())
+        return tuple((str(name), _short(value)) for name, value in said.items())
     if isinstance(said, list):
-        return tuple((str(place), pretty(value)) for place, value in enumerate(said))
+        return tuple((str(place), _short(value)) for place, value in enumerate(said))
     return (("…", str(said)),)
 
 
