@@ -15,6 +15,8 @@ from services.queue_figures import Times, times_of
 
 WAITING = 10
 FAILED = 5
+FAILED_OF = 50
+"""Failures are told by when they ended, of so many jobs that came last."""
 ENDED = 200
 """The last jobs, from which it is told what functions take."""
 FAILURES = ("failed", "stopped")
@@ -34,7 +36,7 @@ class FunctionTimes:
 
 @dataclass(frozen=True, slots=True)
 class QueueJobs:
-    """`waiting` are those that came first, in order; `failed` the newest; `functions` those with the most jobs first."""
+    """`waiting` are those that came first, in order; `failed` those that ended last; `functions` those with the most jobs first."""
 
     waiting: tuple[Job | DamagedJob, ...]
     failed: tuple[Job | DamagedJob, ...]
@@ -48,9 +50,14 @@ def of(site: Site, agent: str, queue: str) -> QueueJobs:
         return Conditions(agents=(agent,), queue=(queue,), states=states)
 
     waiting = live_search.find(site, where("queued"), after=0, limit=WAITING).items[::-1]
-    failed = live_search.find(site, where(*FAILURES), limit=FAILED).items
+    failed = live_search.find(site, where(*FAILURES), limit=FAILED_OF).items
     ended = live_search.find(site, where(*ENDS), limit=ENDED).items
-    return QueueJobs(waiting, failed, tuple(_functions(job for job in ended if isinstance(job, Job))))
+    last = sorted(failed, key=_ended_s, reverse=True)[:FAILED]
+    return QueueJobs(waiting, tuple(last), tuple(_functions(job for job in ended if isinstance(job, Job))))
+
+
+def _ended_s(job: Job | DamagedJob) -> float:
+    return job.finished_at.timestamp() if isinstance(job, Job) and job.finished_at else 0.0
 
 
 def _functions(jobs: Iterable[Job]) -> Iterator[FunctionTimes]:

@@ -163,11 +163,12 @@ def test_a_queues_jobs_are_told_oldest_waiting_first_with_the_last_failures_and_
         }
         mirrors(still, f"send{place}", s="processing", x="started", **begun)
         mirrors(still, f"send{place}", s="completed", x="finished", fa=now - 7_000 + place)
+    mirrors(still, "late", qu="mail", s="failed", x="failed", ca=now, sa=now, fa=now + 1_000)
     mirrors(still, "broken", qu="mail", fn="app.sort", s="failed", x="failed", ca=now, sa=now, fa=now)
     mirrors(still, "elsewhere", qu="web", fn="app.send", s="failed", x="failed", ca=now, sa=now, fa=now)
     jobs = queue_jobs.of(still, "rq", "mail")
     assert [job.id for job in jobs.waiting] == [f"wait{place}" for place in range(queue_jobs.WAITING)]  # type: ignore[union-attr]
-    assert [job.id for job in jobs.failed] == ["broken"]  # type: ignore[union-attr]
+    assert [job.id for job in jobs.failed] == ["late", "broken"]  # type: ignore[union-attr]
     send, sort = jobs.functions
     assert (send.name, send.jobs, send.failed) == ("app.send", 10, 0)
     assert (send.wait, send.run) == (Times(1_004, 1_009, 10), Times(1_000, 1_000, 10))
