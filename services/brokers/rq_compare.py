@@ -24,6 +24,8 @@ WINDOW = 1_000
 TAKEN = 500
 MOST_REPEATING = 500
 """Scheduled jobs of a queue that are read in any case at the beginning: they may repeat, which no registry says."""
+MOST_RATES = 1_000
+"""Keys of rate limits that are looked through at the beginning."""
 FAILURE_TTL_S = 31_536_000
 """How long RQ keeps a failed job that names no time of its own."""
 SAME_S = 5.0
@@ -46,6 +48,7 @@ def everything(
         for state in rq_keys.WAITING:
             if ours[state] or theirs.get(queue, ours)[state]:
                 yield from of_state(client, site, agent, queue, state, take, is_first=True)
+    yield from _rate_limited(client, site, agent, take)
 
 
 def of_state(
@@ -57,7 +60,7 @@ def of_state(
         held.update(ids)
         yield 0
     unknown = list[bytes]()
-    for window in _windows(client, queue, state):
+    for window in _windows(client, rq_keys.place(queue, state), is_list=state == "queued"):
         ids = [id.split(b":")[0] for id, _ in window] if state == "started" else [id for id, _ in window]
         again = ids[:MOST_REPEATING] if state == "scheduled" and is_first and not unknown else []
         unknown += [id for id in ids if id not in held or id in again]
@@ -87,6 +90,17 @@ def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
     return found
 
 
+def _rate_limited(client: redis.Redis, site: Site, agent: str, take: Take) -> Steps:
+    """Jobs that wait for their rate stand in no registry of a queue."""
+    with asking():
+        found: Any = client.srandmember(rq_keys.RATES, MOST_RATES)
+    for rate in found:
+        for window in _windows(client, rq_keys.RATE + rate + rq_keys.RATE_LIMITED, is_list=False):
+            ids = [id for id, _ in window]
+            records = known_of(site, agent, [rq_keys.text(id) for id in ids])
+            yield from _taken([id for id, one in zip(ids, records, strict=True) if one is None][::-1], take)
+
+
 def _queues(site: Site, agent: str) -> list[str]:
     """Those that Headway's jobs name, which RQ need not know any more."""
     found: Any = site.store.raw.zrange(keys.QUEUES.at(site.store.partition_of(agent)), 0, -1)
@@ -97,7 +111,7 @@ def _queues(site: Site, agent: str) -> list[str]:
 def _ended(client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take) -> Steps:
     """What Headway holds as ended stays so, whether RQ remembers it or not: only this way round is compared."""
     unknown = list[bytes]()
-    for window in _windows(client, queue, state):
+    for window in _windows(client, rq_keys.place(queue, state), is_list=False):
         records = known_of(site, agent, [rq_keys.text(id) for id, _ in window])
         unknown += [id for (id, score), one in zip(window, records, strict=True) if not _is_same(one, state, score)]
         yield 0
@@ -128,13 +142,12 @@ def _held(site: Site, agent: str, queue: str, state: State) -> Iterator[list[byt
         after = found[-1][0]
 
 
-def _windows(client: redis.Redis, queue: str, state: State) -> Iterator[list[tuple[bytes, float]]]:
-    """Ids, newest first, each with its score."""
-    key = rq_keys.place(queue, state)
+def _windows(client: redis.Redis, key: bytes, *, is_list: bool) -> Iterator[list[tuple[bytes, float]]]:
+    """Ids of a list or a sorted set, newest first, each with its score."""
     start = 0
     while True:
         with asking():
-            if state == "queued":
+            if is_list:
                 ids: Any = client.lrange(key, -start - WINDOW, -start - 1)
                 window = [(id, 0.0) for id in reversed(ids)]
             else:

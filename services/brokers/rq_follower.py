@@ -39,7 +39,6 @@ class RqFollower(Follower):
     def __init__(self, site: Site, broker: Broker) -> None:
         super().__init__(site, broker)
         self._redis = redis_of(broker.url)
-        self._tracking = Tracking(broker.url, rq_keys.TRACKED, self.woken)
         mask = Mask(broker.masking, site.settings, site.config.logs)
         reader = Reader(self._redis, mask)
         self._workers = Workers(self._redis, reader.functions)
@@ -57,6 +56,7 @@ class RqFollower(Follower):
         self._began: float | None = None
         """When all was begun to be compared last, as of `time.monotonic`; None: never."""
         self._took_s = 0.0
+        self._tracking = Tracking(broker.url, rq_keys.TRACKED, self.woken)
 
     def tick(self) -> Snapshot:
         if self._began is None:

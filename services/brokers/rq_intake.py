@@ -112,7 +112,10 @@ class Intake:
     def _has_one_database(self) -> bool:
         """Tracking tells of the keys of all databases: where there are several, an unknown job may be another's."""
         with asking():
-            return len(self._redis.info("keyspace")) <= 1
+            try:
+                return len(self._redis.info("keyspace")) <= 1
+            except redis.ResponseError:  # who may not ask can't tell
+                return False
 
 
 def _is_kept(record: Known) -> bool:

@@ -17,6 +17,9 @@ WORKER = b"rq:worker:"
 CRON_SCHEDULER = b"rq:cron_scheduler:"
 SCHEDULER_LOCK = b"rq:scheduler-lock:"
 
+RATES = b"rq:rl-keys"
+RATE = b"rq:rl:"
+RATE_LIMITED = b":rate_limited"
 INTERMEDIATE = b":intermediate"
 REGISTRIES: dict[State, bytes] = {
     "started": b"rq:wip:",

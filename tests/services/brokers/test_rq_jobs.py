@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import redis
+from rq import RateLimit
 
 from core.config.brokers import Masking
 from services.job_model import Job
 from tests.conftest import Valkey
+from tests.rq_workers import queue
 from tests.services.brokers.followed_rq import FollowedRq, metadata
 from tests.services.brokers.rq_hashes_made import CREATED, job_of, packed, put
 
@@ -111,6 +113,36 @@ def test_what_an_old_version_wrote_of_an_end_is_read_too(
     assert done.result == '[1,"é"]'
     assert done.finished_at is not None
     assert done.finished_at.isoformat() == "2026-11-21T10:00:02+00:00"
+
+
+def test_a_job_that_waits_for_its_rate_is_deferred(
+    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+) -> None:
+    one, two = (queue(theirs.url).enqueue("app.a", rate_limit=RateLimit("mails", 1)) for _ in range(2))
+    followed = follow(theirs.url)
+    followed.comes_to(one.id, "queued")
+    assert metadata(followed.comes_to(two.id, "deferred"))["rate_limit"] == "mails"
+    one.delete()
+    followed.comes_to(two.id, "queued")
+    followed.comes_to(one.id, "deleted")
+
+
+def test_what_goes_on_in_another_database_makes_no_jobs(
+    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+) -> None:
+    put(client, {"ours": job_of(packed("app.a"))})
+    followed = follow(theirs.url)
+    followed.comes_to("ours", "queued")
+    with redis.Redis.from_url(f"{theirs.url}?db=1") as other:
+        put(other, {"stays": job_of(packed("app.a"))})
+        put(other, {"theirs": job_of(packed("app.a"))})
+        other.zadd("rq:executions:theirs", {"x": 1})
+        other.delete("rq:executions:theirs", "rq:job:theirs")
+        put(client, {"later": job_of(packed("app.a"))})
+        followed.comes_to("later", "queued")
+        followed.settled()
+    assert followed.job("theirs") is None
+    assert followed.job("stays") is None
 
 
 def test_a_result_that_is_too_long_is_not_asked_for(
