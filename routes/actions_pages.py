@@ -22,6 +22,8 @@ from services.operation_records import Chosen
 bp = Blueprint("actions_pages", __name__, url_prefix="/dashboard")
 
 EVERY_S = 1
+TELLS: tuple[JobAction, ...] = ("retry", "run", "cancel", "stop")
+"""Actions after which a job is in another state, as soon as whoever follows its engine has seen it."""
 UNREADABLE = Problem(400, "Unreadable form", "Reload the page and choose again.")
 
 
@@ -48,7 +50,10 @@ def on_job(number: int) -> Response:
     to = request.form.get("to") or None if action == "move" else None
     asked = check(JobAsked, {"action": action, "seen": seen, "to": to})
     actions_api.checked(asked.action, asked.to)
-    return acting.back(actions.on_job(site(), acting.who(), asked.action, number, asked.seen, asked.to))
+    entry = actions.on_job(site(), acting.who(), asked.action, number, asked.seen, asked.to)
+    if asked.seen is not None and entry.result in ("done", "changed") and asked.action in TELLS:
+        actions.await_change(site(), number, asked.seen)
+    return acting.back(entry)
 
 
 @bp.post("/queues/<agent>/<path:queue>/actions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from core.config.brokers import Broker
@@ -25,6 +26,9 @@ from services.brokers.action_model import (
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job, to_ms
 
+FOLLOWED_S = 1.0
+"""An engine that is followed tells of a change within some 200 ms."""
+LOOK_S = 0.05
 NO_SUCH_JOB = "There is no such job any more."
 
 
@@ -131,6 +135,17 @@ def act(site: Site, engines: Engines, action: JobAction, number: int, seen: Seen
     if why := possible_of_job(site, job)[action]:
         raise ActionRefused(why)
     return engines.of(job.agent).on_job(action, target_of(job), to)
+
+
+def await_change(site: Site, number: int, seen: Seen) -> None:
+    """Wait a moment until a job's record is no longer what was seen, so that the next page shows what came of an action. Raises
+    StoreError."""
+    until = time.monotonic() + FOLLOWED_S
+    while time.monotonic() < until:
+        job = jobs_service.get(site, JobRef(number=number))
+        if not isinstance(job, Job) or (job.state, job.attempt) != (seen.state, seen.attempt):
+            return
+        time.sleep(LOOK_S)
 
 
 def target_of(job: Job) -> Target:
