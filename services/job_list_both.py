@@ -98,7 +98,11 @@ class Both:
         if not self._may_be_followed():
             return [], None
         floor = job_list_archive.floor_ms(self.site)
-        return self.archive.rows(limit, before=before, after=after, below_ms=floor)
+        rows, onward = self.archive.rows(limit, before=before, after=after, below_ms=floor)
+        if self.archive.why:  # There may be more, once it can be asked again.
+            ends = [place for place, _ in rows]
+            onward = (ends[-1] if ends else before) if after is None else (ends[0] if ends else after)
+        return rows, onward
 
 
 def _items(rows: Iterable[Placed]) -> tuple[Item, ...]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from math import prod
 from typing import Any, TypeVar
 
 from services import archive_words
@@ -207,12 +208,8 @@ class _Reader:
     def _query(self) -> JobQuery:
         least, most = self._bounds()
         statuses, states = self._statuses()
-        ways = 1
-        for values in self.found.values():
-            ways *= len(values)
-        if ways > MOST_WAYS:
-            words = f"These values make {ways} combinations; {MOST_WAYS} are the most: leave some out."
-            raise QueryFault(words, 0, len(self.text))
+        text = " ".join(self.words)
+        self._limit(text)
         return JobQuery(
             status=statuses,
             state=states,
@@ -220,9 +217,18 @@ class _Reader:
             before=self._moment("before"),
             least_ms=least,
             most_ms=most,
-            text=" ".join(self.words),
+            text=text,
             **{key: self._all(key, word) for key in NAMED},
         )
+
+    def _limit(self, text: str) -> None:
+        ways = prod(len(values) for values in self.found.values())
+        if ways > MOST_WAYS:
+            words = f"These values make {ways} combinations; {MOST_WAYS} are the most: leave some out."
+            raise QueryFault(words, 0, len(self.text))
+        if len(text) > archive_words.MOST_TEXT or len(self.words) > archive_words.MOST_TERMS:
+            words = f"{archive_words.MOST_TEXT} characters and {archive_words.MOST_TERMS} words"
+            raise QueryFault(f"Of text, {words} are the most: leave some out.", 0, len(self.text))
 
     def _statuses(self) -> tuple[tuple[Status, ...], tuple[str, ...]]:
         said = self._all("status", status)

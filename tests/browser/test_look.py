@@ -125,7 +125,7 @@ def test_the_pages_are_reached_by_keyboard(headway: Site, visit: Go) -> None:
     page.keyboard.press("j")
     page.wait_for_url(lambda url: url.endswith("/dashboard/jobs"))
     page.keyboard.press("/")
-    assert page.evaluate("() => document.activeElement.id") == "agent"
+    assert page.evaluate("() => document.activeElement.id") == "q"
     page.keyboard.press("Escape")
     page.evaluate("() => document.activeElement.blur()")
     page.keyboard.press("?")

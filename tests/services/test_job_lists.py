@@ -12,7 +12,7 @@ from core.site import Site
 from services import job_list_model, job_lists, job_query, jobs_service
 from services.archive_service import Archiver
 from services.job_changes import Change, JobRef
-from services.job_list_model import BOTTOM, Cursor, JobList
+from services.job_list_model import BOTTOM, TOP, Cursor, JobList
 from services.job_model import Job
 from services.job_rules import NewJob, Update
 from tests.archive import KINDS, archived
@@ -219,6 +219,7 @@ def test_without_the_archive_the_store_answers_and_the_list_says_what_is_missing
     page = job_lists.page(filed, job_query.parse(""))
     assert numbers(page) == [late, live]
     assert "jobs that the live list has let go of are missing" in "".join(page.notes)
+    assert (page.older, page.total) == (TOP, None), "there may be more once it is back"
     page = job_lists.page(filed, job_query.parse("timeout"))
     assert numbers(page) == [late]
     assert "only the jobs that ended last were looked through" in "".join(page.notes)

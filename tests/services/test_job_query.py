@@ -95,6 +95,8 @@ def test_keys_values_and_text_are_told_apart(text: str, query: JobQuery) -> None
         ("after:2h after:3h", 15, "write one time"),
         ("queue:" + ",".join("abcdefghijklm"), 30, "12 values are the most"),
         ("queue:a,b,c,d,e worker:a,b,c,d,e", 0, "25 combinations"),
+        ("x" * 201, 0, "Of text, 200 characters and 20 words are the most"),
+        ("x " * 21, 0, "Of text, 200 characters and 20 words are the most"),
         ("x" * 401, 400, "400 is the most"),
     ],
 )
