@@ -137,7 +137,8 @@ def _going_on(archive: Archive) -> Iterable[str]:
     if not statuses:
         return
     rest = replace(job_conditions.live(query), statuses=statuses)
-    counted, is_exact = live_search.count(archive.site, rest, MOST_COUNTED)
+    total = live_search.find(archive.site, rest, limit=1).total
+    counted, is_exact = (total, True) if total is not None else live_search.count(archive.site, rest, MOST_COUNTED)
     if counted:
         many = f"{counted:,}{'' if is_exact else ' or more'} {'job' if counted == 1 else 'jobs'}"
         yield (
