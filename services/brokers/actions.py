@@ -37,6 +37,7 @@ class Engines:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._brokers: dict[str, Broker | None] = {}
         self._opened: dict[str, Acting] = {}
 
     def __enter__(self) -> Engines:
@@ -46,10 +47,16 @@ class Engines:
         for engine in self._opened.values():
             engine.close()
 
+    def broker(self, agent: str) -> Broker | None:
+        """As `broker_of`, asked once."""
+        if agent not in self._brokers:
+            self._brokers[agent] = broker_of(self._site, agent)
+        return self._brokers[agent]
+
     def of(self, agent: str) -> Acting:
         """Raises ActionRefused where the agent is no broker, BrokerError, StoreError."""
         if agent not in self._opened:
-            broker = broker_of(self._site, agent)
+            broker = self.broker(agent)
             if broker is None:
                 raise ActionRefused(possible.NO_BROKER)
             self._opened[agent] = _open(self._site, broker)
@@ -132,7 +139,8 @@ def act(site: Site, engines: Engines, action: JobAction, number: int, seen: Seen
         raise ActionRefused(NO_SUCH_JOB)
     if seen is not None and (seen.state != job.state or seen.attempt not in (None, job.attempt)):
         raise Changed(job.state or job.status)
-    if why := possible_of_job(site, job)[action]:
+    broker = engines.broker(job.agent) if job.engine else None
+    if why := possible.of_job(job.engine, job.state, broker)[action]:
         raise ActionRefused(why)
     return engines.of(job.agent).on_job(action, target_of(job), to)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import OperationalError
+
 from services.brokers.action_model import ActionRefused
 from services.brokers.celery_app import connection_of
 from services.brokers.connections import why
@@ -28,6 +30,8 @@ def connected(app: Celery, url: str) -> Iterator[Connection]:
     try:
         connection.connect()  # type: ignore[no-untyped-call]
         yield connection
+    except OperationalError as fault:
+        raise BrokerError(why(fault.__cause__ or fault)) from fault
     except (*connection.connection_errors, *connection.channel_errors, OSError) as fault:
         raise BrokerError(why(fault)) from fault
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from core.config import Broker
 from services.brokers import paused_queues
 from tests.acted import Followed, followed
 from tests.celery_workers import CeleryWorker, broker_url
-from tests.conftest import Valkey, wait_until
+from tests.conftest import Valkey, free_port, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # Celery's own
 IDLE = "idle"
@@ -175,6 +176,13 @@ def test_a_queue_is_emptied(celery: Followed, shop: Celery, wire: redis.Redis) -
     told = celery.post("/api/v1/queues/celery/unwatched/actions", {"action": "empty"})
     assert told["said"] == "1 message that waited was thrown away."
     assert not wire.llen("unwatched")
+
+
+def test_without_its_broker_an_action_says_why(url: str, tmp_path: Path) -> None:
+    with followed(f"{url}?db=3", Broker("celery", f"redis://:hunter2@127.0.0.1:{free_port()}"), tmp_path) as away:
+        for path, asked in (("queues/celery/x", {"action": "pause"}), ("workers/celery/x", {"action": "grow"})):
+            told = away.post(f"/api/v1/{path}/actions", asked, 503)
+            assert told["detail"] == "Nobody knows whether it was done, because its Redis can't be reached."
 
 
 def test_a_workers_pool_and_rates_are_changed(celery: Followed, shop: Celery, prefork: CeleryWorker) -> None:
