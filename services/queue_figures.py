@@ -59,9 +59,11 @@ class FunctionFigures:
     run: Times
 
 
-def queues(site: Site) -> tuple[QueueFigures, ...]:
-    """The queues that were seen last, MOST_QUEUES at most, by agent and name. Raises redis.RedisError."""
-    seen = _newest(site, keys.QUEUES, MOST_QUEUES)
+def queues(site: Site, sought: str = "") -> tuple[QueueFigures, ...]:
+    """The queues that were seen last, MOST_QUEUES at most, by agent and name; of these the ones whose AGENT/QUEUE holds what is sought,
+    whatever the case. Raises redis.RedisError."""
+    newest = _newest(site, keys.QUEUES, MOST_QUEUES)
+    seen = {name: at for name, at in newest.items() if sought.casefold() in name.casefold()}
     figures = list[QueueFigures]()
     for partition in range(site.store.partitions):
         here = {name: at for name, at in seen.items() if site.store.partition_of(name.partition("/")[0]) == partition}
@@ -117,15 +119,16 @@ def _of_partition(site: Site, partition: int, seen: Mapping[str, int]) -> Iterat
     last = int(site.clock() // 60)
     minutes = range(last - MINUTES + 1, last + 1)
     with site.store.raw.pipeline(transaction=False) as pipeline:
+        fields = [f"{what}\t{queue}" for queue in seen for what in ("created", "completed", "failed")]
         for minute in minutes:
-            pipeline.hgetall(keys.QUEUE_MINUTE.at(partition, minute))
+            pipeline.hmget(keys.QUEUE_MINUTE.at(partition, minute), fields)
         pipeline.hmget(keys.QUEUE_TIMES.at(partition), [f"{kind}\t{queue}" for queue in seen for kind in "wr"])
         for queue in seen:
             for state in ALL_STATES:
                 pipeline.zcard(keys.QUEUE_STATE.at(partition, state, queue))
             pipeline.zrange(keys.QUEUE_STATE.at(partition, "queued", queue), 0, 0)
         answers: Any = iter(pipeline.execute())
-    by_minute = [next(answers) for _ in minutes]
+    series = zip(*(next(answers) for _ in minutes), strict=True)
     times = iter(next(answers))
     counts, first = dict[str, dict[str, int]](), dict[str, int]()
     for queue in seen:
@@ -136,9 +139,7 @@ def _of_partition(site: Site, partition: int, seen: Mapping[str, int]) -> Iterat
     waiting = _waiting(site, partition, first)
     for queue, at in seen.items():
         agent, _, name = queue.partition("/")
-        created, completed, failed = (
-            _series(by_minute, f"{what}\t{queue}") for what in ("created", "completed", "failed")
-        )
+        created, completed, failed = (tuple(int(count or 0) for count in next(series)) for _ in range(3))
         yield QueueFigures(
             agent, name, at, counts[queue], waiting.get(queue), created, completed, failed,
             wait=_times(next(times)), run=_times(next(times)),
@@ -153,11 +154,6 @@ def _waiting(site: Site, partition: int, numbers: Mapping[str, int]) -> dict[str
     jobs = (from_record(number, record) for number, record in zip(numbers.values(), records, strict=True))
     found = zip(numbers, jobs, strict=True)
     return {queue: to_ms(jobs_service.waiting_since(job)) for queue, job in found if isinstance(job, Job)}
-
-
-def _series(minutes: Iterable[Mapping[bytes, bytes]], field: str) -> tuple[int, ...]:
-    name = field.encode()
-    return tuple(int(minute.get(name, 0)) for minute in minutes)
 
 
 def times_of(spans_ms: Iterable[int]) -> Times:
