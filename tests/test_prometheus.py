@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 from flask import Flask
+from rq import Queue
 
 from app import create_site
 from core import config
@@ -34,7 +36,7 @@ from services import (
     windows,
 )
 from services.windows import Window
-from tests.conftest import TOKEN, free_port, wait_until
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.prometheus import Prometheus
 from tests.serving import ROOT, Server, bare_environment
 
@@ -158,11 +160,14 @@ def demo() -> Iterator[Demo]:
         port, job="headway", every=EVERY, sends=METRICS_TOKEN,
         rules=[RULES / "headway.rules.yml", RULES / "headway.alerts.yml"],
     )  # fmt: skip
+    queues = Valkey().start()
+    Queue("mails", connection=redis.Redis.from_url(queues.url)).enqueue("builtins.print")
     env = {
         "HEADWAY_CONFIG": str(ROOT / "demo" / "headway.toml"),
         "HEADWAY_METRICS_TOKEN": METRICS_TOKEN,
         "DEMO_PORT": str(port),
         "PROMETHEUS_URL": prometheus.url,
+        "DEMO_QUEUES": queues.url,
     }
     server = Server(port, TOKEN, env)
     feeder: subprocess.Popen[bytes] | None = None
@@ -180,6 +185,7 @@ def demo() -> Iterator[Demo]:
             feeder.wait(30)
         prometheus.close()
         server.close()
+        queues.close()
 
 
 def asked() -> dict[str, str]:
