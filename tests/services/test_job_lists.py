@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core import keys
 from core.site import Site
+from core.store import Store
 from services import job_list_model, job_lists, job_query, jobs_service
 from services.archive_service import Archiver
 from services.job_changes import Change, JobRef
@@ -124,6 +127,48 @@ def test_a_job_that_is_archived_between_two_pages_comes_once(kept: Site) -> None
     Archiver().run(kept)
     rest = job_lists.page(kept, job_query.parse("timeout"), before=first.older, limit=5)
     assert numbers(first) + numbers(rest) == made[::-1]
+
+
+@pytest.mark.parametrize("query", ["", "queue:mail", "status:failed", "timeout", "timeout queue:mail", "after:1000d"])
+def test_no_job_is_missed_or_comes_twice_over_partitions_while_the_archive_goes_on(filed: Site, query: str) -> None:
+    site = replace(filed, store=Store(filed.store.url, partitions=3))
+    chance = random.Random(7)
+    archiver, expected = Archiver(), set[int]()
+    for at in range(60):
+        agent = chance.choice(("rq", "studio", "mail", "web"))
+        queue, status = chance.choice(("mail", "web")), chance.choice(("failed", "completed", "processing"))
+        fields: dict[str, Any] = {
+            "a": agent,
+            "i": f"j{at}",
+            "en": "rq",
+            "qu": queue,
+            "s": status,
+            "w": AT_MS + chance.randrange(20),
+        }
+        if status == "failed":
+            fields["e"] = "Timeout: late"
+        change = Change("put", **fields)
+        job = jobs_service.apply(site, site.store.partition_of(agent), change).job
+        assert isinstance(job, Job)
+        if "timeout" in query or "status:failed" in query:
+            fits = status == "failed"
+        else:
+            fits = "after" not in query or status != "processing"
+        if fits and (queue == "mail" or "queue" not in query):
+            expected.add(job.number)
+        if chance.random() < 0.1:
+            archiver.run(site)
+    archiver.run(site)
+    calls = [{"before": 0, "keep": chance.randrange(6, 12), "most": 100} for _ in range(3)]
+    assert sum(site.store.scripts.run("retire", partition, call)[0] for partition, call in enumerate(calls)) > 9
+    every, before = list[int](), None
+    for _ in range(100):
+        page = job_lists.page(site, job_query.parse(query), before=before, limit=chance.randrange(1, 9))
+        every, before = every + numbers(page), page.older
+        if before is None:
+            break
+    assert (sorted(every), before) == (sorted(expected), None)
+    site.store.close()
 
 
 def test_a_job_that_is_tried_again_stands_in_the_list_once_as_it_is_now(kept: Site) -> None:
