@@ -26,7 +26,9 @@ def take(tasks: Tasks, event: Event) -> None:
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None or at_ms is None or not isinstance(id, str) or not 0 < len(id) <= LONGEST:
         return
-    read(tasks, tasks.task(id), event, at_ms)
+    task = tasks.task(id)
+    task.is_heard = task.is_heard or kind != "task-sent"
+    read(tasks, task, event, at_ms)
 
 
 def moment_ms(said: object) -> int | None:

@@ -32,8 +32,8 @@ class Events:
         self._waiting: deque[dict[str, Any]] = deque()
         self._receiver: EventReceiver | None = None
         self._ending = False
-        self.listens = threading.Event()
-        """Set as long as events are heard."""
+        self.since_s: float | None = None
+        """Since when events are heard."""
         self.why: str | None = None
         """What ended the listening, to go on behind "because"."""
         self.lost = 0
@@ -63,8 +63,6 @@ class Events:
                 self.why = why(fault)
                 log.info("Events of Celery are heard no more, because %s", printable(self.why))
                 self._woken.set()
-        finally:
-            self.listens.clear()
 
     def _listen(self) -> None:
         receiver_type = _receiver_type()
@@ -73,7 +71,7 @@ class Events:
             receiver = receiver_type(connection, app=app)
             receiver.connect_max_retries = 1
             receiver.gathered = self._gather
-            receiver.begun = self.listens.set
+            receiver.begun = self._begun
             self._receiver = receiver
             receiver.should_stop = self._ending
             turn = time.monotonic()
@@ -81,6 +79,9 @@ class Events:
                 if time.monotonic() - turn > TURN_S:
                     time.sleep(0)
                     turn = time.monotonic()
+
+    def _begun(self) -> None:
+        self.since_s = time.time()
 
     def _gather(self, body: Any) -> None:
         now = time.time()

@@ -11,7 +11,7 @@ from services.brokers.celery_events import Events
 from services.brokers.celery_inspection import Inspection
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_rabbitmq import RabbitSide
-from services.brokers.celery_reconciling import look_at_work
+from services.brokers.celery_reconciling import look_at_work, miss_events, take_active
 from services.brokers.celery_redis import RedisSide
 from services.brokers.celery_schedules import Runs, schedules
 from services.brokers.celery_tasks import Tasks
@@ -33,54 +33,56 @@ class CeleryFollower(Follower):
         self._presences = Presences()
         self._runs = Runs()
         self._side = (RedisSide if is_redis else RabbitSide)(site, broker, self._tasks, self.woken)
-        self._events = Events(broker.url, self.woken)
-        self._inspection = Inspection(broker.url, self._alive)
+        self.events = Events(broker.url, self.woken)
+        self.inspection = Inspection(broker.url, self._alive)
         self._snapshot: Snapshot | None = None
         self._shown = 0.0
+        self._inspected = 0
 
     def tick(self) -> Snapshot:
-        if self._events.why is not None:
-            raise BrokerError(self._events.why)
+        if self.events.why is not None:
+            raise BrokerError(self.events.why)
         now_ms = int(self.site.clock() * 1000)
         known = len(self._presences.by_name)
-        for event in self._events.take(MOST_EVENTS):
+        for event in self.events.take(MOST_EVENTS):
             self._presences.take(event)
             self._runs.take(event)
             celery_event_words.take(self._tasks, event)
         if len(self._presences.by_name) > known:
-            self._inspection.soon()
-        for told in list(self._inspection.by_name.values()):
-            self._side.add(told.queues)
+            self.inspection.soon()
+        if self.inspection.rounds != self._inspected:
+            self._inspected = self.inspection.rounds
+            take_active(self._tasks, dict(self.inspection.by_name))
+            for told in list(self.inspection.by_name.values()):
+                self._side.add(told.queues)
         self._side.tick(now_ms)
         if is_due := self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S:
-            look_at_work(self._tasks, self._presences, self._inspection.by_name, self._side.holds, time.time())
+            if self.events.since_s is not None:
+                miss_events(self._tasks, self._presences, self.events.since_s, time.time())
+            look_at_work(self._tasks, self._presences, dict(self.inspection.by_name), self._side.holds, time.time())
         mirror.take(self.site, self.broker.agent, "celery", self._tasks.changed())
         self._side.reconcile()
-        if self._events.waiting or self._side.is_behind:
+        if self.events.waiting or self._side.is_behind:
             self.woken.set()
         if is_due or self._snapshot is None:
             self._snapshot, self._shown = self._now(now_ms), time.monotonic()
         return self._snapshot
 
-    def hears(self) -> bool:
-        """Whether events are heard already."""
-        return self._events.listens.is_set()
-
     def close(self) -> None:
-        self._events.close()
-        self._inspection.close()
+        self.events.close()
+        self.inspection.close()
         self._side.close()
 
     def _now(self, now_ms: int) -> Snapshot:
         self._presences.forget_old(time.time())
-        told = dict(self._inspection.by_name)
+        told = dict(self.inspection.by_name)
         found = celery_workers.workers(self._tasks, self._presences, told, self._side.ahead_s)
         paused = paused_queues.of(self.site, self.broker.agent)
         return Snapshot(
             broker=self.broker.agent,
             engine="celery",
             at_ms=now_ms,
-            queues=self._side.now(celery_workers.listening(found), paused),
+            queues=self._side.now(celery_workers.listening(found), paused, now_ms),
             workers=found,
             schedules=schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms),
             notes=self._notes(),
@@ -91,8 +93,8 @@ class CeleryFollower(Follower):
         silent = sorted(name for name, one in self._presences.by_name.items() if one.tells_tasks is False)
         if silent:
             notes.append(f"{EVENTS_OFF} ({', '.join(silent[:5])}{', …' if len(silent) > 5 else ''})")
-        if self._events.lost:
-            notes.append(f"{self._events.lost} events came faster than they could be taken, and were lost")
+        if self.events.lost:
+            notes.append(f"{self.events.lost} events came faster than they could be taken, and were lost")
         return tuple(notes)
 
     def _alive(self) -> int:

@@ -92,7 +92,7 @@ class Inspection:
         for name, stats in self._answers(app, connection, "stats").items():
             told = self.by_name.setdefault(name, Told())
             told.at_s = now
-            _stats(told, stats)
+            stats_of(told, stats)
         if not self.by_name:
             return
         for name, queues in self._answers(app, connection, "active_queues").items():
@@ -125,7 +125,7 @@ class Inspection:
         return {name: said for name, said in answers.items() if not (isinstance(said, dict) and "error" in said)}
 
 
-def _stats(told: Told, stats: Any) -> None:
+def stats_of(told: Told, stats: Any) -> None:
     if not isinstance(stats, dict):
         return
     pool = stats.get("pool")

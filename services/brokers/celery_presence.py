@@ -8,6 +8,7 @@ from typing import Any
 
 from services.brokers import celery_event_words as words
 
+LATE_BEATS = 2
 DEAD_BEATS, LOST_BEATS = 5, 15
 """After so many heartbeats that did not come a worker is dead, and then what it had at work is lost."""
 USUAL_BEAT_S = 2.0
@@ -70,6 +71,12 @@ class Presences:
             worker.heard_s = heard_s
             worker.succeeded += kind == "task-succeeded"
             worker.failed += kind == "task-failed"
+
+    def has_begun(self, name: str, started_s: float, now_s: float) -> None:
+        """A worker began a task then, of which no event came."""
+        worker = self.by_name.get(name)
+        if worker is not None and worker.is_silent and started_s < now_s - LATE_BEATS * worker.beat_s:
+            worker.tells_tasks = False
 
     def forget_old(self, now_s: float) -> None:
         for name, worker in list(self.by_name.items()):

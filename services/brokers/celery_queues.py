@@ -140,7 +140,7 @@ class Queues:
             looked = [key for key, waiting in self._lists.items() if waiting.is_behind or key in changed]
             self._look_lists(looked, at_ms)
 
-    def now(self, workers: dict[str, int] | None, paused: set[str], since: Since) -> tuple[QueueNow, ...]:
+    def now(self, workers: dict[str, int] | None, paused: set[str], since: Since, at_ms: int) -> tuple[QueueNow, ...]:
         """The queues by Celery's own counts; `workers` says how many listen to each, `since` since when a task waits."""
         counts: dict[str, dict[State, int]] = {
             name: {"queued": 0, "reserved": 0, "scheduled": 0, "started": 0} for name in self.names
@@ -148,11 +148,8 @@ class Queues:
         for waiting in self._lists.values():
             counts[waiting.queue]["queued"] += waiting.length
         for id, queue in self._reserved.tags.values():
-            task = self._tasks.known(id)
-            state: State = "reserved"
-            if task is not None and task.state in ("started", "scheduled", "retrying"):
-                state = "started" if task.state == "started" else "scheduled"
-            if state != "started" and queue in counts:
+            state = self._state(id, at_ms)
+            if state is not None and queue in counts:
                 counts[queue][state] += 1
         for task in self._tasks.started.values():
             if task.queue in counts:
@@ -167,6 +164,19 @@ class Queues:
             )
             for name, each in counts.items()
         )
+
+    def _state(self, id: str, at_ms: int) -> State | None:
+        """What a task that was not acknowledged counts as; None where it is at work."""
+        task = self._tasks.known(id)
+        if task is None or task.state not in ("started", "scheduled", "retrying"):
+            return "reserved"
+        if task.state == "started":
+            return None
+        if task.due_ms is None or task.due_ms > at_ms:
+            return "scheduled"
+        # Its time came, and it waits for a free place in its worker.
+        self._tasks.to_state(self._tasks.task(id), "reserved", at_ms)
+        return "reserved"
 
     def _oldest_ms(self, name: str, since: Since) -> int | None:
         known = []

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from core import keys
 from core.site import Site
-from services.brokers import mirror
+from services.brokers import celery_event_words, mirror
 from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_results import Results
-from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.celery_tasks import ENDED, Task, Tasks
 from services.brokers.model import State
 
 LOOK_S = 5.0
@@ -113,6 +113,30 @@ class Reconciling:
         if now - self._differs_since > DIFFERS_S and now - self._reread > REREAD_S:
             self._differs_since = None
             self._begin()
+
+
+def take_active(tasks: Tasks, told: Mapping[str, Told]) -> None:
+    """Know of what workers just said that they work on, whether anybody told of it before or not."""
+    for name, worker in told.items():
+        for one in worker.active:
+            known = tasks.known(one["id"])
+            began_ms = celery_event_words.moment_ms(one.get("time_start"))
+            if began_ms is None or (known is not None and (known.worker is not None or known.state in ENDED)):
+                continue
+            task = tasks.task(one["id"])
+            celery_event_words.describe(tasks, task, one)
+            route = one.get("delivery_info")
+            task.queue = task.queue or celery_event_words.name_of(
+                route.get("routing_key") if isinstance(route, dict) else None
+            )
+            tasks.begun(task, began_ms, name)
+
+
+def miss_events(tasks: Tasks, presences: Presences, since_s: float, now_s: float) -> None:
+    """Notice workers that began a task and told nothing of it by events, which are listened to since then."""
+    for task in tasks.started.values():
+        if task.worker is not None and not task.is_heard and (task.started_ms or 0) > since_s * 1000:
+            presences.has_begun(task.worker, (task.started_ms or 0) / 1000, now_s)
 
 
 def look_at_work(

@@ -68,9 +68,9 @@ class RedisSide:
         """Whether a worker has this task and did not acknowledge it."""
         return self._queues.holds(id)
 
-    def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
+    def now(self, workers: dict[str, int] | None, paused: set[str], at_ms: int) -> tuple[QueueNow, ...]:
         """The queues. Raises StoreError."""
-        return self._queues.now(workers, paused, self._since)
+        return self._queues.now(workers, paused, self._since, at_ms)
 
     def notes(self) -> Iterable[str]:
         for watch in (self._watch, self._results_watch):

@@ -101,9 +101,10 @@ def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> None:
             _why(tasks, task, meta)
             tasks.to_state(task, "retrying", at_ms)
     elif status not in _AT_WORK or status == "STARTED":
+        worker = told.get("hostname") if status == "STARTED" and isinstance(told, dict) else meta.get("worker")
+        task.worker = task.worker or words.name_of(worker)
         if task.state != "started":
-            worker = told.get("hostname") if status == "STARTED" and isinstance(told, dict) else meta.get("worker")
-            tasks.begun(task, at_ms, words.name_of(worker))
+            tasks.begun(task, at_ms, task.worker)
         if status not in _AT_WORK:
             _goes_on(tasks, task, status, told)
 

@@ -28,6 +28,8 @@ class Task(Struct):
     attempt: int = 0
     heard_ms: int = 0
     """Of what its state is from."""
+    is_heard: bool = False
+    """Whether a worker told of it by events."""
     queue: str | None = None
     function: str | None = None
     title: str | None = None

@@ -16,7 +16,6 @@ STORE = os.environ.get("GATES", "")
 app = Celery("shop", broker=BROKER, backend=BACKEND)
 app.conf.update(
     task_track_started=True,
-    worker_send_task_events=True,
     task_send_sent_event=True,
     result_extended=True,
     worker_prefetch_multiplier=1,

@@ -20,4 +20,4 @@ class FollowedCelery(FollowedRq):
 
     def hears(self) -> None:
         """Tick until it hears events."""
-        self.until(self.follower.hears, "the listening")
+        self.until(lambda: self.follower.events.since_s, "the listening")

@@ -113,13 +113,14 @@ def test_progress_of_a_task_shows_as_it_says_it(shop: Shop, followed: FollowedCe
 
 
 def test_a_task_with_a_countdown_is_scheduled_and_can_be_revoked(shop: Shop, followed: FollowedCelery) -> None:
-    sent = shop.app.send_task("shop.add", (1, 2), countdown=2)
+    sent = shop.app.send_task("shop.add", (1, 2), countdown=3)
     job = followed.comes_to(sent.id, "scheduled")
     assert job.due_at is not None
     followed.until(lambda: followed.queue("celery").counts.get("scheduled") == 1, "the count")
     shop.app.control.revoke(sent.id)
     ended = followed.comes_to(sent.id, "canceled")
     assert (ended.status, ended.message) == ("failed", "revoked")
+    followed.until(lambda: followed.queue("celery").counts == {"queued": 0}, "its leaving the count")
 
 
 def test_a_task_that_is_revoked_at_work_is_stopped(shop: Shop, followed: FollowedCelery) -> None:

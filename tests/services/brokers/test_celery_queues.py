@@ -53,6 +53,11 @@ def message(id: str, body: bytes = b"[[], {}, {}]", **headers: Any) -> bytes:
     }).encode()  # fmt: skip
 
 
+def asked(followed: FollowedCelery) -> None:
+    """Wait until the follower asked for workers, which it does not again for a while."""
+    followed.until(lambda: followed.follower.inspection.rounds, "the asking")
+
+
 def fill(broker: redis.Redis, number: int, queue: str = "celery", *, first: int = 0) -> None:
     """As many messages, that of the highest number newest."""
     for start in range(first, first + number, 5_000):
@@ -110,6 +115,7 @@ def test_a_queue_that_is_declared_is_watched_before_anybody_uses_it(
 
 
 def test_a_tick_over_many_idle_messages_costs_few_commands(followed: FollowedCelery, broker: redis.Redis) -> None:
+    asked(followed)
     fill(broker, 100_000)
     costs = []
     for _ in range(4):
@@ -124,6 +130,7 @@ def test_a_tick_over_many_idle_messages_costs_few_commands(followed: FollowedCel
 def test_lists_that_were_read_cost_nothing_until_they_change(followed: FollowedCelery, broker: redis.Redis) -> None:
     fill(broker, 2_500)
     followed.until(lambda: mirrored(followed) == 2_500, "all of them")
+    asked(followed)
     followed.settled()
     before = commands(broker)
     for _ in range(5):
