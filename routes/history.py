@@ -23,7 +23,7 @@ bp = Blueprint("history", __name__, url_prefix="/dashboard/history")
 
 LIMIT = 50
 MOST_AGENTS = 50
-BYS = ("agent", "function", "queue", "stage", "outcome")
+BYS = ("agent", "function", "queue", "worker", "error", "stage", "outcome")
 """What the page shows figures by: hours are for programs, and for charts."""
 
 

@@ -24,8 +24,8 @@ from services.archive_schema import JOBS
 from services.brokers.model import UNCOUNTED
 from services.job_series_service import BUCKETS, Times, percentile
 
-By = Literal["agent", "queue", "function", "stage", "outcome", "hour"]
-BYS: tuple[By, ...] = ("agent", "queue", "function", "stage", "outcome", "hour")
+By = Literal["agent", "queue", "function", "worker", "error", "stage", "outcome", "hour"]
+BYS: tuple[By, ...] = ("agent", "queue", "function", "worker", "error", "stage", "outcome", "hour")
 MOST_GROUPS = 100
 MOST_HOURS = 31 * 24
 FIGURES_S = 10.0
@@ -113,6 +113,8 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
         "agent": c.agent,
         "queue": sa.func.coalesce(c.queue, ""),
         "function": sa.func.coalesce(c.function, ""),
+        "worker": sa.func.coalesce(c.worker, ""),
+        "error": sa.func.coalesce(c.error_type, ""),
         "outcome": c.status,
         "hour": c.finished_ms - c.finished_ms % HOUR_MS,
     }
@@ -122,7 +124,13 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
         c.bucket,
         c.duration_ms.label("took_ms"),
         sa.func.coalesce(c.wait_ms, c.started_ms - c.created_ms).label("waited_ms"),
-    ).where(*archive_filter.conditions(chosen, kind), *_counted(chosen))
+    ).where(
+        *archive_filter.conditions(chosen, kind),
+        *_counted(chosen),
+        *(
+            [c.status == "failed"] if by == "error" else []
+        ),  # what did well has no error, and would be the largest group
+    )
 
 
 def _counted(chosen: Filter) -> list[Condition]:

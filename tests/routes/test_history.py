@@ -104,6 +104,10 @@ def test_figures_of_what_fits_stand_below_on_demand(held: Site, client: FlaskCli
     html = client.get(f"{PAGE}?by=agent&agent=b").text
     assert re.findall(r'<th scope="row"><a href="[^"]*"><bdi[^>]*>(\w+)</bdi>', html) == ["b"]
     assert "50.0 %" in html or "50 %" in html
+    write(held, row(4, error="Boom: x", error_type="Boom", worker="w1"))
+    html = client.get(f"{PAGE}?by=error").text
+    assert f'href="{PAGE}?error_type=Boom"' in html
+    assert f'href="{PAGE}?worker=w1"' in client.get(f"{PAGE}?by=worker").text
 
 
 def test_what_came_from_outside_is_shown_as_text(held: Site, client: FlaskClient) -> None:

@@ -89,6 +89,20 @@ def test_each_group_is_what_is_counted_by_hand(archived_site: Site, drawn: list[
     check_stages(told(archived_site, "stage"), rows)
 
 
+def test_workers_are_told_of_all_their_jobs_and_types_of_errors_of_failures_alone(archived_site: Site) -> None:
+    write(
+        archived_site,
+        row(1, worker="w1"),
+        row(2, worker="w1", error="x", error_type="Boom"),
+        row(3, worker="w2", error="x", error_type="Boom"),
+        row(4, error="x"),
+    )
+    workers = {group.name: (group.completed, group.failed) for group in told(archived_site, "worker").groups}
+    assert workers == {"w1": (1, 1), "w2": (0, 1), None: (0, 1)}
+    errors = {group.name: (group.completed, group.failed) for group in told(archived_site, "error").groups}
+    assert errors == {"Boom": (0, 2), None: (0, 1)}
+
+
 def test_what_was_ended_on_purpose_is_in_no_figure_unless_it_is_asked_for(archived_site: Site) -> None:
     write(
         archived_site, row(1, state="finished", wait_ms=2_000), row(2, error="x", state="canceled"), row(3, error="x")
