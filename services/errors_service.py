@@ -132,7 +132,7 @@ def group(site: Site, fingerprint: str, window: Window) -> ErrorGroup | None:
 def _kept_s(window: Window) -> int:
     """What takes long to count changes little in a while."""
     span_s = window.end - window.start
-    return 3 if span_s <= HOUR_S else 10 if span_s <= DAY_S else 60
+    return 3 if span_s <= HOUR_S else 5 if span_s <= DAY_S else 60
 
 
 def _errors(site: Site, window: Window, which: Which, order: Order) -> Errors:
