@@ -10,6 +10,8 @@ from services.brokers.tracking import Changes, Tracking
 
 UNTOLD_EVERY_S = 2.0
 """How often everything counts as changed where the server does not tell."""
+PATIENCE_S = 5.0
+"""So long it takes at most to listen anew, which is not worth a word."""
 _NOTHING = Changes(frozenset(), lost=False)
 _EVERYTHING = Changes(frozenset(), lost=True)
 
@@ -23,6 +25,7 @@ class Watch:
         self._prefixes: tuple[str, ...] = ()
         self._tracking: Tracking | None = None
         self._asked = 0.0
+        self._told = time.monotonic()
 
     def changes(self, prefixes: Iterable[str]) -> Changes:
         """What changed of keys that begin so; everything where that can't be told, now and then."""
@@ -37,12 +40,14 @@ class Watch:
                 return _NOTHING
             self._asked = time.monotonic()
             return _EVERYTHING
+        self._told = time.monotonic()
         return changes
 
     @property
     def why(self) -> str | None:
-        """Why changes are not told, where they are not."""
-        return self._tracking.why if self._tracking is not None else None
+        """Why changes are not told, where they were not for a while."""
+        is_new = time.monotonic() - self._told < PATIENCE_S
+        return self._tracking.why if self._tracking is not None and not is_new else None
 
     def close(self) -> None:
         if self._tracking is not None:

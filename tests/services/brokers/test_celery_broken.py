@@ -12,7 +12,7 @@ import redis
 
 from core.config import Broker
 from core.site import Site
-from services.brokers import celery_app
+from services.brokers import celery_app, celery_watch
 from services.brokers.celery_follower import CeleryFollower
 from services.brokers.model import BrokerError
 from tests.celery_workers import CeleryWorker, client
@@ -108,6 +108,9 @@ def test_without_events_lists_and_results_tell_and_a_note_says_so(
     silent: CeleryWorker, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]
 ) -> None:
     followed = follow_celery(theirs.url)
+    their_redis = redis.Redis.from_url(theirs.url)
+    # Nothing else would tell of a task that came and went before.
+    followed.until(lambda: any("B" in one["flags"] for one in their_redis.client_list()), "the tracking")
     app = client(theirs.url)
     app.conf.update(task_send_sent_event=False)
     try:
@@ -124,12 +127,34 @@ def test_without_events_lists_and_results_tell_and_a_note_says_so(
         assert followed.snapshot.notes == (
             f"task events are off: start workers with -E, or press enable events ({silent.name})",
         )
-        redis.Redis.from_url(theirs.url).rpush("silent", "go")
+        their_redis.rpush("silent", "go")
         followed.comes_to(held, "finished")
         app.control.enable_events()
         followed.comes_to(app.send_task("shop.add", (1, 2)).id, "finished")
         followed.until(lambda: not followed.snapshot.notes, "the note's end")
     finally:
+        app.close()
+
+
+def test_a_redis_that_may_not_tell_what_changes_is_looked_at_now_and_then(
+    site: Site, own_valkey: Callable[..., Valkey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_watch, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(celery_watch, "UNTOLD_EVERY_S", 0.1)
+    server = own_valkey()
+    redis.Redis.from_url(server.url).acl_setuser(
+        "shy", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-client|tracking"]
+    )
+    followed = FollowedCelery(site, f"unix://shy:any@{server.socket}")
+    app = client(server.url)
+    try:
+        followed.comes_to(app.send_task("shop.add", (1, 2)).id, "queued")
+        (note,) = followed.until(lambda: followed.snapshot.notes, "the note")
+        assert "does not tell what changes" in note
+        app.control.purge()
+        followed.until(lambda: followed.queue("celery").depth == 0, "the purge")
+    finally:
+        followed.close()
         app.close()
 
 
