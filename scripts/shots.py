@@ -19,14 +19,14 @@ PAGES = {
     "admin": "/dashboard/admin",
     "logs": "/dashboard/logs",
 }
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUMS = (os.environ.get("CHROMIUM", ""), "/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window: the system's Chromium where there is one, else playwright's own."""
-    found = CHROMIUM if Path(CHROMIUM).exists() else None
+    """A browser without a window: the one that CHROMIUM names, the system's, or else playwright's own."""
+    found = next((path for path in CHROMIUMS if path and Path(path).exists()), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         try:
