@@ -21,7 +21,7 @@ from services import archive_filter
 from services.analytics_service import success_rate
 from services.archive_filter import Condition, Filter
 from services.archive_schema import JOBS
-from services.brokers.model import UNCOUNTED
+from services.job_rules import UNCOUNTED
 from services.job_series_service import BUCKETS, Times, percentile
 
 By = Literal["agent", "queue", "function", "worker", "error", "stage", "outcome", "hour"]

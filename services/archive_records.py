@@ -11,9 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from services import error_types, fingerprints
-from services.brokers.model import UNCOUNTED
 from services.job_model import DamagedJob, Stored, unpack
-from services.job_rules import FINAL
+from services.job_rules import FINAL, UNCOUNTED
 
 BUCKET = math.log(1.1)
 MOST_NAME = 200

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.error_types import telling_line
 from services.job_events import JobEvent
+from services.job_rules import UNCOUNTED
 
 PAUSE_S = 1.0
 """Between two tellings."""
@@ -48,6 +49,8 @@ class FailureNotes:
     def add(self, events: Iterable[JobEvent], now: float) -> None:
         for event in events:
             if event.status != "failed" or event.was == "failed" or event.kind not in ("created", "updated"):
+                continue
+            if event.state in UNCOUNTED:  # somebody meant it
                 continue
             agent = event.agent if event.agent in self._notes or len(self._notes) < MOST_AGENTS else None
             note = self._notes.setdefault(agent, FailureNote(agent, 0, event))

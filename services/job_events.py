@@ -32,6 +32,8 @@ class JobEvent(Struct, frozen=True, array_like=True):
     video_id: str = ""
     episode_id: str = ""
     published: bool = False
+    state: str = ""
+    """Its engine's word, as in `services.job_rules.State`."""
 
 
 decode = msgspec.msgpack.Decoder(JobEvent).decode

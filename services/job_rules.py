@@ -20,6 +20,8 @@ State = Literal[
 ]  # fmt: skip
 """What an engine says of a job. `scheduled` waits for a time, `deferred` for other jobs, `reserved` in a worker, `retrying` for another
 attempt; `stopped` was ended at work, `canceled` before it, `deleted` is what its engine knows no longer and which had not ended."""
+UNCOUNTED: tuple[State, ...] = ("canceled", "deleted")
+"""Ends that are no failures: rates leave them out."""
 DEFAULT_AGENT = "default"
 
 MOST_METADATA = 16 * 1024

@@ -19,10 +19,9 @@ from core.fields import FieldError
 from core.metrics import INGEST_UPDATES
 from core.site import Site
 from services import job_changes, live_search
-from services.brokers.model import UNCOUNTED
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
+from services.job_rules import STATUSES, UNCOUNTED, HistoryRow, NewJob, Status, Update
 
 CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""

@@ -93,7 +93,7 @@ end
 -- An event is one MessagePack array, in the order that services.job_events reads; '' stands for nothing.
 local function announce(kind, job, number, was, message, error, at)
   local event = cmsgpack.pack({kind, tonumber(number), job.id, job.agent, job.title or '', job.status, was or '', job.stage or '',
-    job.progress, message or '', error or '', job.failedStage or '', job.attempt, at, job.videoId or '', job.episodeId or '', job.published or false})
+    job.progress, message or '', error or '', job.failedStage or '', job.attempt, at, job.videoId or '', job.episodeId or '', job.published or false, job.state or ''})
   redis.call('XADD', root .. '@EVENTS@', 'MAXLEN', '~', 100000, '*', 'e', event)
 end
 

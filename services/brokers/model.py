@@ -27,8 +27,6 @@ STATUS_OF: dict[State, Status] = {
     "deleted": "failed",
 }
 STATES: tuple[State, ...] = tuple(STATUS_OF)
-UNCOUNTED: tuple[State, ...] = ("canceled", "deleted")
-"""Ends that are no failures: rates leave them out."""
 
 
 class BrokerError(Exception):

@@ -35,6 +35,14 @@ def test_of_a_traceback_the_line_is_told_that_says_what_went_wrong() -> None:
     assert note.as_json()["error"] == "MailError: no such address"
 
 
+def test_what_somebody_canceled_is_no_failure() -> None:
+    notes = FailureNotes()
+    notes.add([event(7, state="canceled"), event(8, state="deleted")], now=5.0)
+    assert notes.take(5.0) == []
+    notes.add([event(9, state="stopped")], now=5.0)
+    assert [note.job.number for note in notes.take(5.0)] == [9]
+
+
 def test_those_that_follow_are_told_together_a_second_later() -> None:
     notes = FailureNotes()
     notes.add([event(1)], now=5.0)

@@ -15,10 +15,9 @@ from core import keys
 from core.fields import FieldError, check
 from core.site import Site
 from services import agents_service, error_types, jobs_service, retention_service
-from services.brokers.model import UNCOUNTED
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_ms, to_ms
-from services.job_rules import Line, NewJob, State, Update
+from services.job_rules import UNCOUNTED, Line, NewJob, State, Update
 from services.live_search import ALL_STATES
 from tests import archive
 
