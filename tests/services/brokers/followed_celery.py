@@ -7,6 +7,7 @@ from typing import Any
 from core.config import Broker
 from core.site import Site
 from services.brokers.celery_follower import CeleryFollower
+from services.brokers.model import QueueNow
 from tests.services.brokers.followed_rq import FollowedRq
 
 
@@ -21,3 +22,8 @@ class FollowedCelery(FollowedRq):
     def hears(self) -> None:
         """Tick until it hears events."""
         self.until(lambda: self.follower.events.since_s, "the listening")
+
+    def queue(self, name: str = "celery") -> QueueNow:
+        """The queue, once it is shown."""
+        self.until(lambda: any(queue.name == name for queue in self.snapshot.queues), f"the queue {name}")
+        return super().queue(name)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-from services.brokers import celery_queues
+from services.brokers import celery_lists
 from tests.celery_workers import client
 from tests.conftest import Valkey
 from tests.services.brokers.followed_celery import FollowedCelery
@@ -104,6 +104,22 @@ def test_lists_of_every_priority_count_and_queues_are_found_by_their_bindings(
     )
 
 
+def test_a_queue_that_is_not_there_is_not_shown(followed: FollowedCelery, broker: redis.Redis, theirs: Valkey) -> None:
+    app = client(theirs.url)
+    app.conf.update(task_default_queue="deliveries")
+    try:
+        app.send_task("shop.add", (1, 2))
+    finally:
+        app.close()
+    followed.until(lambda: followed.snapshot.queues, "a queue")
+    followed.settled()
+    assert [queue.name for queue in followed.snapshot.queues] == ["deliveries"]
+    fill(broker, 1)
+    followed.until(lambda: len(followed.snapshot.queues) == 2, "the default one")
+    broker.delete("celery")
+    followed.until(lambda: followed.queue("celery").depth == 0, "its being empty")
+
+
 def test_a_queue_that_is_declared_is_watched_before_anybody_uses_it(
     broker: redis.Redis, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]
 ) -> None:
@@ -123,7 +139,7 @@ def test_a_tick_over_many_idle_messages_costs_few_commands(followed: FollowedCel
         followed.tick()
         costs.append(commands(broker) - before - 1)
     assert max(costs) < 20
-    assert 0 < mirrored(followed) <= 4 * 2 * celery_queues.MOST_MESSAGES
+    assert 0 < mirrored(followed) <= 4 * 2 * celery_lists.MOST_MESSAGES
     assert followed.follower.woken.is_set()  # it goes on
 
 

@@ -1,0 +1,175 @@
+"""Lists of messages that wait in a Redis: new ones are read at once, what stands behind them in bounded parts a tick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from services.brokers import celery_messages
+from services.brokers.celery_tasks import Tasks
+
+MOST_MESSAGES = 1_000
+"""Looked at in a tick, of each list."""
+MOST_BYTES = 1_000_000
+SEPARATOR = "\x06\x16"
+STEPS = (0, 3, 6, 9)
+"""Kombu's priorities: the list of the first has the queue's own name."""
+Since = Callable[[str], int | None]
+
+
+@dataclass
+class Waiting:
+    """What is known of one list: its first `known` messages, from `newest` to `edge`, tags of messages."""
+
+    queue: str
+    length: int = 0
+    known: int = 0
+    newest: str = ""
+    edge: str = ""
+    next: str | None = None
+    """The task that a worker takes first, and since when it waits, once that was asked."""
+    next_since_ms: int | None = None
+    each_bytes: int = 2_000
+    is_behind: bool = True
+    is_read: bool = False
+    """Whether it was looked at before, so that what comes from now on is new."""
+
+    @property
+    def chunk(self) -> int:
+        return max(1, min(200, MOST_BYTES // max(1, self.each_bytes)))
+
+
+class Lists:
+    """The lists of all queues that are watched."""
+
+    def __init__(self, client: redis.Redis, tasks: Tasks) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._lists: dict[str, Waiting] = {}
+        self.seen: set[str] | None = None
+        """Ids of what was read since `reread`, while somebody compares them."""
+
+    def add(self, queue: str) -> None:
+        """Watch the lists of a queue too."""
+        for step in STEPS:
+            self._lists[f"{queue}{SEPARATOR}{step}" if step else queue] = Waiting(queue)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read."""
+        return any(waiting.is_behind for waiting in self._lists.values())
+
+    def reread(self) -> None:
+        """Read all anew, and note in `seen` what stands there."""
+        self.seen = set()
+        for waiting in self._lists.values():
+            waiting.known, waiting.newest, waiting.edge = 0, "", ""
+            waiting.is_behind, waiting.is_read = True, False
+
+    def lose(self) -> None:
+        """Any of them may have changed."""
+        for waiting in self._lists.values():
+            waiting.is_behind = True
+
+    def length(self, queue: str) -> int:
+        """Messages that wait in a queue."""
+        return sum(waiting.length for waiting in self._lists.values() if waiting.queue == queue)
+
+    def oldest_ms(self, queue: str, since: Since) -> int | None:
+        """Since when the message waits that is next in a queue, where `since` knows it."""
+        known = []
+        for waiting in self._lists.values():
+            if waiting.queue == queue and waiting.length and waiting.next is not None:
+                waiting.next_since_ms = waiting.next_since_ms or since(waiting.next)
+                known.append(waiting.next_since_ms)
+        return min((ms for ms in known if ms is not None), default=None)
+
+    def look(self, changed: Collection[str], at_ms: int) -> None:
+        """Read on in those that changed or are behind. Raises redis.RedisError."""
+        keys = [key for key, waiting in self._lists.items() if waiting.is_behind or key in changed]
+        if not keys:
+            return
+        with self._client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.llen(key)
+            lengths = pipe.execute(raise_on_error=False)
+        tails = []
+        for key, length in zip(keys, lengths, strict=True):
+            waiting = self._lists[key]
+            waiting.length = length if isinstance(length, int) else 0
+            waiting.is_behind = False
+            if waiting.length:
+                self._look_list(key, waiting, at_ms)
+                tails.append(key)
+            else:
+                waiting.known, waiting.newest, waiting.edge, waiting.is_read = 0, "", "", True
+        if tails:
+            self._look_tails(tails, at_ms)
+
+    def _look_list(self, key: str, waiting: Waiting, at_ms: int) -> None:
+        """New messages stand first; what stood there before is read on behind them, a part a tick."""
+        fresh: list[celery_messages.Message] = []
+        met = False
+        while not met and len(fresh) < min(MOST_MESSAGES, waiting.length):
+            messages = self._read(key, waiting, len(fresh))
+            if not messages:
+                break
+            for message in messages:
+                if waiting.newest and message.tag == waiting.newest:
+                    met = True
+                    break
+                fresh.append(message)
+        self._take(fresh, waiting, at_ms, is_new=waiting.is_read)
+        waiting.is_read = True
+        if met:
+            waiting.known += len(fresh)
+        else:
+            waiting.known, waiting.edge = len(fresh), fresh[-1].tag if fresh else ""
+        if fresh:
+            waiting.newest = fresh[0].tag
+        if waiting.known < waiting.length:
+            self._read_on(key, waiting, at_ms)
+        if waiting.known >= waiting.length:
+            waiting.known, waiting.edge = waiting.length, ""
+        waiting.is_behind = waiting.known < waiting.length
+
+    def _read_on(self, key: str, waiting: Waiting, at_ms: int) -> None:
+        messages = self._read(key, waiting, max(0, waiting.known - 1))
+        tags = [message.tag for message in messages]
+        begin = tags.index(waiting.edge) + 1 if waiting.edge in tags else (0 if not waiting.edge else len(tags))
+        self._take(messages[begin:], waiting, at_ms, is_new=False)
+        waiting.known += len(messages) - begin
+        if messages:
+            waiting.edge = tags[-1]
+
+    def _take(self, messages: Sequence[celery_messages.Message], waiting: Waiting, at_ms: int, *, is_new: bool) -> None:
+        for message in messages:
+            celery_messages.waits(self._tasks, message, waiting.queue, at_ms, is_new=is_new)
+            if self.seen is not None and message.id is not None:
+                self.seen.add(message.id)
+
+    def _read(self, key: str, waiting: Waiting, begin: int) -> list[celery_messages.Message]:
+        raws = self._client.lrange(key, begin, begin + waiting.chunk - 1)
+        if raws:
+            waiting.each_bytes = sum(map(len, raws)) // len(raws)
+        return [celery_messages.message_of(raw) or _nothing() for raw in raws]
+
+    def _look_tails(self, keys: list[str], at_ms: int) -> None:
+        """Since when the message waits that is next."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.lindex(key, -1)
+            raws = pipe.execute(raise_on_error=False)
+        for key, raw in zip(keys, raws, strict=True):
+            message = celery_messages.message_of(raw) if isinstance(raw, bytes | str) else None
+            waiting = self._lists[key]
+            if message is not None and message.id != waiting.next:
+                waiting.next, waiting.next_since_ms = message.id, None
+
+
+def _nothing() -> celery_messages.Message:
+    """Something in a list that is no message: it is passed over, and counts where the list is counted."""
+    return celery_messages.Message(properties=celery_messages.Properties(delivery_tag=f"?{time.monotonic_ns()}"))
