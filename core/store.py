@@ -134,6 +134,11 @@ def explain(error: Exception) -> str:
     return next((words for holds, words in causes if holds), "the store failed")
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the store does not serve for now, rather than refuse just this one thing."""
+    return isinstance(error, StoreConnectionError | StoreTimeoutError) or refuses_writes(error)
+
+
 def refuses_writes(error: Exception) -> bool:
     """Whether the store takes nothing new, for want of room or as a replica, while it still answers reads."""
     return full(error) or isinstance(error, ReadOnlyError)

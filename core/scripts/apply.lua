@@ -198,6 +198,7 @@ local function progress(u, job, at, skew)
   if FINAL[job.status] then finish(u, job, stage_before, at) end
   local message = u.m or (job.status == 'failed' and u.e or nil)
   job.message, job.result, job.metadata = message or job.message, u.r or job.result, u.d or job.metadata
+  if u.x and message == '' then job.message = nil end -- an engine takes back what it said
   job.title, job.seq, job.at = u.l or job.title, u.q or job.seq, u.w and at or job.at
   if u.v and u.v ~= job.videoId then
     see_video(job.agent, u.v, at)

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from services.brokers import celery_texts
-from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.celery_tasks import Task, Tasks
 from services.brokers.model import State
 
 Event = dict[str, Any]
@@ -132,7 +132,7 @@ def _retried(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
                 task.untold.insert(place + 1, (of, structs.replace(job, state="retrying", ended_ms=at_ms, **why)))
                 return
         return
-    if task.state in ENDED:
+    if task.has_ended:
         return
     if task.state == "started":
         tasks.before(task)
@@ -142,7 +142,7 @@ def _retried(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 
 def _rejected(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    if task.state in ENDED:
+    if task.has_ended:
         return
     if event.get("requeue"):
         task.enqueued_ms = at_ms
@@ -152,7 +152,7 @@ def _rejected(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 
 def _revoked(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    if task.state in ENDED:
+    if task.has_ended:
         return
     at_work = bool(event.get("terminated")) or task.state == "started"
     tasks.ended(task, "stopped" if at_work else "canceled", at_ms)

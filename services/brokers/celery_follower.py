@@ -29,6 +29,7 @@ class CeleryFollower(Follower):
     def __init__(self, site: Site, broker: Broker) -> None:
         super().__init__(site, broker)
         is_redis = celery_app.is_redis(broker.url)
+        self._telling = mirror.Telling(site, broker.agent, "celery")
         self._tasks = Tasks(Mask(broker.masking, site.settings, site.config.logs))
         self._presences = Presences()
         self._runs = Runs()
@@ -44,7 +45,9 @@ class CeleryFollower(Follower):
             raise BrokerError(self.events.why)
         now_ms = int(self.site.clock() * 1000)
         known = len(self._presences.by_name)
-        for event in self.events.take(MOST_EVENTS):
+        self._telling.tell()  # first what Headway's store did not take, so that no more than that waits here
+        events = self.events.take(MOST_EVENTS)
+        for event in events:
             self._presences.take(event)
             self._runs.take(event)
             celery_event_words.take(self._tasks, event)
@@ -56,11 +59,13 @@ class CeleryFollower(Follower):
             for told in list(self.inspection.by_name.values()):
                 self._side.add(told.queues)
         self._side.tick(now_ms)
-        if is_due := self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S:
+        is_due = self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S
+        if is_due and len(events) < MOST_EVENTS:  # or else heartbeats may wait still
             if self.events.since_s is not None:
                 miss_events(self._tasks, self._presences, self.events.since_s, time.time())
             look_at_work(self._tasks, self._presences, dict(self.inspection.by_name), self._side.holds, time.time())
-        mirror.take(self.site, self.broker.agent, "celery", self._tasks.changed())
+        self._telling.add(self._tasks.changed())
+        self._telling.tell()
         self._side.reconcile()
         if self.events.waiting or self._side.is_behind:
             self.woken.set()

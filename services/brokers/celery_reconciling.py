@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from core import keys
 from core.site import Site
+from core.store import StoreError
 from services.brokers import celery_event_words, mirror
 from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_results import Results
 from services.brokers.celery_tasks import ENDED, Task, Tasks
-from services.brokers.model import State
+from services.brokers.model import LOST, State
 
 LOOK_S = 5.0
 DIFFERS_S = 10.0
@@ -23,7 +24,7 @@ DIFFERS_S = 10.0
 REREAD_S = 60.0
 UNSEEN_S = 5.0
 WAITING: tuple[State, ...] = ("queued", "scheduled", "reserved", "retrying")
-LOST = "WorkerLostError: its worker {worker} was heard of no more, and had acknowledged it before"
+WORKER_LOST = LOST + "{worker} was heard of no more, and had acknowledged it before"
 AGAIN = "its worker {worker} was heard of no more: Celery hands it to another after the visibility timeout"
 UNSEEN = (
     "it is at work no more, and nobody told how it ended: task events are off, or were missed, and it left no result"
@@ -36,14 +37,21 @@ class Reconciling:
     def __init__(self, site: Site, agent: str, tasks: Tasks, queues: Queues, results: Results | None) -> None:
         self._site, self._agent = site, agent
         self._tasks, self._queues, self._results = tasks, queues, results
-        self._compare: Iterator[list[str]] | None = None
+        self._compare: Iterator[list[str]] | None
+        self._asked: list[str]
         self._looked = time.monotonic()
         self._differs_since: float | None = None
-        self._asked: list[str] = []
         self._begin()
 
     def tick(self) -> None:
-        """Raises StoreError."""
+        """What Headway's own store cut short begins anew when it is back. Raises StoreError."""
+        try:
+            self._tick()
+        except StoreError:
+            self._begin()
+            raise
+
+    def _tick(self) -> None:
         seen = self._queues.seen
         if seen is not None:
             if not self._queues.is_behind:
@@ -53,6 +61,7 @@ class Reconciling:
             self._look()
 
     def _begin(self) -> None:
+        self._compare, self._asked = None, []
         self._reread, self._began_ms = time.monotonic(), int(self._site.clock() * 1000)
         self._queues.reread()
 
@@ -72,7 +81,8 @@ class Reconciling:
                 for id in self._asked:
                     self._results.ask(id)
             return
-        self._compare, self._queues.seen = None, None
+        self._compare = None
+        self._queues.compared()
 
     def _is_missed(self, id: str, seen: set[str]) -> bool:
         """Whether what is held as waiting stands nowhere, and nothing was heard of it since all was read anew."""
@@ -153,8 +163,8 @@ def look_at_work(
         if worker is not None and worker.is_lost(now_s):
             _lost(tasks, task, holds(task.id), int(now_s * 1000))
         elif task.id not in at_work and _is_unseen(task, told, since_s, now_s):
-            tasks.ended(tasks.task(task.id), "deleted", int(now_s * 1000))
-            task.message = task.error = UNSEEN
+            tasks.concluded(tasks.task(task.id), "deleted", int(now_s * 1000), UNSEEN)
+            task.message = UNSEEN
 
 
 def _is_unseen(task: Task, told: Mapping[str, Told], since_s: float, now_s: float) -> bool:
@@ -171,6 +181,6 @@ def _lost(tasks: Tasks, task: Task, is_held: bool, at_ms: int) -> None:
         task.ended_ms = at_ms
         task.error = task.message
         tasks.to_state(task, "retrying", at_ms)
-    elif tasks.ended(task, "failed", at_ms):
-        task.error = LOST.format(worker=task.worker)
+    else:
+        tasks.concluded(task, "failed", at_ms, WORKER_LOST.format(worker=task.worker))
         task.error_type = "WorkerLostError"

@@ -10,7 +10,7 @@ import msgspec
 import redis
 
 from services.brokers import celery_event_words as words
-from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.celery_tasks import Task, Tasks
 from services.brokers.connections import asking
 
 PREFIX = "celery-task-meta-"
@@ -62,7 +62,7 @@ class Results:
         for id in list(self._asked):
             del self._asked[id]
             task = self._tasks.known(id)
-            if task is None or task.state not in ENDED:
+            if task is None or not task.has_ended:
                 asked.append(id)
             if len(asked) == MOST_ASKED:
                 break
@@ -90,7 +90,7 @@ def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> None:
     status, told = meta["status"], meta.get("result")
     task.function = task.function or words.name_of(meta.get("name"))
     task.queue = task.queue or words.name_of(meta.get("queue"))
-    if task.state in ENDED:
+    if task.has_ended:
         return
     if children := _children(meta.get("children")):
         task.metadata = task.metadata | {"children": children}

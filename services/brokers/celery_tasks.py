@@ -30,6 +30,8 @@ class Task(Struct):
     """Of what its state is from."""
     is_heard: bool = False
     """Whether a worker told of it by events."""
+    is_concluded: bool = False
+    """Whether nobody said that it ended: its worker was heard of no more, or has it no more."""
     queue: str | None = None
     function: str | None = None
     title: str | None = None
@@ -52,6 +54,11 @@ class Task(Struct):
     """Attempts of which it was said why they are tried again."""
     untold: list[tuple[int, EngineJob]] = []
     """What is to be told before what it is now, with the attempt that it is of."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether somebody who knows said so."""
+        return self.state in ENDED and not self.is_concluded
 
     def job(self) -> EngineJob:
         failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
@@ -120,7 +127,7 @@ class Tasks:
 
     def to_state(self, task: Task, state: State, at_ms: int) -> None:
         """It has this state since then."""
-        task.state, task.heard_ms = state, at_ms
+        task.state, task.heard_ms, task.is_concluded = state, at_ms, False
         if state == "started":
             self.started[task.id] = task
         else:
@@ -168,11 +175,18 @@ class Tasks:
         """It ended then; False where it began anew since."""
         if task.started_ms is not None and at_ms < task.started_ms and task.state not in ENDED:
             return False
-        if task.state not in ENDED or task.ended_ms is None:
+        if not task.has_ended or task.ended_ms is None:
             task.ended_ms = at_ms
+        if task.is_concluded:
+            task.message = task.error = task.error_type = None
         task.due_ms = None
         self.to_state(task, state, at_ms)
         return True
+
+    def concluded(self, task: Task, state: State, at_ms: int, why: str) -> None:
+        """It must have ended by then, as nobody told: what is told later is true instead."""
+        if self.ended(task, state, at_ms):
+            task.error, task.is_concluded = why, True
 
 
 def _anew(task: Task) -> None:

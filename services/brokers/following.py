@@ -13,7 +13,7 @@ from contextlib import suppress
 from core.config import Broker
 from core.logs import printable
 from core.site import Site
-from core.store import StoreError, explain
+from core.store import StoreError, explain, is_away
 from services.brokers import discovery, standings
 from services.brokers.model import BrokerError, Snapshot, Standing
 
@@ -23,13 +23,15 @@ EVERY_S = 1.0
 LEASE_S = 6.0
 """So long a follower goes on by itself: a process that leads no longer renews it no more."""
 PAUSES_S = (1.0, 2.0, 5.0)
+PATIENCE_S = 600.0
+"""So long a follower is kept with what it gathered while Headway's own store is away, whoever leads meanwhile."""
 SLOW_S = 30.0
 """A tick that takes longer is told of, and goes on."""
 
 
 class Follower(ABC):
     """Follows one broker. It is made, ticked and closed in one thread. One whose tick raised is closed and made anew, so it need not
-    mend itself: its first tick compares everything."""
+    mend itself: its first tick compares everything. But a StoreError leaves it, to go on at its next tick with all that it gathered."""
 
     every_s = 1.0
     """How long it rests between two ticks, unless it is woken."""
@@ -105,6 +107,8 @@ class Followed(threading.Thread):
         self._began: float | None = None
         self._slow = False
         self._failures = 0
+        self._away_since: float | None = None
+        """Since when Headway's own store does not serve, of which the follower is to lose nothing."""
         self._ending = threading.Event()
         self._follower: Follower | None = None
 
@@ -124,24 +128,35 @@ class Followed(threading.Thread):
 
     def run(self) -> None:
         self.renew()
-        while not self._ending.is_set() and time.monotonic() < self._until:
+        while not self._ending.is_set() and (time.monotonic() < self._until or self._is_kept):
             self._tick()
             self._rest()
         self._close()
 
+    @property
+    def _is_kept(self) -> bool:
+        away = self._away_since
+        return away is not None and self._follower is not None and time.monotonic() - away < PATIENCE_S
+
     def _tick(self) -> None:
         self._began, self._slow = time.monotonic(), False
         try:
+            if self._away_since is not None:
+                self._site.store.redis.ping()  # until then nothing is taken from where it waits
             if self._follower is None:
                 self._follower = self._make(self._site, self._broker)
             self._follower.woken.clear()
             snapshot = self._follower.tick()
-            self._failures = 0
             self._note(None, snapshot)
+            self._failures = 0
+            if self._away_since is not None:
+                self._away_since = None
+                self._until = max(self._until, time.monotonic() + LEASE_S)  # who led leads again, in a moment
         except BrokerError as fault:
             self._failed(printable(str(fault)))
         except StoreError as fault:
-            self._failed(explain(fault))
+            told = self._went_away if is_away(fault) else self._failed
+            told(explain(fault))
         except Exception as fault:  # noqa: BLE001
             # The border around a broker: whatever went wrong in one, the others go on. Its text may hold a password.
             why = f"reading it failed ({type(fault).__name__}), of which Headway's log says more"
@@ -152,8 +167,19 @@ class Followed(threading.Thread):
         finally:
             self._began = None
 
+    def _went_away(self, why: str) -> None:
+        """Headway's own store did."""
+        self._away_since = self._away_since or time.monotonic()
+        if time.monotonic() - self._away_since > PATIENCE_S:
+            self._close()
+        self._tell(why)
+
     def _failed(self, why: str) -> None:
         self._close()
+        self._away_since = None
+        self._tell(why)
+
+    def _tell(self, why: str) -> None:
         if not self._failures:
             log.warning("The broker %s is unavailable, because %s", self._broker.agent, why)
         self._failures += 1
@@ -169,7 +195,7 @@ class Followed(threading.Thread):
         )
 
     def _rest(self) -> None:
-        if self._follower is None:
+        if self._follower is None or self._away_since is not None:
             self._ending.wait(PAUSES_S[min(self._failures, len(PAUSES_S)) - 1])
             return
         self._ending.wait(self._follower.least_s)

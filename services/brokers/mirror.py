@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from core import keys
@@ -28,18 +29,40 @@ _OURS = re.compile(r"(?!(?:\d+|batch|active)\Z)[A-Za-z0-9._:\-]{1,128}\Z")
 def take(site: Site, agent: str, engine: Engine, jobs: Sequence[EngineJob]) -> None:
     """Let Headway's jobs say what the engine says. What is so already costs a reading and no event. Several of one id are taken in their
     order, as one change where they tell of one attempt. Raises StoreError."""
-    by_id: dict[str, list[EngineJob]] = {}
-    for job in jobs:
-        by_id.setdefault(job.id, []).append(job)
-    ids = list(by_id)
-    for start in range(0, len(ids), CHUNK):
-        part = ids[start : start + CHUNK]
-        now_ms = int(site.clock() * 1000)
+    telling = Telling(site, agent, engine)
+    telling.add(jobs)
+    telling.tell()
+
+
+class Telling:
+    """The same for who can't ask the engine once more: what Headway's store did not take stays here until it is back."""
+
+    def __init__(self, site: Site, agent: str, engine: Engine) -> None:
+        self._site, self._agent, self._engine = site, agent, engine
+        self._waiting: dict[str, list[EngineJob]] = {}
+        self._changes: list[Change] = []
+        """On their way. Made again as they are where no answer came: each says of which attempt it is, so the store may have them."""
+
+    def add(self, jobs: Iterable[EngineJob]) -> None:
+        for job in jobs:
+            self._waiting.setdefault(job.id, []).append(job)
+
+    def tell(self) -> None:
+        """Tell all. Raises StoreError."""
+        while self._changes or self._waiting:
+            if not self._changes:
+                self._changes = self._next()
+            jobs_service.apply_all(self._site, self._agent, self._changes)
+            self._changes = []
+
+    def _next(self) -> list[Change]:
+        ids = list(islice(self._waiting, CHUNK))
+        now_ms = int(self._site.clock() * 1000)
         changes = list[Change]()
-        for id, record in zip(part, _records(site, agent, part), strict=True):
-            aimed = (agent, our_id(id), engine, id)
-            changes += mirror_changes.changes(aimed, record, by_id[id], now_ms)
-        jobs_service.apply_all(site, agent, changes)
+        for id, record in zip(ids, _records(self._site, self._agent, ids), strict=True):
+            aimed = (self._agent, our_id(id), self._engine, id)
+            changes += mirror_changes.changes(aimed, record, self._waiting.pop(id), now_ms)
+        return changes
 
 
 def gone(site: Site, agent: str, ids: Iterable[str]) -> None:

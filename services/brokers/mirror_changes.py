@@ -13,7 +13,7 @@ from services import error_types
 from services.brokers import mirror_texts
 from services.brokers.mirror_records import Known, anew, attempts_before, changed
 from services.brokers.mirror_texts import name_of
-from services.brokers.model import STATUS_OF, EngineJob, State
+from services.brokers.model import LOST, STATUS_OF, EngineJob, State
 from services.brokers.pickled_values import clean
 from services.job_changes import Change
 from services.job_rules import FINAL
@@ -57,8 +57,8 @@ _ANEW, _GOES_ON, _OLDER = object(), object(), object()
 def _stands(record: Known, job: EngineJob) -> object:
     """Whether a job begins anew, goes on as recorded, or is older news."""
     status = STATUS_OF[job.state]
-    if record.state == "deleted":
-        return _OLDER if job.state == "deleted" else _ANEW
+    if _is_concluded(record):
+        return _OLDER if _is_concluded(job) else _ANEW
     if record.status in FINAL:
         if status in FINAL:
             return (
@@ -72,6 +72,11 @@ def _stands(record: Known, job: EngineJob) -> object:
     if record.status == "processing" and status == "queued":
         return _OLDER if _is_stale(record, job) else _ANEW
     return _GOES_ON
+
+
+def _is_concluded(said: Known | EngineJob) -> bool:
+    """Whether it was Headway that said how a job ended, since nobody else did: what its engine says then is true instead."""
+    return said.state == "deleted" or (said.state == "failed" and (said.error or "").startswith(LOST))
 
 
 def _is_stale(record: Known, job: EngineJob) -> bool:
@@ -96,7 +101,7 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
     stands = _stands(record, job)
     if stands is _OLDER:
         return None
-    change = Change("put", a=aim[0], i=aim[1])
+    change = Change("put", a=aim[0], i=aim[1], t=record.attempt)
     if stands is _ANEW:
         change.t = record.attempt + 1
         if record.status not in FINAL:
@@ -114,7 +119,7 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
     since = job.ended_ms if status in FINAL else known_since if status == "queued" else None
     is_past = since is not None and since < now_ms - PAST_MS
     change = Change(
-        "import" if is_past else "put", a=agent, i=our_id, en=engine, xi=None if id == our_id else clean(id)
+        "import" if is_past else "put", a=agent, i=our_id, t=1, en=engine, xi=None if id == our_id else clean(id)
     )
     change.ca = job.created_ms or job.enqueued_ms or job.started_ms
     _say(change, Known(our_id, "queued", 0), job)
@@ -160,6 +165,8 @@ def _say(change: Change, record: Known, job: EngineJob) -> bool:
         message = error_types.telling_line(job.error)[0]
     if (text := mirror_texts.text_of(message, mirror_texts.MOST_MESSAGE)) and text != record.message:
         change.m, differs = text, True
+    elif record.state == "retrying" != job.state and message is None and record.message:
+        change.m, differs = "", True  # why the attempt before was given up
     if status != "queued":
         change.sa = job.started_ms
     if status in FINAL:
@@ -195,6 +202,7 @@ def _soon(record: Known | None, job: EngineJob) -> Known:
         STATUS_OF[job.state],
         0,
         state=job.state,
+        error=job.error,
         started=job.started_ms if job.started_ms is not None else before.started,
         finished=job.ended_ms if job.ended_ms is not None else before.finished,
         enqueued=job.enqueued_ms if job.enqueued_ms is not None else before.enqueued,

@@ -97,7 +97,7 @@ def attempts_before(record: Known, job: EngineJob, now_ms: int) -> list[dict[str
 def changed(record: Known | None, change: Change) -> Known:
     """The record once a change is made."""
     before = record or Known("", "queued", 0)
-    if isinstance(change.t, int):
+    if isinstance(change.t, int) and change.t > before.attempt:
         before = anew(before, change.pa)
     told = {
         "status": change.s or before.status,

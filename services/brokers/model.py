@@ -27,6 +27,8 @@ STATUS_OF: dict[State, Status] = {
     "deleted": "failed",
 }
 STATES: tuple[State, ...] = tuple(STATUS_OF)
+LOST = "WorkerLostError: its worker "
+"""How an error begins that Headway concluded, since a worker was heard of no more."""
 
 
 class BrokerError(Exception):

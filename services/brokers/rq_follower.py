@@ -56,6 +56,7 @@ class RqFollower(Follower):
         self._began: float | None = None
         """When all was begun to be compared last, as of `time.monotonic`; None: never."""
         self._took_s = 0.0
+        self._is_cut_short = False
         self._tracking = Tracking(broker.url, rq_keys.TRACKED, self.woken)
 
     def tick(self) -> Snapshot:
@@ -64,20 +65,25 @@ class RqFollower(Follower):
         now_ms = self._now_ms()
         told = self._tracking.take()
         until = time.monotonic() + BUDGET_S
-        if told.lost or self._is_due_untold():
-            self._look_at_all(now_ms)
-            changed = Changed()
-        else:
-            changed = sorted_out(told.keys)
-            self._look(changed, now_ms)
+        changed = sorted_out(told.keys)
         self._intake.note(changed)
+        if told.lost or self._is_cut_short or self._is_due_untold():
+            self._look_at_all(now_ms)
+        else:
+            self._look(changed, now_ms)
+        self._take_in(changed, until, now_ms)
+        if self._intake.is_behind or self._comparing is not None:
+            self.woken.set()
+        return self._snapshot(now_ms)
+
+    def _take_in(self, changed: Changed, until: float, now_ms: int) -> None:
+        """All that needs Headway's own store: what that cuts short is compared once it is back."""
+        self._is_cut_short = True
         self._intake.go_on(until)
         self._compare(until)
         self._count(changed.queues, now_ms)
         self._note_differences()
-        if self._intake.is_behind or self._comparing is not None:
-            self.woken.set()
-        return self._snapshot(now_ms)
+        self._is_cut_short = False
 
     def close(self) -> None:
         self._tracking.close()

@@ -10,6 +10,7 @@ import msgspec
 import redis
 
 from core.site import Site
+from core.store import StoreError
 from services.brokers import mirror, rq_attempts
 from services.brokers.connections import asking
 from services.brokers.mirror_records import Known
@@ -62,7 +63,11 @@ class Intake:
                 self._pending |= {id: pending[id] for id in ids[at:]}
                 return
             part = ids[at : at + AT_ONCE]
-            self._take(part, {id for id in part if pending[id]})
+            try:
+                self._take(part, {id for id in part if pending[id]})
+            except StoreError:
+                self._pending |= {id: pending[id] for id in ids[at:]}
+                raise
 
     def take(self, ids: Sequence[bytes]) -> None:
         """Read these now. Raises BrokerError, StoreError."""

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from core.store import Store, StoreError, explain, full
+from core.store import Store, StoreError, explain, full, is_away
 from tests.conftest import Valkey, wait_until
 
 
@@ -33,7 +33,7 @@ def test_a_wrong_type_is_told_by_the_store_s_word_for_it(store: Store, piped: bo
     store.redis.set("text", "x")
     error = fault(store, "RPUSH", "text", "MISCONF NOAUTH OOM", piped=piped)
     assert explain(error) == "the store answered WRONGTYPE"
-    assert not full(error)
+    assert not full(error) and not is_away(error)
 
 
 @pytest.mark.parametrize("piped", [False, True])
@@ -42,7 +42,7 @@ def test_a_store_without_room_is_full(own: Valkey, piped: bool) -> None:
         store.redis.config_set("maxmemory", "1")
         error = fault(store, "SET", "k", "v", piped=piped)
     assert explain(error) == "the store is out of memory (maxmemory)"
-    assert full(error)
+    assert full(error) and is_away(error)
 
 
 @pytest.mark.parametrize("piped", [False, True])
@@ -63,4 +63,4 @@ def test_a_store_that_cant_save_counts_as_full(own: Valkey, piped: bool) -> None
 def test_a_store_that_can_not_be_reached_is_told_of_without_its_address() -> None:
     error = fault(Store("redis://:a-secret@127.0.0.1:1/0"), "PING", piped=False)
     assert explain(error) == "the store can't be reached"
-    assert not full(error)
+    assert not full(error) and is_away(error)

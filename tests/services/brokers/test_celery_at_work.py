@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -74,7 +75,7 @@ def test_a_retry_tells_when_it_is_due_and_what_each_attempt_said(shop: Shop, fol
     assert waiting.due_at is not None and waiting.enqueued_at is not None
     assert waiting.due_at > waiting.enqueued_at
     job = followed.comes_to(id, "finished")
-    assert (job.attempt, job.result, job.due_at) == (2, '"went well at attempt 2"', None)
+    assert (job.attempt, job.result, job.due_at, job.message) == (2, '"went well at attempt 2"', None, None)
     assert [attempt.error is not None and "attempt 1 failed" in attempt.error for attempt in job.attempts] == [True]
 
 
@@ -196,6 +197,37 @@ def test_a_killed_worker_is_dead_and_what_it_had_at_work_has_failed(
         assert followed.worker(shop.worker.name).state != "dead"
     finally:
         worker.close()
+
+
+def test_a_task_of_a_worker_that_was_silent_and_is_back_ends_as_that_says(
+    theirs: Valkey, shop: Shop, followed: FollowedCelery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_presence, "LOST_BEATS", celery_presence.DEAD_BEATS + 1)  # usually half a minute
+    worker = CeleryWorker(theirs.url, "frozen", pool="threads", options=("-E", "--heartbeat-interval", "1")).start()
+    try:
+        assert worker.process is not None
+        id = shop.app.send_task("shop.hold", ("thaw",), queue="frozen").id
+        followed.comes_to(id, "started")
+        followed.until(lambda: states(followed).get(worker.name) == "busy", "the worker")
+        os.killpg(worker.process.pid, signal.SIGSTOP)
+        lost = followed.comes_to(id, "failed")
+        shop.gate("thaw")
+        os.killpg(worker.process.pid, signal.SIGCONT)
+        job = followed.comes_to(id, "finished")
+        assert (job.attempt, job.result, job.error) == (2, '"let go"', None)
+        assert [attempt.error for attempt in job.attempts] == [lost.error]
+    finally:
+        worker.close()
+
+
+def test_of_many_quick_tasks_none_ends_without_its_result_or_its_error(shop: Shop, followed: FollowedCelery) -> None:
+    well = [shop.app.send_task("shop.add", (number, 1)).id for number in range(200)]
+    badly = [shop.app.send_task("shop.fail", (f"no. {number}",)).id for number in range(200)]
+    for number, id in enumerate(well):
+        assert followed.comes_to(id, "finished").result == str(number + 1)
+    for number, id in enumerate(badly):
+        job = followed.comes_to(id, "failed")
+        assert job.error is not None and job.error.strip().endswith(f"OrderError: no. {number}")
 
 
 def test_a_worker_that_ends_leaves_the_list(theirs: Valkey, shop: Shop, followed: FollowedCelery) -> None:

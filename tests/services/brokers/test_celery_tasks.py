@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from core.config import Logs, Masking
 from core.settings import read
-from services.brokers import celery_event_words, celery_texts
+from services.brokers import celery_event_words, celery_results, celery_texts
+from services.brokers.celery_inspection import Told
+from services.brokers.celery_presence import Presences
+from services.brokers.celery_reconciling import look_at_work
 from services.brokers.celery_tasks import MOST, Tasks
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob
@@ -128,6 +132,27 @@ def test_a_task_that_did_not_end_by_itself_says_how(
 ) -> None:
     *_, job = fold(tasks, (RECEIVED, 0), *(({"uuid": "a"} | event, at_s) for event, at_s in events))
     assert (job.state, job.message) == (state, message)
+
+
+def by_result(tasks: Tasks, meta: dict[str, Any]) -> list[EngineJob]:
+    celery_results.take(tasks, "a", json.dumps({"traceback": None} | meta), at(90))
+    return tasks.changed()
+
+
+@pytest.mark.parametrize("by", ["an event", "a result"])
+@pytest.mark.parametrize("is_known", [True, False], ids=["its worker was lost", "its worker has it no more"])
+def test_what_was_concluded_of_a_task_gives_way_to_what_is_told(tasks: Tasks, by: str, is_known: bool) -> None:
+    fold(tasks, (RECEIVED, 0), (STARTED, 1))
+    presences = Presences()
+    if is_known:
+        presences.take({"type": "worker-heartbeat", "hostname": "w@h", "timestamp": T0, "heard": T0})
+    look_at_work(tasks, presences, {"w@h": Told(active_at_s=T0 + 50)}, lambda id: False, T0 + 60)
+    (concluded,) = tasks.changed()
+    assert (concluded.state, concluded.ended_ms) == ("failed" if is_known else "deleted", at(60))
+    done = {"status": "SUCCESS", "result": 3, "date_done": "2026-09-21T14:14:40+00:00"}
+    (job,) = fold(tasks, (SUCCEEDED, 80)) if by == "an event" else by_result(tasks, done)
+    assert (job.state, job.started_ms, job.ended_ms, job.result) == ("finished", at(1), at(80), 3)
+    assert (job.error, job.message) == (None, None)
 
 
 @pytest.mark.parametrize(

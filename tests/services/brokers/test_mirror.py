@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from core import keys
 from core.site import Site
 from services import jobs_service
-from services.brokers import mirror
-from services.brokers.model import EngineJob
+from services.brokers import mirror, mirror_changes
+from services.brokers.model import LOST, EngineJob
 from services.job_changes import JobRef
 from services.job_model import Job, to_ms
 
@@ -188,11 +189,40 @@ def test_a_retry_shows_how_the_attempt_before_went(say: Callable[..., Job], part
     (first,) = retrying.attempts
     assert (first.attempt, first.status, first.error, first.seconds) == (1, "failed", "Traceback…\nE: 1", 0.01)
     began = say({"state": "started", "started_ms": now_ms + 60, "worker": "w2"})
-    assert (began.attempt, began.worker, began.due_at) == (2, "w2", None)
+    assert (began.attempt, began.worker, began.due_at, began.message) == (2, "w2", None, None)
     done = say({"state": "finished", "started_ms": now_ms + 60, "ended_ms": now_ms + 70})
-    assert (done.attempt, done.status, done.error, len(done.attempts)) == (2, "completed", None, 1)
+    assert (done.attempt, done.status, done.error, done.message, len(done.attempts)) == (2, "completed", None, None, 1)
     totals = parted_site.store.redis.hgetall(keys.TOTALS.at(parted_site.store.partition_of(AGENT)))
     assert totals[f"{AGENT}\tcompleted"] == "1" and f"{AGENT}\tfailed" not in totals
+
+
+def test_what_was_concluded_of_a_lost_worker_gives_way_to_what_the_engine_says(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    began = {"state": "started", "started_ms": now_ms - 90}
+    lost = {**began, "state": "failed", "ended_ms": now_ms - 50, "error": f"{LOST}w1 was heard of no more"}
+    assert say(began, lost).error_type == "WorkerLostError"
+    before = events(parted_site)
+    assert say(lost).attempt == 1
+    assert events(parted_site) == before
+    done = say({**began, "state": "finished", "ended_ms": now_ms - 60, "result": 5})  # by a clock that is behind
+    assert (done.attempt, done.state, done.result, done.error) == (2, "finished", "5", None)
+    assert [one.error for one in done.attempts] == [lost["error"]]
+    assert say({"id": "two", **began}, {"id": "two", **lost}, {"id": "two", **began, "state": "finished", "ended_ms": now_ms}).state == "finished"  # fmt: skip
+    failed = {**began, "state": "failed", "ended_ms": now_ms - 50, "error": "billiard.WorkerLostError: exited"}
+    say({"id": "three", **failed})
+    assert say({"id": "three", **began, "state": "finished", "ended_ms": now_ms}).state == "failed"
+
+
+def test_changes_that_are_made_twice_come_to_the_same(site: Site, now_ms: int) -> None:
+    run = [{name: now_ms + value if name.endswith("_ms") else value for name, value in each.items()} for each in RUN]
+    for many in range(1, len(run) + 1):
+        told = [EngineJob(**{"id": f"run-{many}", "queue": "mail", **each}) for each in run[:many]]
+        made = mirror_changes.changes((AGENT, f"run-{many}", "celery", f"run-{many}"), None, told, now_ms)
+        jobs_service.apply_all(site, AGENT, made)
+        once = job(site, f"run-{many}")
+        jobs_service.apply_all(site, AGENT, made)
+        assert replace(job(site, f"run-{many}"), updated_at=once.updated_at) == once
 
 
 def test_a_later_start_is_another_attempt_also_where_its_queueing_was_missed(
