@@ -94,9 +94,11 @@ class Workers:
                 ]
         functions = self._functions([job for several in jobs.values() for job in several])
         for name, fields in read.items():
-            before = None if is_new else self._known.get(name)
+            before = self._known.get(name)
             self._lost.pop(name, None)
-            self._known[name] = _worker(name, fields, jobs[name], functions, before, now_ms)
+            worker = _worker(name, fields, jobs[name], functions)
+            skew_s = _skew(worker.heartbeat_ms, before, now_ms, is_told=not is_new)
+            self._known[name] = msgspec.structs.replace(worker, skew_s=skew_s)
 
     def _died(self, name: bytes, now_ms: int) -> None:
         """Its hash is gone while it is registered still: it gave no sign within its time."""
@@ -114,17 +116,14 @@ def _worker(
     fields: dict[bytes, bytes | None],
     jobs: list[bytes],
     functions: dict[bytes, str | None],
-    before: WorkerNow | None,
-    now_ms: int,
 ) -> WorkerNow:
-    heartbeat_ms = moment_ms(fields[b"last_heartbeat"])
     return WorkerNow(
         name=text(name),
         state=STATES.get(text(fields[b"state"]), "starting"),
         queues=tuple(queue for queue in text(fields[b"queues"]).split(",") if queue),
         jobs=tuple(text(job) for job in jobs),
         functions=tuple(functions.get(job) or "" for job in jobs),
-        heartbeat_ms=heartbeat_ms,
+        heartbeat_ms=moment_ms(fields[b"last_heartbeat"]),
         born_ms=moment_ms(fields[b"birth"]),
         host=text(fields[b"hostname"]) or None,
         pid=whole(fields[b"pid"]),
@@ -132,17 +131,18 @@ def _worker(
         succeeded=whole(fields[b"successful_job_count"]) or 0,
         failed=whole(fields[b"failed_job_count"]) or 0,
         working_s=real(fields[b"total_working_time"]) or 0.0,
-        skew_s=_skew(heartbeat_ms, before, now_ms),
     )
 
 
-def _skew(heartbeat_ms: int | None, before: WorkerNow | None, now_ms: int) -> float | None:
-    """By how much a worker's clock is ahead. A heartbeat that was just noticed is as old as that by the clock of Redis; any other
+def _skew(heartbeat_ms: int | None, before: WorkerNow | None, now_ms: int, *, is_told: bool) -> float | None:
+    """By how much a worker's clock is ahead. A heartbeat that was told of just now is as old as that by the clock of Redis; any other
     says nothing, unless it lies in the future."""
     if heartbeat_ms is None:
         return None
     ahead_s = (heartbeat_ms - now_ms) / 1000
-    is_fresh = before is not None and before.heartbeat_ms is not None and before.heartbeat_ms != heartbeat_ms
+    is_fresh = (
+        is_told and before is not None and before.heartbeat_ms is not None and before.heartbeat_ms != heartbeat_ms
+    )
     if is_fresh or ahead_s > NOTICED_S:
         return round(ahead_s, 1) if abs(ahead_s) > NOTICED_S else 0.0
     return before.skew_s if before is not None else None

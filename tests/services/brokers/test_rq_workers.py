@@ -12,6 +12,7 @@ import redis
 from rq import Worker
 from rq.suspension import resume, suspend
 
+from services.brokers.rq_workers import Workers
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker, queue
 from tests.services.brokers.followed_rq import FollowedRq
@@ -45,9 +46,10 @@ def test_figures_of_a_worker_are_its_own(
 ) -> None:
     worker = RqWorker(theirs.url, "mail", "default", version=version).start()
     try:
+        followed = follow(theirs.url)
+        followed.settled()  # what is told from now on was written just now
         jobs = queue(theirs.url)
         done = [jobs.enqueue(f"{TASKS}.add", 1, 1).id, jobs.enqueue(f"{TASKS}.fail").id]
-        followed = follow(theirs.url)
         followed.comes_to(done[0], "finished")
         followed.comes_to(done[1], "failed")
         followed.until(lambda: followed.worker(worker.name).state == "idle", "idleness")
@@ -96,6 +98,19 @@ def test_a_worker_whose_clock_is_off_says_by_how_much(
     register(client, "behind", time.time() - 299)
     skew_s = followed.until(lambda: followed.worker("behind").skew_s, "a heartbeat")
     assert skew_s == pytest.approx(-299, abs=10)
+
+
+def test_what_is_known_of_a_clock_stays_while_all_is_compared_anew(client: Any) -> None:
+    workers = Workers(client, lambda ids: {})
+    register(client, "behind", time.time() - 300)
+    workers.look(int(time.time() * 1000))
+    register(client, "behind", time.time() - 299)
+    workers.look(int(time.time() * 1000), [b"rq:worker:behind"])
+    (told,) = workers.all()
+    assert told.skew_s == pytest.approx(-299, abs=10)
+    register(client, "behind", time.time() - 900)  # it may have been written long ago
+    workers.look(int(time.time() * 1000))
+    assert [worker.skew_s for worker in workers.all()] == [told.skew_s]
 
 
 def test_what_damaged_workers_say_is_left_out(theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]) -> None:
