@@ -247,3 +247,19 @@ def test_what_a_killed_worker_did_fails_once_rq_gives_it_up(rq: Rq, followed: Fo
     assert job.error_type == "AbandonedJobError"
     assert job.finished_at is not None
     doomed.close()
+
+
+def test_of_many_quick_jobs_none_ends_without_its_result_or_its_error(rq: Rq, followed: FollowedRq) -> None:
+    many = queue(rq.url, "many")
+    simple = ("--worker-class", "rq.worker.SimpleWorker")  # it makes no process a job
+    worker = RqWorker(rq.url, "many", version=rq.worker.version, options=simple).start()
+    try:
+        well = [many.enqueue(f"{TASKS}.add", number, 1).id for number in range(200)]
+        badly = [many.enqueue(f"{TASKS}.fail", f"no. {number}").id for number in range(200)]
+        for number, id in enumerate(well):
+            assert followed.comes_to(id, "finished").result == str(number + 1)
+        for number, id in enumerate(badly):
+            job = followed.comes_to(id, "failed")
+            assert job.error is not None and job.error.strip().endswith(f"MailError: no. {number}")
+    finally:
+        worker.close()
