@@ -82,7 +82,8 @@ def of_record(number: int, record: bytes) -> Row | DamagedJob | None:
 
 
 def _row(number: int, job: Stored, finished: int) -> Row:
-    duration = max(0, finished - (job.started or job.created))
+    began = job.started or (finished if job.state in UNCOUNTED else job.created)
+    duration = max(0, finished - began)
     names = _names_of(job.metadata)
     error_type, fingerprint = _failure(job)
     return Row(

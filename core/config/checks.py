@@ -25,7 +25,10 @@ RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
 LONGEST_WITHIN_S = 7 * 86_400.0
 REDIS_SCHEMES = ("redis", "rediss", "unix")
-BROKER_SCHEMES: dict[Engine, tuple[str, ...]] = {"rq": REDIS_SCHEMES, "celery": (*REDIS_SCHEMES, "redis+socket", "amqp", "amqps")}
+BROKER_SCHEMES: dict[Engine, tuple[str, ...]] = {
+    "rq": REDIS_SCHEMES,
+    "celery": (*REDIS_SCHEMES, "redis+socket", "amqp", "amqps"),
+}
 MOST_TILES = 200
 """Each that is read has a thread of its own while it is."""
 

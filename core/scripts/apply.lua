@@ -139,9 +139,10 @@ local function enter_stage(job, stage, at, is_passed)
 end
 
 local function finish(u, job, stage_before, at)
-  job.started = u.sa or job.started or job.created
+  -- What was ended on purpose may never have begun; anything else did, at the latest when it was created.
+  job.started = u.sa or job.started or (not UNCOUNTED[job.state] and job.created or nil)
   -- Some updates may name a time by a clock that is behind ours, and others none.
-  job.finished = u.fa or math.max(at, job.started)
+  job.finished = u.fa or math.max(at, job.started or job.created)
   local is_timed = u.o ~= 'import' and job.status == 'completed'
   if not u.st then enter_stage(job, nil, job.finished, is_timed) end
   if is_timed then keep_order(job) end

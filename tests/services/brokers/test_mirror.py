@@ -367,3 +367,14 @@ def test_what_is_too_long_for_a_record_is_told_of(say: Callable[..., Job]) -> No
     told = say({"state": "finished", "metadata": {"args": ["x" * 20_000], "n": 1}, "result": ["y" * 20_000]})
     assert told.metadata == '{"args":"not shown: 20,004 bytes","n":1}'
     assert told.result == '"not shown: 20,004 bytes"'
+
+
+@pytest.mark.parametrize("state", ["canceled", "deleted"])
+def test_what_was_ended_before_it_began_has_no_start(say: Callable[..., Job], now_ms: int, state: str) -> None:
+    say({"id": "waited", "state": "queued", "created_ms": now_ms - 9_000, "enqueued_ms": now_ms - 9_000})
+    waited = say({"id": "waited", "state": state, "ended_ms": now_ms - 500})
+    assert waited.started_at is None
+    assert to_ms(waited.finished_at or waited.created_at) == now_ms - 500
+    begun = {"id": "begun", "created_ms": now_ms - 9_000, "started_ms": now_ms - 4_000}
+    say({**begun, "state": "started"})
+    assert to_ms(say({**begun, "state": state, "ended_ms": now_ms}).started_at or waited.created_at) == now_ms - 4_000
