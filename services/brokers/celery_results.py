@@ -104,7 +104,7 @@ def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> None:
         worker = told.get("hostname") if status == "STARTED" and isinstance(told, dict) else meta.get("worker")
         task.worker = task.worker or words.name_of(worker)
         if task.state != "started":
-            tasks.begun(task, at_ms, task.worker)
+            tasks.begun(task, at_ms, task.worker, is_seen=True)
         if status not in _AT_WORK:
             _goes_on(tasks, task, status, told)
 

@@ -48,6 +48,8 @@ class Task(Struct):
     error_type: str | None = None
     result: Any = None
     metadata: dict[str, Any] = {}
+    is_start_seen: bool = False
+    """Whether it began when it was seen at work, for nobody told when: it may have begun, and ended, before."""
     began: int = 0
     """The attempt that began last."""
     retried: int = 0
@@ -133,8 +135,8 @@ class Tasks:
         else:
             self.started.pop(task.id, None)
 
-    def begun(self, task: Task, at_ms: int, worker: str | None) -> None:
-        """It is at work since then, for the first time or anew."""
+    def begun(self, task: Task, at_ms: int, worker: str | None, *, is_seen: bool = False) -> None:
+        """It is at work since then, for the first time or anew; `is_seen` where that is when it was noticed."""
         if task.started_ms is not None and at_ms <= task.started_ms:
             task.worker = task.worker or worker
             return
@@ -145,7 +147,7 @@ class Tasks:
             self.before(task)
         if task.started_ms is not None:
             _anew(task)
-        task.started_ms, task.began = at_ms, task.attempt
+        task.started_ms, task.began, task.is_start_seen = at_ms, task.attempt, is_seen
         task.worker = worker or task.worker
         self.to_state(task, "started", at_ms)
 
@@ -174,7 +176,9 @@ class Tasks:
     def ended(self, task: Task, state: State, at_ms: int) -> bool:
         """It ended then; False where it began anew since."""
         if task.started_ms is not None and at_ms < task.started_ms and task.state not in ENDED:
-            return False
+            if not task.is_start_seen:
+                return False
+            task.started_ms = at_ms
         if not task.has_ended or task.ended_ms is None:
             task.ended_ms = at_ms
         if task.is_concluded:

@@ -47,7 +47,7 @@ class Unacked:
         for id in left:
             task = self._tasks.known(id)
             if task is not None and task.worker is None and task.state in ("reserved", "scheduled", "retrying"):
-                self._tasks.begun(self._tasks.task(id), at_ms, None)
+                self._tasks.begun(self._tasks.task(id), at_ms, None, is_seen=True)
 
     def look(self, changed: set[str], at_ms: int) -> None:
         """Take in what came and went. Raises redis.RedisError."""

@@ -104,6 +104,26 @@ def silent(theirs: Valkey) -> Iterator[CeleryWorker]:
     worker.close()
 
 
+def test_without_events_of_many_quick_tasks_none_ends_without_its_result_or_its_error(
+    silent: CeleryWorker, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]
+) -> None:
+    followed = follow_celery(theirs.url)
+    their_redis = redis.Redis.from_url(theirs.url)
+    followed.until(lambda: any("B" in one["flags"] for one in their_redis.client_list()), "the tracking")
+    app = client(theirs.url)
+    app.conf.update(task_send_sent_event=False)
+    try:
+        well = [app.send_task("shop.add", (number, 1)).id for number in range(200)]
+        badly = [app.send_task("shop.fail", (f"no. {number}",)).id for number in range(200)]
+        for number, id in enumerate(well):
+            assert followed.comes_to(id, "finished").result == str(number + 1)
+        for number, id in enumerate(badly):
+            job = followed.comes_to(id, "failed")
+            assert job.error is not None and job.error.strip().endswith(f"OrderError: no. {number}")
+    finally:
+        app.close()
+
+
 def test_without_events_lists_and_results_tell_and_a_note_says_so(
     silent: CeleryWorker, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]
 ) -> None:

@@ -139,6 +139,13 @@ def by_result(tasks: Tasks, meta: dict[str, Any]) -> list[EngineJob]:
     return tasks.changed()
 
 
+def test_a_task_that_had_ended_when_it_was_seen_at_work_has_ended(tasks: Tasks) -> None:
+    (begun,) = by_result(tasks, {"status": "STARTED", "result": None})
+    assert begun.started_ms == at(90)
+    (job,) = by_result(tasks, {"status": "SUCCESS", "result": 3, "date_done": "2026-09-21T14:14:40+00:00"})
+    assert (job.state, job.started_ms, job.ended_ms, job.result) == ("finished", at(80), at(80), 3)
+
+
 @pytest.mark.parametrize("by", ["an event", "a result"])
 @pytest.mark.parametrize("is_known", [True, False], ids=["its worker was lost", "its worker has it no more"])
 def test_what_was_concluded_of_a_task_gives_way_to_what_is_told(tasks: Tasks, by: str, is_known: bool) -> None:
