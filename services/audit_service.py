@@ -34,6 +34,11 @@ class Who(Struct, frozen=True):
     name: str
     address: str
 
+    @property
+    def words(self) -> str:
+        """`the admin token`, `session 1f0c22ab`, `anyone`."""
+        return f"session {self.name}" if self.kind == "session" else self.name
+
 
 class Entry(Struct, frozen=True, kw_only=True):
     number: int
@@ -90,7 +95,7 @@ def begin(site: Site, who: Who, what: str, on: str) -> Entry:
 def settle(site: Site, entry: Entry, result: Result, said: str) -> Entry:
     """Say what came of it. Where the store takes nothing just then the log alone has it."""
     settled = msgspec.structs.replace(entry, result=result, said=said[:MOST_SAID] or None, settled_at=site.clock())
-    who = f"{entry.who.kind} {entry.who.name} from {entry.who.address}"
+    who = f"{entry.who.words} from {entry.who.address}"
     log.info("%s: %s on %s: %s. %s", *(printable(one) for one in (who, entry.what, entry.on, result, said[:MOST_SAID])))
     with suppress(StoreError):
         site.store.redis.hset(keys.AUDIT.at(), str(entry.number), msgspec.json.encode(settled).decode())

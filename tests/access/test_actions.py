@@ -86,3 +86,5 @@ def test_what_an_admin_tries_stands_in_the_audit_with_who_and_where_from(app: Fl
     assert (by_form["by"]["kind"], len(by_form["by"]["name"])) == ("session", 8)
     page = admin.get("/dashboard/audit").text
     assert "queue none/mail" in page
+    assert f">session {by_form['by']['name']}<" in page and ">the admin token<" in page
+    assert page.count('data-when="stamp"') == 2  # which tells seconds

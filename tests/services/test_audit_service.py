@@ -35,7 +35,7 @@ def test_each_end_is_settled_in_its_words(site: Site, caplog: pytest.LogCaptureF
         entry = audit_service.noted(site, WHO, "retry", "job 7", end)  # type: ignore[arg-type]
         assert (entry.result, entry.said) == (result, said)
         assert audit_service.get(site, entry.number) == entry
-    assert "token the admin token from 192.0.2.1: retry on job 7: done. It was retried." in caplog.messages
+    assert "the admin token from 192.0.2.1: retry on job 7: done. It was retried." in caplog.messages
     assert "It ended\\nwell." in caplog.text
 
 
