@@ -12,9 +12,17 @@ from core.problems import Problem
 from routes import site
 from services import audit_service
 from services.audit_service import Entry, Who
+from services.operations_service import MOST_CHOSEN
 
 TITLES = {"refused": "Not possible", "changed": "Changed meanwhile", "failed": "Engine unavailable"}
 LONGEST_NUMBER = 15
+NOTES = {
+    "unchosen": "No job was ticked. Tick those that are meant, then choose what is to be done with them.",
+    "undecided": "Choose what is to be done with the ticked jobs: press one of the buttons below the list.",
+    "nowhere": "No queue was named. Say which queue the ticked jobs are to be moved to.",
+    "too-many": f"Too many jobs were ticked. Choose {MOST_CHOSEN} at most, or all that match a search.",
+}
+"""Why nothing was tried, by what the address of the page that tells of it says."""
 
 
 def who() -> Who:
@@ -47,17 +55,35 @@ def outcome(entry: Entry) -> dict[str, object]:
 
 def back(entry: Entry) -> Response:
     """To where the form stands, which tells what came of it by `told`."""
+    return _led_back("/dashboard/audit", str(entry.number))
+
+
+def ask_again(note: str) -> Response:
+    """To the list as it was, which tells why nothing was tried, one of NOTES."""
+    return _led_back("/dashboard/jobs", note)
+
+
+def came_from(otherwise: str) -> str:
+    """Where the form that was sent stands: a path of this site."""
     root = request.script_root
-    place, _, query = (
-        own_path(request.form.get("back") or f"{root}/dashboard/audit", root).partition("#")[0].partition("?")
-    )
-    said = [(name, value) for name, value in parse_qsl(query) if name != "told"]
-    return redirect(f"{place}?{urlencode([*said, ('told', entry.number)])}", 303)  # type: ignore[return-value]
+    return own_path(request.form.get("back") or f"{root}{otherwise}", root)
 
 
 def here() -> str:
     """Where the forms of the present page lead back to."""
-    return request.full_path if request.query_string else request.path
+    said = [(name, value) for name, value in request.args.items(multi=True) if name != "told"]
+    return f"{request.script_root}{request.path}{'?' if said else ''}{urlencode(said)}"
+
+
+def note() -> str | None:
+    """Why nothing was tried, where the address of the present page says that."""
+    return NOTES.get(request.args.get("told", "")) if may_act() else None
+
+
+def _led_back(otherwise: str, told: str) -> Response:
+    place, _, query = came_from(otherwise).partition("#")[0].partition("?")
+    said = [(name, value) for name, value in parse_qsl(query) if name != "told"]
+    return redirect(f"{place}?{urlencode([*said, ('told', told)])}", 303)  # type: ignore[return-value]
 
 
 def told() -> Entry | None:

@@ -14,7 +14,14 @@ from core.problems import Problem
 from core.times import rfc3339
 from routes import acting, body, query, site
 from routes.queue_api import unknown
-from services import audit_service, jobs_service, matching_jobs, operation_records, operations_service
+from services import (
+    audit_service,
+    jobs_service,
+    matching_jobs,
+    operation_previews,
+    operation_records,
+    operations_service,
+)
 from services.audit_service import Entry
 from services.brokers import actions
 from services.brokers.action_model import JobAction, QueueAction, Seen, WorkerAction, WorkerChange
@@ -22,8 +29,9 @@ from services.job_changes import JobRef
 from services.job_model import Job
 from services.job_rules import Name
 from services.job_search import LARGEST_NUMBER
+from services.operation_previews import Preview
 from services.operation_records import Operation
-from services.operations_service import MOST_CHOSEN, Preview
+from services.operations_service import MOST_CHOSEN
 
 bp = Blueprint("actions_api", __name__, url_prefix="/api/v1")
 
@@ -96,12 +104,12 @@ def on_jobs() -> Response:
     if asked.q is not None:
         conditions = matching_jobs.conditions(asked.q)
         if asked.preview:
-            return _answer(preview(operations_service.preview_matching(site(), asked.action, conditions)))
+            return _answer(preview(operation_previews.of_matching(site(), asked.action, conditions, asked.to)))
         number = operations_service.start_matching(site(), acting.who(), asked.action, conditions, asked.q, asked.to)
         return _begun(number)
     chosen = operations_service.look(site(), asked.jobs or ())
     if asked.preview:
-        return _answer(preview(operations_service.preview_chosen(site(), asked.action, chosen)))
+        return _answer(preview(operation_previews.of_chosen(site(), asked.action, chosen, asked.to)))
     return _begun(operations_service.start_chosen(site(), acting.who(), asked.action, chosen, asked.to))
 
 

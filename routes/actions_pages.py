@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
 from core.fields import check
-from core.origins import own_path
 from core.problems import Problem
 from routes import acting, actions_api, regions, site
 from routes.actions_api import JobAsked, QueueAsked
 from routes.regions import Content, region
-from services import audit_service, matching_jobs, operations_service
+from services import audit_service, matching_jobs, operation_previews, operations_service, queues_service
 from services.audit_service import Entry
 from services.brokers import actions
 from services.brokers.action_model import JOB_ACTIONS, JobAction
@@ -34,11 +34,18 @@ class Acting:
     may_act: bool
     back: str
     told: Entry | None
+    note: str | None
 
 
 @bp.app_template_global("acting")
 def _acting() -> Acting:
-    return Acting(acting.may_act(), acting.here(), acting.told())
+    return Acting(acting.may_act(), acting.here(), acting.told(), acting.note())
+
+
+@bp.app_template_global("queue_names")
+def _queue_names(agents: Sequence[str] = ()) -> list[str]:
+    """Queues that jobs may be moved to: of these agents, or of all brokers."""
+    return queues_service.names(site(), agents)
 
 
 @bp.post("/jobs/<int:number>/actions")
@@ -74,19 +81,23 @@ def on_worker(agent: str, worker: str) -> Response:
 @bp.post("/jobs/actions")
 @access.scope("admin")
 def on_jobs() -> str | Response:
-    """First what would be done, then, `confirmed`, the doing."""
-    action = _action(request.form.get("action", ""))
-    to = (request.form.get("to", "").strip()[:200] or None) if action == "move" else None
-    actions_api.checked(action, to)
+    """First what would be done, then, `confirmed`, the doing. Enter in a field presses a button without an action: it moves."""
+    named = request.form.get("to", "").strip()[:200]
     query = request.form.get("q", "")[:500] if request.form.get("all") else ""
+    said = request.form.getlist("job")
+    if note := _missing(request.form.get("action"), named, query, said):
+        return acting.ask_again(note)
+    action = _action(request.form.get("action") or "move")
+    to = named if action == "move" else None
     conditions = matching_jobs.conditions(query) if query else None
-    chosen = [] if query else _chosen(request.form.getlist("job"))
+    chosen = [] if query else _chosen(said)
     if not request.form.get("confirmed"):
         if conditions is not None:
-            preview = operations_service.preview_matching(site(), action, conditions)
+            preview = operation_previews.of_matching(site(), action, conditions, to)
         else:
-            preview = operations_service.preview_chosen(site(), action, chosen)
-        return render_template("bulk.html", action=action, to=to, q=query, chosen=chosen, preview=preview, back=_back())
+            preview = operation_previews.of_chosen(site(), action, chosen, to)
+        back = acting.came_from("/dashboard/jobs")
+        return render_template("bulk.html", action=action, to=to, q=query, chosen=chosen, preview=preview, back=back)
     who = acting.who()
     if conditions is not None:
         number = operations_service.start_matching(site(), who, action, conditions, query, to)
@@ -128,12 +139,19 @@ def _operation(argument: str) -> Content:
     return Content(html, resting=found.progress.state != "running")
 
 
+def _missing(action: str | None, to: str, query: str, said: list[str]) -> str | None:
+    """Which of `acting.NOTES` the form should be sent again for."""
+    if not query and not said:
+        return "unchosen"
+    if not query and len(said) > operations_service.MOST_CHOSEN:
+        return "too-many"
+    if not to and action == "move":
+        return "nowhere"
+    return "undecided" if not to and not action else None
+
+
 def _chosen(said: list[str]) -> list[Chosen]:
     """What the boxes or the page before say: numbers alone, or each with the state and attempt that was seen."""
-    if not said:
-        raise Problem(422, "No job chosen", "Tick the jobs that are meant, then choose what is to be done with them.")
-    if len(said) > operations_service.MOST_CHOSEN:
-        raise Problem(422, "Too many jobs", f"At most {operations_service.MOST_CHOSEN} can be chosen one by one.")
     parts = [one.split(" ") for one in said]
     if all(len(part) == 1 for part in parts):
         return operations_service.look(site(), [_known(part[0]) for part in parts])
@@ -164,7 +182,3 @@ def _action(text: str) -> JobAction:
         if action == text:
             return action
     raise Problem(422, "Unknown action", f"action should be one of {', '.join(JOB_ACTIONS)}.", field="action")
-
-
-def _back() -> str:
-    return own_path(request.form.get("back") or f"{request.script_root}/dashboard/jobs", request.script_root)

@@ -123,7 +123,7 @@ def _queue_jobs(argument: str) -> Content:
 @region("worker-list", every=2, topics=_by_interval)
 def _workers(sought: str) -> Content:
     found = workers_service.workers(site(), sought)
-    can = {state.agent: actions.possible_of_worker(site(), state.agent) for state in found.brokers}
+    can = actions.possible_of_workers(site(), ((one.agent, one.now.name, one.now.pool) for one in found.workers))
     html = render_template("components/worker_rows.html", found=found, sought=sought, most=MOST_SHOWN, can=can)
     return Content(html)
 

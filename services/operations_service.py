@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.site import Site
-from services import audit_service, jobs_service, live_search, operation_records
-from services.audit_service import Entry, Who
+from services import audit_service, jobs_service, live_search, operation_previews, operation_records
+from services.audit_service import Entry, Result, Who
 from services.brokers import actions, possible
 from services.brokers.action_model import ActionRefused, Changed, JobAction, Seen
-from services.brokers.model import STATES, BrokerError
+from services.brokers.model import BrokerError
 from services.job_changes import JobRef
 from services.job_model import Job
 from services.job_rules import State
@@ -29,57 +28,15 @@ SLICE_S = 2.0
 """So long an operation goes on before the next one has its turn."""
 PAGE = 100
 MOST_CHOSEN = 500
-MOST_COUNTED = 50_000
 AWAY_AFTER = 3
 """Failures of an engine in a row after which it is taken to be away."""
 NOBODY_KNOWS = "The process that was at it ended, and nobody knows whether it was done: look at the job."
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What an action would do: of `total` jobs it can be done to `can`; `others` says why not, each reason with how many.
-    `is_exact` is false where there are more than were counted."""
-
-    total: int
-    can: int
-    others: tuple[tuple[str, int], ...]
-    is_exact: bool = True
 
 
 def look(site: Site, numbers: Sequence[int]) -> list[Chosen]:
     """Jobs as they are now, to be chosen as they are. Those that are gone are left out. Raises StoreError."""
     found = [jobs_service.get(site, JobRef(number=number)) for number in dict.fromkeys(numbers[:MOST_CHOSEN])]
     return [Chosen(job.number, job.state, job.attempt) for job in found if isinstance(job, Job)]
-
-
-def preview_chosen(site: Site, action: JobAction, chosen: Sequence[Chosen]) -> Preview:
-    """Raises StoreError."""
-    why = Counter[str | None]()
-    for one in chosen:
-        job = jobs_service.get(site, JobRef(number=one.number))
-        if not isinstance(job, Job):
-            why[actions.NO_SUCH_JOB] += 1
-        elif (job.state, job.attempt) != (one.state, one.attempt):
-            why["It has changed meanwhile."] += 1
-        else:
-            why[actions.possible_of_job(site, job)[action]] += 1
-    return _preview(why, True)
-
-
-def preview_matching(site: Site, action: JobAction, conditions: Conditions) -> Preview:
-    """Raises StoreError."""
-    total, is_exact = live_search.count(site, conditions, MOST_COUNTED)
-    why = Counter[str | None]()
-    for broker in actions.brokers(site):
-        if conditions.agents and broker.agent not in conditions.agents:
-            continue
-        for state in _states(conditions):
-            here = replace(conditions, agents=(broker.agent,), states=(state,))
-            counted, all_counted = live_search.count(site, here, MOST_COUNTED)
-            why[possible.of_job(broker.kind, state, broker)[action]] += counted
-            is_exact = is_exact and all_counted
-    why[possible.REPORTED] += max(0, total - why.total())
-    return _preview(why, is_exact)
 
 
 def start_chosen(site: Site, who: Who, action: JobAction, chosen: Sequence[Chosen], to: str | None = None) -> int:
@@ -94,7 +51,7 @@ def start_matching(
     """Begin an action on all jobs there are now that match; `words` is the query. Raises StoreError."""
     newest = jobs_service.page(site, limit=1).items
     below = newest[0].number + 1 if newest else 1
-    expected = preview_matching(site, action, conditions).can
+    expected = operation_previews.of_matching(site, action, conditions).can
     return _start(site, who, action, to, words, expected, Progress(next=below), conditions)
 
 
@@ -191,15 +148,15 @@ def _narrowed(site: Site, action: JobAction, conditions: Conditions) -> Conditio
     """Only what the action can be done to; None where that is nothing."""
     agents, states = list[str](), set[State]()
     for broker in actions.brokers(site):
-        can = {state for state in _states(conditions) if possible.of_job(broker.kind, state, broker)[action] is None}
+        can = {
+            state
+            for state in operation_previews.states_of(conditions)
+            if possible.of_job(broker.kind, state, broker)[action] is None
+        }
         if can and (not conditions.agents or broker.agent in conditions.agents):
             agents.append(broker.agent)
             states |= can
     return replace(conditions, agents=tuple(agents), states=tuple(sorted(states))) if agents else None
-
-
-def _states(conditions: Conditions) -> list[State]:
-    return [state for state in STATES if not conditions.states or state in conditions.states]
 
 
 def _start(
@@ -232,11 +189,30 @@ def _start(
 
 def _end(site: Site, asked: Asked, progress: Progress) -> None:
     operation_records.close(site, asked.number)
-    told = (
-        f"{progress.done} done, {progress.changed} had changed, {progress.refused} refused, {progress.failed} failed."
-    )
     ended = {"done": "", "stopped": "Stopped. ", "broken": f"Broken off, because {progress.why}. "}[progress.state]
-    audit_service.settle(site, asked.entry, "failed" if progress.state == "broken" else "done", ended + told)
+    audit_service.settle(site, asked.entry, _outcome(progress), ended + _told(progress))
+
+
+def _outcome(progress: Progress) -> Result:
+    """What came of all of it: what was done to nothing is not done."""
+    if progress.state == "broken" or (progress.failed and not progress.done):
+        return "failed"
+    if progress.done or not progress.tried:
+        return "done"
+    return "refused" if progress.refused else "changed"
+
+
+def _told(progress: Progress) -> str:
+    counts = (
+        (progress.done, "done"),
+        (progress.changed, "had changed"),
+        (progress.refused, "refused"),
+        (progress.failed, "failed"),
+    )
+    told = ", ".join(f"{count:,} {words}" for count, words in counts if count)
+    if progress.done:
+        return f"{told}."
+    return f"Nothing was done: {told}." if told else "Nothing was done."
 
 
 def _ask_to_stop(site: Site, number: int) -> str:
@@ -254,9 +230,3 @@ def _count(progress: Progress, what: str, number: int, why: str) -> None:
     progress.doing = None
     if len(progress.faults) < MOST_FAULTS:
         progress.faults = (*progress.faults, Fault(number, why))
-
-
-def _preview(why: Counter[str | None], is_exact: bool) -> Preview:
-    can = why.pop(None, 0)
-    others = tuple((str(reason), count) for reason, count in why.most_common() if count)
-    return Preview(can + sum(count for _, count in others), can, others, is_exact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from core.config.brokers import Engine
@@ -94,6 +94,12 @@ def one(site: Site, agent: str, name: str) -> Queue | None:
     """None for a queue that nobody knows. Raises StoreError."""
     found = queues(site, f"{agent}/{name}").queues
     return next((queue for queue in found if (queue.agent, queue.name) == (agent, name)), None)
+
+
+def names(site: Site, agents: Collection[str] = ()) -> list[str]:
+    """Of the queues that brokers tell of: of these agents' brokers, or of all. Raises StoreError."""
+    brokers = (broker for broker in broker_states.brokers(site) if not agents or broker.state.agent in agents)
+    return sorted({name for broker in brokers for queue in _queues(broker) if (name := name_of(queue.name))})
 
 
 def _queues(broker: Broker) -> tuple[QueueNow, ...]:

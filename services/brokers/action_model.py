@@ -63,6 +63,9 @@ class Acting(Protocol):
 
     def on_job(self, action: JobAction, job: Target, to: str | None) -> str: ...
 
+    def expect_queue(self, queue: str) -> None:
+        """Raises ActionRefused where nothing can be moved to a queue of that name, since nobody knows it."""
+
     def on_queue(self, action: QueueAction, queue: str) -> str: ...
 
     def on_worker(self, change: WorkerChange, worker: str) -> str: ...

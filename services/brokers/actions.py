@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from core.config.brokers import Broker
 from core.site import Site
@@ -90,6 +90,19 @@ def possible_of_worker(site: Site, agent: str) -> dict[WorkerAction, str | None]
     """Raises StoreError."""
     broker = broker_of(site, agent)
     return possible.of_worker(broker.kind) if broker else dict.fromkeys(WORKER_ACTIONS, possible.REPORTED)
+
+
+def possible_of_workers(
+    site: Site, workers: Iterable[tuple[str, str, str | None]]
+) -> dict[tuple[str, str], dict[WorkerAction, str | None]]:
+    """By agent and name, of workers told by agent, name and the kind of their pool; none of a broker that is followed no longer.
+    Raises StoreError."""
+    with Engines(site) as engines:
+        return {
+            (agent, name): possible.of_worker(broker.kind, pool)
+            for agent, name, pool in workers
+            if (broker := engines.broker(agent))
+        }
 
 
 def on_job(

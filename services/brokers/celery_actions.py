@@ -10,7 +10,7 @@ from kombu.connection import Connection
 
 from core.config.brokers import Broker
 from core.site import Site
-from services.brokers import celery_moving, celery_remote, paused_queues
+from services.brokers import celery_moving, celery_remote, paused_queues, possible
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, WorkerChange
 from services.brokers.celery_app import app_of, is_redis
 from services.brokers.celery_moving import Waiting
@@ -18,7 +18,6 @@ from services.brokers.celery_outcomes import Outcome, Outcomes
 from services.brokers.connections import asking
 
 CAN_END_A_TASK = ("prefork", "gevent", "eventlet", "asynpool")
-CAN_CHANGE_SIZE = ("prefork", "gevent", "eventlet", "asynpool")
 NO_ANSWER = "No worker answered, so nobody would heed it."
 
 
@@ -51,6 +50,10 @@ class CeleryActions:
         if action == "stop":
             return self._stop(job)
         return self._move(job, to if action == "move" else None)
+
+    def expect_queue(self, queue: str) -> None:
+        with self._connected() as connection:
+            _expect(connection, queue)
 
     def on_queue(self, action: QueueAction, queue: str) -> str:
         if action == "pause":
@@ -152,8 +155,8 @@ class CeleryActions:
             raise ActionRefused("Nobody knows which queue it waits in.")
         with self._connected() as connection:
             channel = connection.default_channel
-            if to is not None and not celery_moving.is_known(channel, to):
-                raise ActionRefused(f"There is no queue {to[:200]!r}: nothing was ever sent to it.")
+            if to is not None:
+                _expect(connection, to)
             if to == job.queue:
                 raise ActionRefused("It is in that queue already.")
             found = self._found(connection, job)
@@ -201,10 +204,8 @@ class CeleryActions:
 
     def _resize(self, connection: Connection, change: WorkerChange, worker: str, told: dict[str, Any]) -> str:
         pool = celery_remote.pool_of(told)
-        if pool not in CAN_CHANGE_SIZE:
-            raise ActionRefused(
-                f"A pool of the kind {pool} can't change its size while it runs; one of the kind prefork can."
-            )
+        if pool not in possible.CAN_CHANGE_SIZE:
+            raise ActionRefused(possible.of_fixed_size(pool))
         size = _size(told["pool"])
         if change.action == "shrink" and size is not None and size <= change.amount:
             raise ActionRefused(f"Its pool has {size}: one at least has to be left. Shut it down instead.")
@@ -218,6 +219,11 @@ class CeleryActions:
         if not change.rate or change.rate == "0":
             return f"It does {change.task} without a limit now."
         return f"It does {change.task} at {change.rate} at most now."
+
+
+def _expect(connection: Connection, queue: str) -> None:
+    if not celery_moving.is_known(connection.default_channel, queue):
+        raise ActionRefused(f"There is no queue {queue[:200]!r}: nothing was ever sent to it.")
 
 
 def _size(pool: dict[str, Any]) -> int | None:

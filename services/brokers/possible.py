@@ -19,6 +19,9 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred", "reserved", "re
 TIMED: tuple[State, ...] = ("scheduled", "retrying")
 RETRIED: tuple[State, ...] = ("failed", "stopped", "canceled")
 
+CAN_CHANGE_SIZE = ("prefork", "gevent", "eventlet", "asynpool")
+"""Celery's kinds of pools."""
+
 JobPossible = Mapping[JobAction, str | None]
 """Each action with the sentence that says why it can't be, None where it can."""
 
@@ -32,9 +35,11 @@ def of_job(engine: Engine | None, state: State | None, broker: Broker | None) ->
     return {action: _why_not(engine, action, state, broker) for action in JOB_ACTIONS}
 
 
-def of_worker(engine: Engine) -> dict[WorkerAction, str | None]:
+def of_worker(engine: Engine, pool: str | None = None) -> dict[WorkerAction, str | None]:
+    """`pool` is the kind of its pool, where that is known."""
     if engine == "celery":
-        return dict.fromkeys(WORKER_ACTIONS)
+        fixed = of_fixed_size(pool) if pool and pool not in CAN_CHANGE_SIZE else None
+        return {**dict.fromkeys(WORKER_ACTIONS), "grow": fixed, "shrink": fixed}
     only: dict[WorkerAction, str | None] = {
         "grow": "A worker of RQ does one job at a time: start another worker.",
         "shrink": "A worker of RQ does one job at a time: shut it down.",
@@ -42,6 +47,10 @@ def of_worker(engine: Engine) -> dict[WorkerAction, str | None]:
         "events": "RQ's workers have no events to switch on: Headway follows what they write.",
     }
     return {**only, "shutdown": None}
+
+
+def of_fixed_size(pool: str) -> str:
+    return f"A pool of the kind {pool} can't change its size while it runs; one of the kind prefork can."
 
 
 def keeps_lists(broker: Broker) -> bool:

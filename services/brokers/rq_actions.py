@@ -101,6 +101,10 @@ class RqActions:
         self._end(target, lambda job, pipe: job.delete(pipeline=pipe))
         return "It was deleted from RQ."
 
+    def expect_queue(self, queue: str) -> None:
+        with asking():
+            self._known(queue)
+
     def on_queue(self, action: QueueAction, queue: str) -> str:
         with asking():
             if action == "pause":

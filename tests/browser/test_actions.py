@@ -149,6 +149,13 @@ def test_chosen_jobs_are_acted_on_from_the_list(headway: Site, rq_url: str, visi
     page = seen.page
     for number in numbers[:2]:
         page.locator(f"input[name=job][value='{number}']").check()
+    page.locator("#bulk summary").click()
+    page.get_by_label("To the queue").fill("nowhere")
+    page.get_by_label("To the queue").press("Enter")
+    expect(page.locator("h1")).to_have_text("Move to nowhere: 0 of 2 jobs")
+    expect(page.get_by_text("There is no queue 'nowhere'")).to_be_visible()
+    seen.looks_right(390, 1280)
+    page.go_back()
     page.locator("#bulk").get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("h1")).to_have_text("Cancel: 2 of 2 jobs")
     seen.looks_right(390, 1280)

@@ -79,6 +79,14 @@ def waiting(wire: redis.Redis, queue: str = IDLE) -> list[str]:
     return [json.loads(one)["headers"]["id"] for one in reversed(messages)]
 
 
+def pools(celery: Followed, *workers: CeleryWorker) -> list[str] | None:
+    """What kind of pool each has, once all have told."""
+    celery.tick()
+    told = {one["name"]: one["pool"] for one in celery.client.get("/api/v1/workers").get_json()["workers"]}
+    kinds = [told.get(worker.name) for worker in workers]
+    return [kind for kind in kinds if kind] if all(kinds) else None
+
+
 def test_a_failed_task_is_sent_again_as_a_new_one(celery: Followed, shop: Celery) -> None:
     id = shop.send_task("shop.fail", ("out of {stock}",)).id
     told = celery.act(celery.job(id, "failed"), "retry")
@@ -106,7 +114,12 @@ def test_a_waiting_task_is_put_first_or_into_another_queue(celery: Followed, sho
     first, second, third = (shop.send_task("shop.add", (1, n), queue=IDLE).id for n in range(3))
     celery.act(celery.job(third, "queued"), "front")
     assert waiting(wire) == [third, first, second]
-    assert "no queue 'nowhere'" in celery.act(celery.job(second, "queued"), "move", to="nowhere", status=409)["detail"]
+    seen = celery.job(second, "queued")
+    assert "no queue 'nowhere'" in celery.act(seen, "move", to="nowhere", status=409)["detail"]
+    asked = {"action": "move", "jobs": [seen.number], "to": "nowhere", "preview": True}
+    (left,) = celery.post("/api/v1/jobs/actions", asked)["others"]
+    assert left["why"] == "There is no queue 'nowhere': nothing was ever sent to it."
+    assert celery.post("/api/v1/jobs/actions", {**asked, "to": "celery"})["can"] == 1
     celery.act(celery.job(second, "queued"), "move", to="celery")
     assert waiting(wire) == [third, first]
     assert ended(wire, second)["result"] == 2
@@ -134,7 +147,7 @@ def test_a_task_that_a_worker_holds_is_passed_over(celery: Followed, shop: Celer
 
 
 def test_a_task_at_work_is_ended_where_its_pool_can(
-    celery: Followed, shop: Celery, url: str, wire: redis.Redis
+    celery: Followed, shop: Celery, url: str, wire: redis.Redis, prefork: CeleryWorker
 ) -> None:
     sent = shop.send_task("shop.hold", ("gate",))
     assert celery.act(celery.job(sent.id, "started"), "stop")["said"] == "Its worker was told to end it."
@@ -146,6 +159,11 @@ def test_a_task_at_work_is_ended_where_its_pool_can(
         assert "the kind threads can't end a task" in told["detail"]
         path = f"/api/v1/workers/celery/{with_threads.name}/actions"
         assert "can't change its size" in celery.post(path, {"action": "grow"}, 409)["detail"]
+        kinds = wait_until(lambda: pools(celery, with_threads, prefork), what="both kinds of pools")
+        assert kinds == ["threads", "prefork"]
+        page = celery.client.get("/dashboard/workers").text
+        assert f"Grow the pool of {prefork.name}" in page and f"Shrink the pool of {prefork.name}" in page
+        assert f"the pool of {with_threads.name}" not in page and f"Limit {with_threads.name}" in page
         wire.rpush("threads-gate", "go")
         finished = celery.job(sent.id, "finished")
         celery.act(finished, "delete")

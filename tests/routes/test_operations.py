@@ -15,10 +15,11 @@ from rq.job import Job as RqJob
 from core import keys
 from core.config import Broker
 from services import operation_records, operations_service
+from services.audit_service import Who
 from services.brokers import actions
 from services.brokers.rq_actions import RqActions
 from services.job_model import Job
-from services.operation_records import Operation, Progress
+from services.operation_records import Chosen, Operation, Progress
 from services.operations_service import NOBODY_KNOWS, Work
 from tests.acted import Followed, followed
 from tests.conftest import Valkey, wait_until
@@ -83,7 +84,7 @@ def test_chosen_jobs_are_looked_at_and_then_acted_on(rq: Followed, full: Queue) 
     assert {fault["job"] for fault in ended["faults"]} == {second.number, reported}
     assert full.job_ids == []
     entry = next(e for e in rq.client.get("/api/v1/audit").get_json()["items"] if e["on"].startswith("operation"))
-    assert (entry["result"], entry["said"]) == ("done", "3 done, 1 had changed, 1 refused, 0 failed.")
+    assert (entry["result"], entry["said"]) == ("done", "3 done, 1 had changed, 1 refused.")
 
 
 def test_all_that_match_are_acted_on_and_nothing_that_comes_later(rq: Followed, full: Queue) -> None:
@@ -221,12 +222,116 @@ def test_a_form_shows_first_what_would_be_done(rq: Followed, full: Queue) -> Non
     assert f"/dashboard/jobs/{first.number}" in shown_after
     assert "it is canceled now" in shown_after
     for wrong in (
-        {**fields, "job": []},
         {**fields, "job": ["x"]},
         {**fields, "job": ["1 2"]},
         {**fields, "action": "x"},
     ):
         assert rq.client.post("/dashboard/jobs/actions", data=wrong).status_code in (400, 422)
+
+
+def test_a_preview_names_the_first_jobs_and_those_that_are_left_with_why(rq: Followed, full: Queue) -> None:
+    waiting = add(rq, full, 12)
+    later = rq.job(full.enqueue_in(timedelta(hours=1), f"{TASKS}.add", 1, 2).id, "scheduled")
+    asked = {"title": "told <b>", "queue": full.name}
+    reported = int(rq.client.post("/api/v1/queue", json=asked).get_json()["queue_id"])
+    numbers = [str(number) for number in sorted((job.number for job in waiting), reverse=True)]
+    by_query = {"action": "front", "all": "1", "q": f"queue:{full.name}"}
+    for fields in ({"action": "front", "job": [*numbers, str(later.number), str(reported)]}, by_query):
+        page = rq.client.post("/dashboard/jobs/actions", data=fields).text
+        would, left = page.split('id="first-title"')[1].split('id="left-title"')
+        assert re.findall(r'href="/dashboard/jobs/(\d+)"', would) == numbers[:10]
+        assert "the first 10" in would
+        assert re.findall(r'href="/dashboard/jobs/(\d+)"|(It [^<]+\.)', left) == [
+            ("", "It does not wait in a queue: it is scheduled."),
+            (str(later.number), ""),
+            ("", "It was reported by its app; Headway can&#39;t act on it."),
+            (str(reported), ""),
+        ]
+        assert "told &lt;b&gt;" in left
+
+
+def test_a_move_is_looked_at_with_its_queue_before_it_is_promised(rq: Followed, rq_url: str, full: Queue) -> None:
+    jobs = add(rq, full, 3)
+    here, there = f"queue:{full.name} status:queued", f"{full.name}-b"
+    chosen = {"action": "move", "jobs": [job.number for job in jobs], "preview": True}
+    matching = {"action": "move", "q": here, "preview": True}
+    nowhere = "There is no queue 'nowhere': no job was ever in it, and no worker listens to it."
+    for asked in (chosen, matching):
+        told = rq.post("/api/v1/jobs/actions", {**asked, "to": "nowhere"})
+        assert (told["total"], told["can"], told["others"]) == (3, 0, [{"why": nowhere, "jobs": 3}])
+        told = rq.post("/api/v1/jobs/actions", {**asked, "to": full.name})
+        assert (told["can"], told["others"]) == (0, [{"why": "It is in that queue already.", "jobs": 3}])
+    rq.job(queue(rq_url, there).enqueue(f"{TASKS}.add", 1, 2).id, "queued")
+    fields = {"to": there, "all": "1", "q": here}
+    shown = rq.client.post("/dashboard/jobs/actions", data={**fields, "action": ""})  # as Enter in the field sends it
+    assert f"Move to <bdi>{there}</bdi>: 3 of 3 jobs" in shown.text
+    shown = rq.client.post("/dashboard/jobs/actions", data={**fields, "action": "move", "to": "nowhere"})
+    assert "0 of 3 jobs" in shown.text and 'value="move"' not in shown.text
+    rq.tick()
+    assert f'<option value="{there}">' in rq.client.get("/dashboard/jobs").text
+    assert f'<option value="{there}">' in rq.client.get(f"/dashboard/jobs/{jobs[0].number}").text
+
+
+def test_a_move_whose_broker_is_away_is_not_promised(tmp_path: Path) -> None:
+    store, engine = Valkey().start(), Valkey().start()
+    try:
+        with followed(store.url, Broker("rq", engine.url), tmp_path) as rq:
+            (job,) = add(rq, queue(engine.url), 1)
+            engine.stop()
+            asked = {"action": "move", "jobs": [job.number], "to": "other", "preview": True}
+            (why,) = rq.post("/api/v1/jobs/actions", asked)["others"]
+            assert why["why"].endswith("because its Redis can't be reached.")
+    finally:
+        store.close()
+        engine.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"action": "retry"}, "No job was ticked"),
+        ({"action": ""}, "No job was ticked"),
+        ({"action": "move", "job": "1"}, "No queue was named"),
+        ({"action": "", "job": "1"}, "press one of the buttons"),
+        ({"action": "retry", "job": ["1"] * 501}, "Too many jobs"),
+    ],
+)
+def test_a_form_that_says_too_little_leads_back_to_the_list_as_it_was(
+    rq: Followed, fields: dict[str, Any], note: str
+) -> None:
+    back = "/dashboard/jobs?q=queue%3Amail&told=3"
+    answer = rq.client.post("/dashboard/jobs/actions", data={**fields, "back": back})
+    assert answer.status_code == 303
+    place = answer.headers["Location"]
+    assert place.startswith("/dashboard/jobs?q=queue%3Amail&told=") and place.count("told=") == 1
+    page = rq.client.get(place).text
+    assert note in page
+    assert 'name="back" value="/dashboard/jobs?q=queue%3Amail"' in page  # what comes of the next one stands alone
+
+
+def test_an_operation_that_did_nothing_or_a_part_says_so(rq: Followed, full: Queue) -> None:
+    jobs = add(rq, full, 2)
+    asked = {"action": "cancel", "jobs": [job.number for job in jobs]}
+    RqJob.fetch(jobs[0].id, connection=full.connection).cancel()  # and Headway has not seen it
+    for done, said, result, words in (
+        (1, "1 done, 1 had changed.", "done", "partly done"),
+        (0, "Nothing was done: 2 had changed.", "changed", "nothing was done"),
+    ):
+        begun = rq.post("/api/v1/jobs/actions", asked, 202)["id"]
+        work(rq, begun)
+        page = rq.client.get(f"/dashboard/operations/{begun}").text
+        assert f'<span class="tag warn">{words}</span>' in page
+        assert f'value="{done}" aria-label="Jobs done" class="warn"' in page
+        entry = rq.client.get("/api/v1/audit").get_json()["items"][0]
+        assert (entry["result"], entry["said"]) == (result, said)
+
+
+def test_what_came_of_an_operation_is_told_without_zeros(rq: Followed) -> None:
+    chosen = [Chosen(900_000 + n, "queued", 1) for n in range(1_200)]
+    number = operations_service.start_chosen(rq.site, Who("open", "anyone", "192.0.2.1"), "retry", chosen)
+    work(rq, number)
+    entry = rq.client.get("/api/v1/audit").get_json()["items"][0]
+    assert (entry["result"], entry["said"]) == ("refused", "Nothing was done: 1,200 refused.")
 
 
 def test_a_stopped_preview_of_all_that_match_names_its_query(rq: Followed, full: Queue) -> None:
