@@ -10,7 +10,6 @@ import importlib
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from flask import Flask
 
 from core import keys
 from core.database import DatabaseError
-from core.leader import TTL_S, Leader
+from core.leader import TTL_S, Leader, name_of
 from core.metrics import DUTY_FAILURES
 from core.settings import SettingError
 from core.site import Site
@@ -75,9 +74,9 @@ class Duties:
 
     def __init__(self, site: Site, duties: Sequence[Duty], ttl_s: float = TTL_S) -> None:
         self.site = site
-        self.leader = Leader(site.store, f"{socket.gethostname()}:{os.getpid()}:{site.fleet.process}", ttl_s)
+        self.leader = Leader(site.store, name_of(site.fleet.process), ttl_s)
         self._duties = tuple(duties)
-        self._claim_every_s = ttl_s / 5
+        self._claim_every_s, self._look_every_s = ttl_s / 5, ttl_s / 20
         self._full = False
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -113,7 +112,8 @@ class Duties:
                 log.info("This process runs the duties")
                 self._forget_former()
             led = self.leader.leads
-            self._ending.wait(self._claim_every_s)
+            # Who stands by looks more often, so that little is missed of what can't be read later.
+            self._ending.wait(self._claim_every_s if led else self._look_every_s)
 
     def _forget_former(self) -> None:
         """Drop what is noted of duties that no longer are."""

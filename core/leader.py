@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from redis.exceptions import LockError
 from redis.lock import Lock
@@ -43,7 +47,11 @@ class Leader:
 
     def _taken(self) -> bool:
         # The token is asked for first, since an answer to an earlier claim may have been lost on its way.
-        if self._lock.redis.get(self._lock.name) == self._name:
+        holder = self._lock.redis.get(self._lock.name)
+        if holder is not None and _has_died(str(holder), self._name):
+            with suppress(LockError):  # it may be another's already
+                self._lock.do_release(self._lock.redis.get_encoder().encode(holder))
+        if holder == self._name:
             self._lock.local.token = self._lock.redis.get_encoder().encode(self._name)
             try:
                 self._lock.reacquire()
@@ -59,6 +67,30 @@ class Leader:
             self._lock.release()
         except StoreError:
             return  # Not ours, or it expires.
+
+
+def name_of(process: str) -> str:
+    """This process as a holder: `host:pid:where:process`. What `where` says is empty where it can't be known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        where = f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        where = ""
+    return f"{socket.gethostname()}:{os.getpid()}:{where}:{process}"
+
+
+def _has_died(holder: str, ours: str) -> bool:
+    """Whether a holder was killed that counts its processes where we do: then nobody needs to wait until its lock expires."""
+    theirs, mine = holder.split(":"), ours.split(":")
+    if len(theirs) != 4 or len(mine) != 4 or not mine[2] or theirs[2] != mine[2] or not theirs[1].isdecimal():
+        return False
+    try:
+        os.kill(int(theirs[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def holder(store: Store) -> str | None:

@@ -20,7 +20,7 @@ from app import DUTIES
 from core import duties, keys, leader, metrics
 from core.duties import Duties, Duty, Fared
 from core.fleet import Fleet, processes
-from core.leader import Leader
+from core.leader import Leader, name_of
 from core.site import Site
 from core.store import Store, StoreError
 from tests.conftest import TOKEN, Valkey, wait_until
@@ -99,6 +99,22 @@ def test_a_leader_that_was_killed_is_followed_when_its_lock_runs_out(begin: Begi
     killed.wait()
     wait_until(lambda: runs.by, what="the follower's run")
     assert leader.holder(store).endswith(follower.site.fleet.process)  # type: ignore[union-attr]
+
+
+def test_a_leader_of_the_same_machine_that_was_killed_is_not_waited_for(store: Store) -> None:
+    program = (
+        "import sys, time; from core.leader import Leader, name_of; from core.store import Store\n"
+        "Leader(Store(sys.argv[1]), name_of('killed'), 600).claim(); time.sleep(600)"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", program, store.url], cwd=ROOT)
+    held = wait_until(lambda: leader.holder(store), what="a leader")
+    heir, elsewhere = Leader(store, name_of("heir")), Leader(store, f"host:1:another-boot/{killed.pid}:far")
+    assert not heir.claim()
+    killed.kill()
+    killed.wait()
+    assert not elsewhere.claim(), "whether it lives can't be known there"
+    assert leader.holder(store) == held
+    assert heir.claim()
 
 
 def test_a_duty_that_raises_is_noted_counted_and_tried_again_and_the_others_go_on(begin: Begin, store: Store) -> None:
