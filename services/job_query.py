@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from services import archive_words
 from services.brokers.model import STATUS_OF
 from services.job_query_values import ValueFault, bounds, bounds_written, moment_ms, state, status, word
-from services.job_rules import STATUSES, Status
+from services.job_rules import STATUSES, UNCOUNTED, Status
 
 T = TypeVar("T")
 
@@ -52,6 +52,16 @@ ALIASES: Mapping[str, str] = {
 NAMED = ("id", "queue", "function", "error", "agent", "worker", "tag", "stage")
 """Keys whose values are names as jobs have them."""
 
+READERS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(NAMED, word),
+    "status": status,
+    "state": state,
+    "after": lambda value: moment_ms(value, 0),
+    "before": lambda value: moment_ms(value, 0),
+    "took": bounds,
+}
+"""What reads a value of each key. Each is read as it is come to, so that the first fault of a text is the one that is told."""
+
 _BLANKS = re.compile(r"\s*")
 _KEY = re.compile(r"(-?)([A-Za-z][A-Za-z_]*):")
 _TEXT = re.compile(r'-?(?:"[^"]*"?|[^\s"]+)')
@@ -75,6 +85,7 @@ class JobQuery:
 
     id: tuple[str, ...] = ()
     status: tuple[Status, ...] = ()
+    """`failed` leaves out what was ended on purpose: `job_rules.UNCOUNTED`."""
     state: tuple[str, ...] = ()
     """Engine states, of `live_search.ALL_STATES`."""
     queue: tuple[str, ...] = ()
@@ -199,6 +210,10 @@ class _Reader:
         self.at = value.end()
         if self.at < len(self.text) and self.text[self.at] not in ", \t\n\r" and not self.text[self.at].isspace():
             raise QueryFault(f"{key}: put a blank behind the quotes.", self.at, 1)
+        try:
+            READERS[key](plain)
+        except ValueFault as fault:
+            raise QueryFault(f"{key}: {fault}", begin, max(len(plain), 1)) from fault
         values = self.found.setdefault(key, [])
         if plain not in [each for each, _ in values]:
             values.append((plain, begin))
@@ -233,7 +248,7 @@ class _Reader:
     def _statuses(self) -> tuple[tuple[Status, ...], tuple[str, ...]]:
         said = self._all("status", status)
         statuses = tuple(each for each in STATUSES if each in said)
-        covered = [state for state, of in STATUS_OF.items() if of in statuses]
+        covered = [state for state, of in STATUS_OF.items() if of in statuses and state not in UNCOUNTED]
         states = [each for each in said if each not in (*statuses, *covered)]
         if statuses and states:
             _, at = self.found["status"][0]
@@ -242,7 +257,7 @@ class _Reader:
         return statuses, tuple(dict.fromkeys((*states, *self._all("state", state))))
 
     def _bounds(self) -> tuple[int | None, int | None]:
-        found = self._each("took", bounds)
+        found = [bounds(value) for value, _ in self.found.get("took", ())]
         least = max((least for least, _ in found if least is not None), default=None)
         most = min((most for _, most in found if most is not None), default=None)
         if least is not None and most is not None and least > most:
@@ -250,23 +265,13 @@ class _Reader:
         return least, most
 
     def _moment(self, key: str) -> str | None:
-        self._each(key, lambda value: moment_ms(value, 0))
         said = [value for value, _ in self.found.get(key, ())]
         if len(said) > 1:
             raise QueryFault(f"{key}: write one time.", self.found[key][1][1], len(said[1]))
         return said[0] if said else None
 
     def _all(self, key: str, read: Callable[[str], T]) -> tuple[T, ...]:
-        return tuple(dict.fromkeys(self._each(key, read)))
-
-    def _each(self, key: str, read: Callable[[str], T]) -> list[T]:
-        found = list[T]()
-        for value, at in self.found.get(key, ()):
-            try:
-                found.append(read(value))
-            except ValueFault as fault:
-                raise QueryFault(f"{key}: {fault}", at, len(value)) from fault
-        return found
+        return tuple(dict.fromkeys(read(value) for value, _ in self.found.get(key, ())))
 
 
 def _unknown(said: re.Match[str]) -> QueryFault:

@@ -98,6 +98,10 @@ def test_keys_values_and_text_are_told_apart(text: str, query: JobQuery) -> None
         ("x" * 201, 0, "Of text, 200 characters and 20 words are the most"),
         ("x " * 21, 0, "Of text, 200 characters and 20 words are the most"),
         ("x" * 401, 400, "400 is the most"),
+        ("status:dead quue:mail", 7, "write one of queued, processing"),
+        ("took:5 status:dead", 5, "write >30s"),
+        ("after:soon took:5", 6, "write how long ago"),
+        ("quue:mail status:dead", 0, "There is no key quue:"),
     ],
 )
 def test_what_can_not_be_read_is_told_with_its_place_and_what_to_write(text: str, at: int, says: str) -> None:
@@ -132,6 +136,9 @@ def test_the_store_is_asked_by_exact_fields_and_the_archive_by_each_combination(
     assert job_conditions.archived(query, 0) == tuple(
         Filter(text="boom", status="failed", agent="rq", queue=queue, error_type="E") for queue in "ab"
     )
-    assert job_conditions.archived(parse("status:completed,failed"), 0) == (Filter(),)
+    assert job_conditions.archived(parse(""), 0) == (Filter(),)
+    ends = Filter(status="completed"), Filter(status="failed")
+    assert job_conditions.archived(parse("status:completed,failed"), 0) == ends
+    assert job_conditions.archived(parse("status:failed state:canceled"), 0) == ()
     assert job_conditions.archived(parse("status:processing"), 0) == ()
     assert job_conditions.archived(parse("state:scheduled,canceled"), 0) == (Filter(state="canceled"),)
