@@ -13,7 +13,8 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Processing:
-    """The newest jobs that are being processed, newest first, what is to be expected of each by its number, and how many there are."""
+    """Jobs that are being processed, the lowest numbers first so that each stays in its place; what is to be expected of each by its
+    number, and how many there are."""
 
     jobs: tuple[Job | DamagedJob, ...]
     outlooks: dict[int, Outlook]
@@ -21,8 +22,9 @@ class Processing:
 
 
 def data(site: Site) -> Processing:
-    page = jobs_service.page(site, status="processing", limit=SHOWN)
-    return Processing(page.items, outlooks(site, page.items), page.total)
+    page = jobs_service.page(site, status="processing", limit=SHOWN, after=0)
+    jobs = page.items[::-1]
+    return Processing(jobs, outlooks(site, jobs), page.total)
 
 
 PANEL = Panel("processing", title="Processing now", every=5, data=data, width=2, live=True, order=20)

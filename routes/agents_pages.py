@@ -89,8 +89,9 @@ def _rows(argument: str) -> Content:
 @region("agent", every=2, topics=lambda agent: (f"agent:{agent}",))
 def _state(agent: str) -> Content:
     counts, stats = _known(agent), agents_service.stats(site(), agent)
-    jobs = jobs_service.page(site(), status="processing", agent=agent, limit=JOBS)
-    active = Active(jobs.items, outlooks(site(), jobs.items), jobs.total, counts.queued)
+    page = jobs_service.page(site(), status="processing", agent=agent, limit=JOBS, after=0)
+    jobs = page.items[::-1]
+    active = Active(jobs, outlooks(site(), jobs), page.total, counts.queued)
     return Content(render_template("components/agent_state.html", counts=counts, stats=stats, active=active))
 
 
