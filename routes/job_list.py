@@ -20,6 +20,7 @@ from routes.regions import Content, region
 from services import (
     archived_jobs,
     job_completion,
+    job_list_model,
     job_lists,
     job_query,
     job_search,
@@ -35,7 +36,7 @@ bp = Blueprint("job_list", __name__, url_prefix="/dashboard/jobs")
 
 LIMIT = 50
 ACTIVE = 10
-"""Active jobs at the head of a page; the others are in the list."""
+"""Jobs at work at the head of a page; the others are in the list."""
 MOST_AGENTS = 50
 ENGINE_STATES = ("scheduled", "retrying", "canceled")
 """States that have a link of their own where there are queues."""
@@ -49,16 +50,13 @@ def _telling(error: str) -> str:
 
 @dataclass(frozen=True)
 class Active:
-    """The newest jobs that are processed, then those that are queued, with what is to be expected of each by its number."""
+    """Jobs at work, the lowest numbers first so that each stays in its place, what is to be expected of each by its number, how many
+    there are in all, and how many are queued."""
 
     jobs: tuple[Job | DamagedJob, ...]
     outlooks: dict[int, Outlook]
     processing: int
     queued: int
-
-    @property
-    def total(self) -> int:
-        return self.processing + self.queued
 
 
 @dataclass(frozen=True)
@@ -110,22 +108,36 @@ def complete() -> Response:
 @region("job-list", every=5, topics=lambda argument: _asked_of(argument).topics)
 def _rows(argument: str) -> Content:
     asked = _asked_of(argument)
-    page = job_lists.page(site(), asked.query, before=asked.before, after=asked.after, limit=LIMIT)
+    came = 0
+    if asked.held is None:
+        page = job_lists.page(site(), asked.query, before=asked.before, after=asked.after, limit=LIMIT)
+    else:
+        page, came = job_lists.held(site(), asked.query, asked.held, LIMIT)
+    head = job_list_model.written(job_lists.head(asked.query, page)) if asked.is_first else None
     jobs = [item.job for item in page.items]
     seen = outlooks(site(), [job for job in jobs if isinstance(job, Job) and job.status == "processing"])
     held = {item.job.number for item in page.items if item.archived}
     html = render_template(
-        "components/job_rows.html", asked=asked, page=page, jobs=jobs, held=held, outlooks=seen, oldest=BOTTOM
+        "components/job_rows.html",
+        asked=asked,
+        page=page,
+        jobs=jobs,
+        held=held,
+        outlooks=seen,
+        oldest=BOTTOM,
+        head=head,
+        came=came,
+        most=LIMIT,
     )
     return Content(html)
 
 
 @region("active-jobs", every=2, topics=lambda agent: (f"agent:{agent}",) if agent else ("jobs",))
 def _active(agent: str) -> Content:
-    processing = jobs_service.page(site(), status="processing", agent=agent or None, limit=ACTIVE)
-    queued = jobs_service.page(site(), status="queued", agent=agent or None, limit=ACTIVE)
-    jobs = (*processing.items, *queued.items)[:ACTIVE]
-    active = Active(jobs, outlooks(site(), jobs), processing.total, queued.total)
+    processing = jobs_service.page(site(), status="processing", agent=agent or None, limit=ACTIVE, after=0)
+    queued = jobs_service.counts(site(), agent or None)["queued"]
+    jobs = processing.items[::-1]
+    active = Active(jobs, outlooks(site(), jobs), processing.total, queued)
     asked = Asked(JobQuery(agent=(agent,) if agent else ()))
     return Content(render_template("components/active_jobs.html", active=active, asked=asked))
 

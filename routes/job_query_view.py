@@ -34,6 +34,8 @@ class Asked:
     query: JobQuery
     before: Cursor | None = None
     after: Cursor | None = None
+    held: Cursor | None = None
+    """Where a first page goes on from, without what came since; somebody is in it."""
 
     def address(self, query: JobQuery | None = None, **places: Cursor | None) -> str:
         """What stands behind the page's path for this query or another one; it begins at the newest, or where `places` say."""
@@ -44,7 +46,7 @@ class Asked:
 
     @property
     def here(self) -> str:
-        return self.address(before=self.before, after=self.after)
+        return self.address(before=self.before, after=self.after, held=self.held)
 
     @property
     def is_first(self) -> bool:
@@ -98,7 +100,8 @@ def read(args: Mapping[str, str]) -> Asked:
     if agent:
         query = replace(query, agent=(agent,))
     before, after = _cursor("before", args.get("before")), _cursor("after", args.get("after"))
-    return Asked(query, before, None if before is not None else after)
+    held = _cursor("held", args.get("held")) if before is None and after is None else None
+    return Asked(query, before, None if before is not None else after, held)
 
 
 def _cursor(name: str, text: str | None) -> Cursor | None:

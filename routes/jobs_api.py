@@ -37,7 +37,7 @@ def index() -> Response:
     answer = {
         "items": [_item(one) for one in page.items],
         "next_cursor": job_list_model.written(page.older),
-        "total": page.total,
+        "total": page.total.jobs,
         "notes": page.notes,
     }
     return Response(msgspec.json.encode(answer), mimetype="application/json")

@@ -44,16 +44,11 @@ class Both:
             items += map(Item, found.items)
         newer = first.previous_cursor
         if found.next_cursor is not None:
-            total = None if self._may_be_followed() else first.total
-            return JobList(tuple(items), found.next_cursor, newer, total, first.total)
-        in_store = len(items) if before is None else first.total
+            return JobList(tuple(items), found.next_cursor, newer)
         if len(items) == self.limit:
-            follows = self._is_followed()
-            return JobList(tuple(items), TOP if follows else None, newer, None if follows else in_store, in_store)
+            return JobList(tuple(items), TOP if self._is_followed() else None, newer)
         rows, onward = self._rows(self.limit - len(items), before=TOP)
-        is_all = before is None and onward is None
-        total = len(items) + len(rows) if is_all else None if rows or onward else in_store
-        return JobList((*items, *_items(rows)), onward, newer, total, in_store)
+        return JobList((*items, *_items(rows)), onward, newer)
 
     def _up(self, after: int) -> JobList:
         found = self._find(self.limit, after=after)
@@ -64,8 +59,7 @@ class Both:
         older: Cursor | None = found.next_cursor
         if older is None and self._is_followed():
             older = TOP
-        total = None if self._may_be_followed() else found.total
-        return JobList(tuple(map(Item, found.items)), older, found.previous_cursor, total, found.total)
+        return JobList(tuple(map(Item, found.items)), older, found.previous_cursor)
 
     def _up_from_archive(self, after: Place) -> JobList:
         rows, onward = self._rows(self.limit, after=after)

@@ -42,16 +42,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """How many jobs fit in all, and how many of them the store has; None where only a walk of all could tell. Then there are more than
+    `least`, where that is known. It is the same for every page, of any size."""
+
+    jobs: int | None = None
+    in_store: int | None = None
+    least: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobList:
     """A page. A cursor is None where there is no further page on that side; a page may hold fewer jobs than asked for, even none, and
-    go on. `total` is how many fit in all, None where only a walk of all could tell; `in_store` is that of the store's jobs alone.
-    `notes` say to the reader what the list lacks, and why."""
+    go on. `notes` say to the reader what the list lacks, and why."""
 
     items: tuple[Item, ...]
     older: Cursor | None = None
     newer: Cursor | None = None
-    total: int | None = None
-    in_store: int | None = None
+    total: Total = Total()
     notes: tuple[str, ...] = ()
 
 

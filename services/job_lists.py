@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from core import keys
 from core.site import Site
-from services import archive_words, job_conditions, jobs_service, live_search
+from services import archive_words, job_conditions, job_totals, jobs_service, live_search
 from services.archive_search import Place
 from services.brokers.mirror import our_id
 from services.job_changes import JobRef
 from services.job_conditions import GOING_ON
 from services.job_list_archive import Archive, Placed
 from services.job_list_both import Both
-from services.job_list_model import FRESH, Cursor, Item, JobList, Lately, place_of
+from services.job_list_model import FRESH, Cursor, Item, JobList, Lately, Total, place_of
 from services.job_model import Job
 from services.job_query import JobQuery
 from services.job_search import LARGEST_NUMBER
@@ -41,9 +41,31 @@ def page(
         found = _named(archive, limit)
     elif query.is_of_ends:
         found = _ended(archive, before, after, limit)
+        found = replace(found, total=job_totals.of_ended(archive))
     else:
         found = Both(site, archive, limit).page(before, after)
+        found = replace(found, total=job_totals.of_both(archive))
     return replace(found, notes=(*_wordless(query), *found.notes, *_away(archive)))
+
+
+def head(query: JobQuery, page: JobList) -> Cursor | None:
+    """The cursor before which stands what came since a first page was read; None where nothing can, or where it is empty."""
+    if query.id or not page.items:
+        return None
+    job, is_archived = page.items[0].job, page.items[0].archived is not None
+    if isinstance(job, Job) and (is_archived or query.is_of_ends):
+        return Lately(job_conditions.ended_ms(job), job.number + 1, 0)
+    return job.number + 1
+
+
+def held(site: Site, query: JobQuery, begin: Cursor, limit: int = 50) -> tuple[JobList, int]:
+    """The first page as it goes on without what came since its `head` was taken, and how many jobs these are; `limit` of them means that
+    there may be more. Raises redis.RedisError."""
+    shown = page(site, query, before=begin, limit=limit)
+    newest = [item.job.number for item in page(site, query, limit=limit).items]
+    seen = {item.job.number for item in shown.items}
+    came = next((at for at, number in enumerate(newest) if number in seen), len(newest))
+    return replace(shown, newer=None), came
 
 
 def _named(archive: Archive, limit: int) -> JobList:
@@ -55,7 +77,7 @@ def _named(archive: Archive, limit: int) -> JobList:
             items.append(Item(job))
     rows, _ = archive.rows(limit)
     items = [*items, *(item for _, item in rows)][:limit]
-    return JobList(tuple(items), total=len(items), in_store=len(items) - len(rows))
+    return JobList(tuple(items), total=Total(len(items), len(items) - len(rows)))
 
 
 def _is_meant(archive: Archive, job: Job) -> bool:
@@ -101,7 +123,6 @@ def _ended(archive: Archive, before: Cursor | None, after: Cursor | None, limit:
         items,
         older=_cursor(archive, older),
         newer=_cursor(archive, newer),
-        total=len(items) if is_first and onward is None else None,
         notes=(*_lately(left), *(_going_on(archive) if is_first else ())),
     )
 

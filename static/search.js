@@ -23,6 +23,11 @@ class Completion {
     return !this.list.hidden;
   }
 
+  // Whether something of a word is typed, and the list is of just that; where nothing is, Tab goes on to the next field.
+  get isBegun() {
+    return this.found.end > this.found.begin && this.found.end === this.field.selectionEnd;
+  }
+
   soon() {
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.ask(), WAIT_MS);
@@ -94,6 +99,7 @@ class Completion {
       else this.ask();
     } else if (this.open && event.key === "Escape") this.close();
     else if (this.open && this.active >= 0 && ["Enter", "Tab"].includes(event.key)) this.choose(this.active);
+    else if (this.open && event.key === "Tab" && !event.shiftKey && this.isBegun) this.choose(0);
     else return;
     event.preventDefault();
   }

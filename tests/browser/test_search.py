@@ -58,9 +58,11 @@ def test_a_search_is_written_by_keys_alone_and_its_address_shows_the_same_to_oth
     page.keyboard.press("Enter")
     expect(field).to_have_value("status:")
     expect(options.nth(3)).to_have_text("failed")
+    page.keyboard.press("Tab")
+    expect(field).not_to_be_focused()
+    field.focus()
     page.keyboard.type("fa")
     expect(options).to_have_count(1)
-    page.keyboard.press("ArrowUp")
     page.keyboard.press("Tab")
     expect(field).to_have_value("status:failed ")
     page.keyboard.type("queue:mail")
@@ -97,9 +99,11 @@ def test_names_from_outside_are_text_in_the_list_and_in_what_completes(headway: 
     assert seen.page.locator("iframe, main img, main script").count() == 0
 
 
-def test_what_is_chosen_stays_so_while_the_list_changes(headway: Site, visit: Go, engine: Callable[..., int]) -> None:
-    first, second = engine("first"), engine("second")
-    seen = visit(headway, "/dashboard/jobs?q=queue:mail+function:send")
+def test_what_is_chosen_stays_so_while_the_list_changes_and_new_jobs_wait(
+    headway: Site, visit: Go, engine: Callable[..., int]
+) -> None:
+    first, second = engine("first", fn="hold"), engine("second", fn="hold")
+    seen = visit(headway, "/dashboard/jobs?q=queue:mail+function:hold", bypass_csp=True)
     seen.live()
     page = seen.page
     box = page.locator(f"input[name=job][value='{first}']")
@@ -107,19 +111,28 @@ def test_what_is_chosen_stays_so_while_the_list_changes(headway: Site, visit: Go
     page.focus("#q")
     page.keyboard.type("abc")
     expect(page.locator("[data-picked]")).to_contain_text("1 chosen")
-    third = engine("third")
-    expect(page.locator(f"#job-{third}")).to_be_visible(timeout=30_000)
-    engine("second", x="started", s="processing")
+    place = box.bounding_box()
+    third = engine("third", fn="hold")
+    expect(page.locator("#region-job-list header")).to_contain_text("1 new job", timeout=30_000)
+    engine("second", fn="hold", x="started", s="processing")
     expect(page.locator(f"#job-{second}")).to_contain_text("started", timeout=30_000)
+    expect(page.locator(f"#job-{third}")).to_have_count(0)
+    assert box.bounding_box() == place
+    seen.looks_right(1440, 390)
+    page.click("[data-show-new]")
+    expect(page.locator(f"#job-{third}")).to_be_visible(timeout=30_000)
     expect(box).to_be_checked()
     expect(page.locator(f"input[name=job][value='{second}']")).not_to_be_checked()
-    expect(page.locator("[data-picked]")).to_contain_text("1 chosen")
-    expect(page.locator("#q")).to_be_focused()
     page.locator("[data-pick-all]").check()
     assert page.locator("input[name=job]:not(:checked)").count() == 0
-    engine("fourth")
-    expect(page.locator("[data-pick-all]")).not_to_be_checked(timeout=30_000)
-    assert page.evaluate("() => new FormData(document.querySelector('#bulk')).getAll('job').length") >= 3
+    fourth = engine("fourth", fn="hold")
+    expect(page.locator("[data-show-new]")).to_be_visible(timeout=30_000)
+    assert page.evaluate("() => new FormData(document.querySelector('#bulk')).getAll('job').length") == 3
+    page.locator("[data-pick-all]").uncheck()
+    expect(page.locator(f"#job-{fourth}")).to_have_count(0)
+    page.mouse.move(0, 0)
+    expect(page.locator(f"#job-{fourth}")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-show-new]")).to_have_count(0)
 
 
 def test_a_chosen_job_that_leaves_the_list_goes_with_the_others(

@@ -79,7 +79,7 @@ def test_status_and_agent_narrow_the_list_and_stand_in_the_address(client: Flask
     assert 'value="status:queued agent:studio"' in page
     assert 'hx-get="/dashboard/jobs/rows?q=status%3Aqueued+agent%3Astudio"' in page
     assert 'href="/dashboard/jobs?q=status%3Afailed+agent%3Astudio"' in page
-    assert "1 job that fits" in text(page)
+    assert "Jobs that fit 1 job" in text(page)
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -136,14 +136,14 @@ def test_the_rows_alone_are_asked_again_and_answer_304_where_nothing_changed(cli
 
 
 def test_a_damaged_job_is_shown_as_one_in_the_list_and_on_its_page(client: FlaskClient, site: Site) -> None:
-    whole, broken, wrong = make(site, "whole"), make(site), make(site)
+    whole, broken, wrong = make(site, "whole"), make(site), make(site, "x", {"progress": 1.0})
     site.store.redis.delete(keys.JOB.at(0, broken))
     site.store.redis.delete(keys.JOB.at(0, wrong))
     site.store.redis.set(keys.JOB.at(0, wrong), "not a hash")
     page = client.get("/dashboard/jobs").text
     assert numbers(page) == [wrong, broken, whole]
     assert text(page[page.index("<table") :]).count("damaged") == 2
-    assert text(page[: page.index("<table")]).count("damaged") == 2, "they are listed as queued"
+    assert text(page[: page.index("<table")]).count("damaged") == 1, "one is listed as at work"
     for number in (broken, wrong):
         one = client.get(f"/dashboard/jobs/{number}")
         assert one.status_code == 200
@@ -256,14 +256,15 @@ def active(page: str) -> str:
     return page[page.index('id="region-active-jobs"') : page.index('id="region-job-list"')]
 
 
-def test_what_is_active_stands_above_the_list_processed_jobs_first(client: FlaskClient, site: Site) -> None:
+def test_what_is_at_work_stands_above_the_list_and_what_waits_is_counted(client: FlaskClient, site: Site) -> None:
     queued, done = make(site, "waits"), make(site, "done", {"status": "completed"})
     running = make(site, "runs", {"stage": "rendering", "progress": 40.0, "message": "part 3"}, agent="studio")
     page = client.get("/dashboard/jobs").text
-    assert re.findall(r'id="now-(\d+)"', page) == [str(running), str(queued)]
+    assert re.findall(r'id="now-(\d+)"', page) == [str(running)]
     words = text(active(page))
     assert "runs 40 % rendering · part 3 since" in words
-    assert "waits queued not begun yet since" in words
+    assert "Active now 1 processing, 1 queued" in words
+    assert 'href="/dashboard/jobs?q=status%3Aqueued">1 queued</a>' in active(page)
     assert numbers(page) == [running, done, queued]
     assert re.findall(r'id="now-(\d+)"', client.get("/dashboard/jobs?agent=studio").text) == [str(running)]
     for elsewhere in ("status=failed", f"before={queued}", "after=0"):
@@ -275,8 +276,10 @@ def test_so_many_active_jobs_are_shown_and_the_rest_is_counted(client: FlaskClie
         make(site, f"job {at}", {"progress": 1.0})
     make(site, "waits")
     page = client.get("/dashboard/jobs").text
-    assert len(re.findall(r'id="now-\d+"', page)) == job_list.ACTIVE
-    assert f"{job_list.ACTIVE} of {job_list.ACTIVE + 4}" in text(active(page))
+    assert list(map(int, re.findall(r'id="now-(\d+)"', page))) == [*range(1, job_list.ACTIVE + 1)], (
+        "each stays in its place"
+    )
+    assert f"{job_list.ACTIVE} of {job_list.ACTIVE + 3} processing" in text(active(page))
     assert f">{job_list.ACTIVE + 3} processing</a>" in active(page)
     assert ">1 queued</a>" in active(page)
 

@@ -15,7 +15,7 @@ from core.store import Store
 from services import job_list_model, job_lists, job_query, jobs_service
 from services.archive_service import Archiver
 from services.job_changes import Change, JobRef
-from services.job_list_model import BOTTOM, TOP, Cursor, JobList
+from services.job_list_model import BOTTOM, TOP, Cursor, JobList, Total
 from services.job_model import Job
 from services.job_rules import NewJob, Update
 from tests.archive import KINDS, archived
@@ -209,7 +209,9 @@ def test_exact_fields_narrow_both_parts_of_the_list(kept: Site) -> None:
         ("queue:web error:F,E", {gone[1]}),
         ("error:F,E", {gone[0], gone[1]}),
         ("state:failed", {gone[0], gone[1], gone[3]}),
-        ("status:failed", every - {live}),
+        ("status:failed", every - {live, canceled}),
+        ("status:failed,completed worker:w1", every - {live, canceled}),
+        ("status:failed state:canceled", set()),
         ("state:stopped,canceled,started", {live, gone[2], canceled}),
         ("status:canceled", {canceled}),
         ('worker:"w 2"', {canceled}),
@@ -248,7 +250,7 @@ def test_a_number_or_an_id_finds_its_job_at_once(kept: Site, archived_first: boo
     for query in (f"id:{number}", f"id:#{number}", "id:mail:17", "id:mail:17 agent:rq", "id:mail:17,none timeout"):
         page = job_lists.page(kept, job_query.parse(query))
         assert numbers(page) == [number], query
-        assert page.total == 1
+        assert page.total.jobs == 1
         assert (page.items[0].archived is not None) == archived_first
     assert found(kept, "id:mail:17 status:completed") == []
     assert found(kept, "id:99999999999999999999999") == []
@@ -264,7 +266,7 @@ def test_without_the_archive_the_store_answers_and_the_list_says_what_is_missing
     page = job_lists.page(filed, job_query.parse(""))
     assert numbers(page) == [late, live]
     assert "jobs that the live list has let go of are missing" in "".join(page.notes)
-    assert (page.older, page.total) == (TOP, None), "there may be more once it is back"
+    assert (page.older, page.total.jobs) == (TOP, None), "there may be more once it is back"
     page = job_lists.page(filed, job_query.parse("timeout"))
     assert numbers(page) == [late]
     assert "only the jobs that ended last were looked through" in "".join(page.notes)
@@ -273,14 +275,67 @@ def test_without_the_archive_the_store_answers_and_the_list_says_what_is_missing
 def test_how_many_fit_is_told_where_it_is_known(filed: Site) -> None:
     made = [put(filed, f"j{i}", s="failed", w=AT_MS + i) for i in range(5)]
     going = [put(filed, f"g{i}", qu="web", s="processing") for i in range(3)]
-    assert job_lists.page(filed, job_query.parse("status:processing"), limit=2).total == len(going)
+    assert told(filed, "status:processing", limit=2) == {Total(len(going), len(going))}
     Archiver().run(filed)
-    whole = job_lists.page(filed, job_query.parse("queue:mail"), limit=9)
-    assert (whole.total, whole.in_store) == (5, 5)
+    assert told(filed, "queue:mail", limit=9) == {Total(5, 5)}
     forget(filed, made[0])
-    part = job_lists.page(filed, job_query.parse("queue:mail"), limit=2)
-    assert (part.total, part.in_store) == (None, 4)
-    assert job_lists.page(filed, job_query.parse("queue:mail"), limit=9).total == 5
+    for limit in (1, 2, 9):  # What was counted stands for seconds, so these are other searches.
+        assert told(filed, "queue:mail agent:rq", limit=limit) == {Total(5, 4)}
+        assert told(filed, "queue:mail status:failed", limit=limit) == {Total(5, 4)}
+
+
+def test_how_many_ended_is_told_alike_on_every_page_archived_or_not(kept: Site) -> None:
+    made = [end(kept, f"j{i}", error="Timeout: late") for i in range(4)]
+    Archiver().run(kept)
+    forget(kept, made[0])
+    end(kept, "fresh", error="Timeout: late")
+    again = JobRef(number=made[1])
+    assert jobs_service.update(kept, again, Update(attempt=2, stage="again")).job
+    for limit in (1, 2, 9):
+        assert told(kept, "timeout", limit=limit) == {Total(4)}
+    assert told(kept, "timeout nothing", limit=2) == {Total(0)}
+
+
+def test_more_than_can_be_counted_is_told_as_more_than_so_many(filed: Site) -> None:
+    write(filed, *(row(number, title="of old", queue="mail") for number in range(1, 1_102)))
+    assert told(filed, "old", limit=500) == {Total(least=1_000)}
+    assert told(filed, "queue:mail", limit=500) == {Total(None, 0, 1_000)}
+
+
+def told(site: Site, query: str, *, limit: int) -> set[Total]:
+    """What each page tells of how many fit."""
+    totals, before = set[Total](), None
+    while True:
+        page = job_lists.page(site, job_query.parse(query), before=before, limit=limit)
+        totals.add(page.total)
+        if (before := page.older) is None:
+            return totals
+
+
+@pytest.mark.parametrize("query", ["", "queue:mail", "timeout", "status:failed timeout"])
+@pytest.mark.parametrize("archived_first", [True, False])
+def test_a_page_that_is_held_shows_the_same_jobs_and_counts_what_came(
+    kept: Site, query: str, archived_first: bool
+) -> None:
+    made = [put(kept, f"j{i}", s="failed", e="Timeout: late", w=AT_MS + i) for i in range(5)]
+    if archived_first:
+        Archiver().run(kept)
+    asked = job_query.parse(query)
+    first = job_lists.page(kept, asked, limit=3)
+    head = job_lists.head(asked, first)
+    assert head is not None
+    head = job_list_model.read(job_list_model.written(head) or "")
+    for came in range(1, 3):
+        put(kept, f"new{came}", s="failed", e="Timeout: late", w=AT_MS + 100 + came)
+        page, count = job_lists.held(kept, asked, head, limit=3)
+        assert (numbers(page), count, page.newer) == (made[:1:-1], came, None)
+        Archiver().run(kept)
+        page, count = job_lists.held(kept, asked, head, limit=3)
+        assert (numbers(page), count) == (made[:1:-1], came)
+    assert job_lists.head(asked, page) == head
+    for more in range(4):
+        put(kept, f"more{more}", s="failed", e="Timeout: late", w=AT_MS + 200 + more)
+    assert job_lists.held(kept, asked, head, limit=3)[1] == 3, "as many as a page has, or more"
 
 
 def test_a_text_without_a_word_narrows_nothing_and_says_so(site: Site) -> None:
