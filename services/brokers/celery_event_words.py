@@ -16,6 +16,7 @@ from services.brokers.model import State
 Event = dict[str, Any]
 LATEST_MS = 253_402_300_799_000
 SENT_LATE_MS = 1_000
+_ARGUMENTS = ("args", "argsrepr", "kwargs", "kwargsrepr")
 LONGEST = 200
 """Characters of a name."""
 
@@ -65,6 +66,8 @@ def describe(tasks: Tasks, task: Task, said: Event) -> None:
         more["expires_ms"] = expires
     if more:
         task.metadata = task.metadata | more
+    if task.title is None and task.function and any(said.get(name) is not None for name in _ARGUMENTS):
+        task.title = tasks.mask.title(task.function, celery_texts.call(task.function, task.metadata))
 
 
 def attempt_of(said: Event) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from core.config import Broker
 from core.site import Site
-from services.brokers import celery_app, celery_event_words, celery_workers, mirror, paused_queues
+from services.brokers import celery_app, celery_event_words, celery_workers, mirror, paused_queues, standings
 from services.brokers.celery_events import Events
+from services.brokers.celery_gaps import Gaps
 from services.brokers.celery_inspection import Inspection
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_rabbitmq import RabbitSide
@@ -32,10 +34,14 @@ class CeleryFollower(Follower):
         self._telling = mirror.Telling(site, broker.agent, "celery")
         self._tasks = Tasks(Mask(broker.masking, site.settings, site.config.logs))
         self._presences = Presences()
+        self._gaps = Gaps(standings.last_snapshot(site, broker.agent))
         self._runs = Runs()
         self._side = (RedisSide if is_redis else RabbitSide)(site, broker, self._tasks, self.woken)
         self.events = Events(broker.url, self.woken)
         self.inspection = Inspection(broker.url, self._alive)
+        self._paused: set[str] = set()
+        self._paused_s = 0.0
+        """Since when these are paused, or none is."""
         self._snapshot: Snapshot | None = None
         self._shown = 0.0
         self._inspected = 0
@@ -51,13 +57,20 @@ class CeleryFollower(Follower):
             self._presences.take(event)
             self._runs.take(event)
             celery_event_words.take(self._tasks, event)
+            if event.get("type") == "worker-online":
+                self._began_anew(event.get("hostname"))
         if len(self._presences.by_name) > known:
             self.inspection.soon()
         if self.inspection.rounds != self._inspected:
             self._inspected = self.inspection.rounds
-            take_active(self._tasks, dict(self.inspection.by_name))
-            for told in list(self.inspection.by_name.values()):
-                self._side.add(told.queues)
+            told = dict(self.inspection.by_name)
+            take_active(self._tasks, told)
+            for each in told.values():
+                self._side.add(each.queues)
+            # Of a worker that stopped taking from one queue what it took before may be told still.
+            self._tasks.only_queues = (
+                {} if self._paused else celery_workers.only_queues(told, self._presences, self._paused_s)
+            )
         self._side.tick(now_ms)
         is_due = self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S
         if is_due and len(events) < MOST_EVENTS:  # or else heartbeats may wait still
@@ -66,6 +79,8 @@ class CeleryFollower(Follower):
             look_at_work(self._tasks, self._presences, dict(self.inspection.by_name), self._side.holds, time.time())
         self._telling.add(self._tasks.changed())
         self._telling.tell()
+        if self.events.since_s is not None and len(events) < MOST_EVENTS:
+            self._gaps.heard(int(self.events.since_s * 1000), now_ms)
         self._side.reconcile()
         if self.events.waiting or self._side.is_behind:
             self.woken.set()
@@ -83,6 +98,9 @@ class CeleryFollower(Follower):
         told = dict(self.inspection.by_name)
         found = celery_workers.workers(self._tasks, self._presences, told, self._side.ahead_s)
         paused = paused_queues.of(self.site, self.broker.agent)
+        if paused != self._paused:
+            self._paused, self._paused_s, self._tasks.only_queues = paused, time.time(), {}
+            self.inspection.soon()
         return Snapshot(
             broker=self.broker.agent,
             engine="celery",
@@ -90,7 +108,9 @@ class CeleryFollower(Follower):
             queues=self._side.now(celery_workers.listening(found), paused, now_ms),
             workers=found,
             schedules=schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms),
-            notes=self._notes(),
+            notes=(*self._notes(), *self._gaps.notes(now_ms)),
+            heard_ms=self._gaps.heard_ms,
+            missed=self._gaps.missed,
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -101,6 +121,11 @@ class CeleryFollower(Follower):
         if self.events.lost:
             notes.append(f"{self.events.lost} events came faster than they could be taken, and were lost")
         return tuple(notes)
+
+    def _began_anew(self, worker: Any) -> None:
+        """A worker was started, perhaps with other queues than before."""
+        self._tasks.only_queues = {name: queue for name, queue in self._tasks.only_queues.items() if name != worker}
+        self.inspection.soon()
 
     def _alive(self) -> int:
         now_s = time.time()

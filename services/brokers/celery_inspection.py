@@ -38,6 +38,8 @@ class Told(Struct):
     uptime_s: float | None = None
     queues: tuple[tuple[str, str], ...] = ()
     """Names, with their exchanges."""
+    queues_at_s: float = 0.0
+    """When it was asked for these."""
     active: tuple[dict[str, Any], ...] = ()
     active_at_s: float = 0.0
     """When it was asked for these."""
@@ -95,8 +97,10 @@ class Inspection:
             stats_of(told, stats)
         if not self.by_name:
             return
+        asked_s = time.time()
         for name, queues in self._answers(app, connection, "active_queues").items():
-            self.by_name.setdefault(name, Told()).queues = _queues(queues)
+            told = self.by_name.setdefault(name, Told())
+            told.queues, told.queues_at_s = _queues(queues), asked_s
         for name, active in self._answers(app, connection, "active", safe=True).items():
             told = self.by_name.setdefault(name, Told())
             told.active, told.active_at_s = _active(active), now

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 
@@ -14,6 +14,8 @@ from services.brokers.celery_tasks import Tasks
 MOST_MESSAGES = 1_000
 """Looked at in a tick, of each list."""
 MOST_BYTES = 1_000_000
+MOST_UNREAD = 1_000
+"""Messages of a list that can't be read which are counted."""
 SEPARATOR = "\x06\x16"
 STEPS = (0, 3, 6, 9)
 """Kombu's priorities: the list of the first has the queue's own name."""
@@ -33,6 +35,10 @@ class Waiting:
     """The task that a worker takes first, and since when it waits, once that was asked."""
     next_since_ms: int | None = None
     each_bytes: int = 2_000
+    pushed: int = 0
+    """Messages that came since it was read from its beginning."""
+    unread: set[int] = field(default_factory=set)
+    """Those that can't be read, each by how many came since, counted back from `pushed`: so it is known when they left."""
     is_behind: bool = True
     is_read: bool = False
     """Whether it was looked at before, so that what comes from now on is new."""
@@ -40,6 +46,21 @@ class Waiting:
     @property
     def chunk(self) -> int:
         return max(1, min(200, MOST_BYTES // max(1, self.each_bytes)))
+
+    def begin_anew(self) -> None:
+        """Nothing of it is known any more."""
+        self.known, self.newest, self.edge = 0, "", ""
+        self.pushed, self.unread = 0, set()
+
+    def note_unread(self, messages: Sequence[celery_messages.Message], begin: int) -> None:
+        """Of messages that stand in a row in the list, behind as many others."""
+        for place, message in enumerate(messages, begin):
+            if message.id is None and len(self.unread) < MOST_UNREAD:
+                self.unread.add(self.pushed - place)
+
+    def forget_left(self) -> None:
+        """Workers take from the end."""
+        self.unread = {number for number in self.unread if self.pushed - number < self.length}
 
 
 class Lists:
@@ -66,7 +87,7 @@ class Lists:
         """Read all anew, and note in `seen` what stands there."""
         self.seen = set()
         for waiting in self._lists.values():
-            waiting.known, waiting.newest, waiting.edge = 0, "", ""
+            waiting.begin_anew()
             waiting.is_behind, waiting.is_read = True, False
 
     def lose(self) -> None:
@@ -77,6 +98,14 @@ class Lists:
     def length(self, queue: str) -> int:
         """Messages that wait in a queue."""
         return sum(waiting.length for waiting in self._lists.values() if waiting.queue == queue)
+
+    def unread(self) -> dict[str, int]:
+        """Messages that can't be read, of each queue where there are any."""
+        counts: dict[str, int] = {}
+        for waiting in self._lists.values():
+            if waiting.unread:
+                counts[waiting.queue] = counts.get(waiting.queue, 0) + len(waiting.unread)
+        return counts
 
     def oldest_ms(self, queue: str, since: Since) -> int | None:
         """Since when the message waits that is next in a queue, where `since` knows it."""
@@ -105,7 +134,8 @@ class Lists:
                 self._look_list(key, waiting, at_ms)
                 tails.append(key)
             else:
-                waiting.known, waiting.newest, waiting.edge, waiting.is_read = 0, "", "", True
+                waiting.begin_anew()
+                waiting.is_read = True
         if tails:
             self._look_tails(tails, at_ms)
 
@@ -126,8 +156,12 @@ class Lists:
         waiting.is_read = True
         if met:
             waiting.known += len(fresh)
+            waiting.pushed += len(fresh)
         else:
+            waiting.begin_anew()
             waiting.known, waiting.edge = len(fresh), fresh[-1].tag if fresh else ""
+        waiting.note_unread(fresh, 0)
+        waiting.forget_left()
         if fresh:
             waiting.newest = fresh[0].tag
         if waiting.known < waiting.length:
@@ -141,6 +175,7 @@ class Lists:
         tags = [message.tag for message in messages]
         begin = tags.index(waiting.edge) + 1 if waiting.edge in tags else (0 if not waiting.edge else len(tags))
         self._take(messages[begin:], waiting, at_ms, is_new=False)
+        waiting.note_unread(messages[begin:], waiting.known)
         waiting.known += len(messages) - begin
         if messages:
             waiting.edge = tags[-1]
@@ -155,7 +190,7 @@ class Lists:
         raws = self._client.lrange(key, begin, begin + waiting.chunk - 1)
         if raws:
             waiting.each_bytes = sum(map(len, raws)) // len(raws)
-        return [celery_messages.message_of(raw) or _nothing() for raw in raws]
+        return [celery_messages.message_of(raw) or _nothing(raw) for raw in raws]
 
     def _look_tails(self, keys: list[str], at_ms: int) -> None:
         """Since when the message waits that is next."""
@@ -170,6 +205,8 @@ class Lists:
                 waiting.next, waiting.next_since_ms = message.id, None
 
 
-def _nothing() -> celery_messages.Message:
-    """Something in a list that is no message: it is passed over, and counts where the list is counted."""
-    return celery_messages.Message(properties=celery_messages.Properties(delivery_tag=f"?{time.monotonic_ns()}"))
+def _nothing(raw: bytes | str) -> celery_messages.Message:
+    """Something in a list that is no message: it is passed over, and counts where the list is counted. It is known again as others are by
+    their tags, or what stands behind it would never be read."""
+    tag = f"?{hashlib.sha256(repr(raw).encode()).hexdigest()}"
+    return celery_messages.Message(properties=celery_messages.Properties(delivery_tag=tag))

@@ -24,6 +24,8 @@ class Presence:
     name: str
     heard_s: float
     """By our clock."""
+    since_s: float
+    """When it was first heard, or when it was started anew."""
     beat_s: float = USUAL_BEAT_S
     is_online: bool = True
     pid: int | None = None
@@ -85,7 +87,7 @@ class Presences:
 
     def _known(self, name: str, heard_s: float) -> Presence | None:
         if name not in self.by_name and len(self.by_name) < MOST:
-            self.by_name[name] = Presence(name, heard_s)
+            self.by_name[name] = Presence(name, heard_s, heard_s)
         return self.by_name.get(name)
 
     def _worker(self, kind: str, name: str, event: dict[str, Any], heard_s: float) -> None:

@@ -9,15 +9,17 @@ from collections.abc import Iterable
 
 import redis
 
-from services.brokers.celery_lists import SEPARATOR, Lists, Since
+from services.brokers.celery_lists import MOST_UNREAD, SEPARATOR, Lists, Since
 from services.brokers.celery_tasks import Tasks
 from services.brokers.celery_unacked import UNACKED, Unacked
 from services.brokers.connections import asking
+from services.brokers.mirror_texts import name_of
 from services.brokers.model import QueueNow, State
 from services.brokers.tracking import Changes
 
 BINDING = "_kombu.binding."
 MOST_QUEUES = 200
+MOST_NOTED = 5
 DEFAULT = "celery"
 """What Celery calls a queue that nobody named. It is watched, and shown once there is one."""
 
@@ -84,6 +86,17 @@ class Queues:
     def length(self, name: str) -> int:
         """Messages that wait in a queue."""
         return self._lists.length(name)
+
+    def notes(self) -> Iterable[str]:
+        """What stands in queues and makes no job, for the reader."""
+        unread = self._lists.unread()
+        for queue, number in list(unread.items())[:MOST_NOTED]:
+            messages = (
+                f"{number:,}{' or more' if number >= MOST_UNREAD else ''} {'message' if number == 1 else 'messages'}"
+            )
+            yield f"{messages} of the queue {name_of(queue)} can't be read: no JSON, or without the id of a task"
+        if len(unread) > MOST_NOTED:
+            yield f"messages of {len(unread) - MOST_NOTED} more queues can't be read"
 
     def holds(self, id: str) -> bool:
         """Whether a worker has this task and did not acknowledge it."""

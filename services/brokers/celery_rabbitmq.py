@@ -79,7 +79,7 @@ class RabbitSide:
         )
 
     def notes(self) -> Iterable[str]:
-        return (NOTE,)
+        return (NOTE, *(self._results.notes() if self._results is not None else ()))
 
     def close(self) -> None:
         self._connection.release()  # type: ignore[no-untyped-call]

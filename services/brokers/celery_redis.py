@@ -73,6 +73,8 @@ class RedisSide:
         return self._queues.now(workers, paused, self._since, at_ms)
 
     def notes(self) -> Iterable[str]:
+        yield from self._queues.notes()
+        yield from self._results.notes()
         for watch in (self._watch, self._results_watch):
             if watch is not None and watch.why is not None:
                 yield f"its Redis does not tell what changes, so that is looked for every 2 s: {watch.why}"

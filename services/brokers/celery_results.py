@@ -16,7 +16,9 @@ from services.brokers.connections import asking
 PREFIX = "celery-task-meta-"
 MOST_ASKED = 500
 MOST_KEPT = 100_000
-_AT_WORK = ("STARTED", "PENDING", "RECEIVED", "RETRY", "REVOKED", "SUCCESS", "FAILURE")
+MOST_UNREAD = 10_000
+_BEFORE = ("PENDING", "RECEIVED")
+_AT_WORK = ("STARTED", *_BEFORE, "RETRY", "REVOKED", "SUCCESS", "FAILURE")
 _TEXTS = ("message", "status", "description", "stage")
 
 
@@ -28,6 +30,13 @@ class Results:
         self._tasks = tasks
         self._asked: dict[str, None] = {}
         self._later: list[str] = []
+        self._unread: set[str] = set()
+
+    def notes(self) -> Iterable[str]:
+        """What is known of results that make no job, for the reader."""
+        if number := len(self._unread):
+            more = " or more" if number == MOST_UNREAD else ""
+            yield f"{number:,}{more} {'result' if number == 1 else 'results'} of tasks of which nothing else is known can't be read: not JSON"
 
     @property
     def is_behind(self) -> bool:
@@ -71,22 +80,32 @@ class Results:
         with asking():
             metas = self._client.mget([PREFIX + id for id in asked])
         for id, meta in zip(asked, metas, strict=True):
-            if meta is not None:
-                take(self._tasks, id, meta, at_ms)
+            if meta is not None and not take(self._tasks, id, meta, at_ms) and len(self._unread) < MOST_UNREAD:
+                self._unread.add(id)
 
 
-def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> None:
-    """Fold a result as it stands in its key."""
+def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> bool:
+    """Fold a result as it stands in its key. False where it can't be read and is of a task of which nothing else is known: whether that
+    waits, is at work or has ended nobody can tell, so there is no job of it."""
     if not 0 < len(id) <= words.LONGEST:
-        return
+        return True
     try:
         meta = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         meta = None
-    task = tasks.task(id)
     if not isinstance(meta, dict) or not isinstance(meta.get("status"), str):
+        if tasks.known(id) is None:
+            return False
+        task = tasks.task(id)
         task.metadata = task.metadata | {"unreadable": "its result is not JSON, and Headway unpickles nothing"}
-        return
+        return True
+    if meta["status"] in _BEFORE and tasks.known(id) is None:
+        return True
+    _fold(tasks, tasks.task(id), meta, at_ms)
+    return True
+
+
+def _fold(tasks: Tasks, task: Task, meta: dict[str, Any], at_ms: int) -> None:
     status, told = meta["status"], meta.get("result")
     task.function = task.function or words.name_of(meta.get("name"))
     task.queue = task.queue or words.name_of(meta.get("queue"))

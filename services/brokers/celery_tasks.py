@@ -6,7 +6,7 @@ Times are the sender's own. What is older than what is known already adds facts 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -95,6 +95,8 @@ class Tasks:
         self._changed: dict[str, Task] = {}
         self.started: dict[str, Task] = {}
         """What is at work now, as far as it was heard of."""
+        self.only_queues: Mapping[str, str] = {}
+        """The queue of each worker that surely listens to no other. What a worker says of a task does not name its queue."""
 
     def known(self, id: str) -> Task | None:
         return self._known.get(id)
@@ -119,6 +121,8 @@ class Tasks:
         """What is to be told since this was asked last: of each task its attempts in their order."""
         jobs = []
         for task in self._changed.values():
+            if task.queue is None and task.worker is not None:
+                task.queue = self.only_queues.get(task.worker)
             jobs += [job for _, job in task.untold]
             jobs.append(task.job())
             task.untold = []

@@ -6,13 +6,17 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
-from services.brokers.masking import Mask
+from services.brokers.masking import MOST_TITLE, Mask
 from services.log_redaction import HIDDEN
 
 MOST = 4_000
 """Characters of a representation that are looked at."""
+MOST_SHOWN = 50
+"""Arguments in a title."""
 _DEEPEST = 30
 _KEYED = re.compile(r"""(?:(['"])(?P<key>\w{1,100})\1\s*:|\b(?P<name>\w{1,100})=)\s*""")
 
@@ -29,6 +33,26 @@ def arguments(mask: Mask, args: object, kwargs: object) -> dict[str, Any]:
     if "kwargs" in told and not isinstance(keywords, dict):
         told["kwargs"] = told["kwargs"][""]
     return told
+
+
+def call(function: str, masked: Mapping[str, Any]) -> str:
+    """A task as RQ describes its jobs, `shop.say(1, to='x')`, of what `arguments` told; cut somewhere behind `MOST_TITLE` characters."""
+    args, kwargs = masked.get("args", ()), masked.get("kwargs", {})
+    parts = [_text_of_args(args)] if isinstance(args, str) else [_shown(each) for each in args[:MOST_SHOWN]]
+    if isinstance(kwargs, str):
+        parts.append(f"**{kwargs}")
+    else:
+        parts += [f"{name}={_shown(each)}" for name, each in islice(kwargs.items(), MOST_SHOWN)]
+    return f"{function}({', '.join(parts)[: MOST_TITLE + 1]})"
+
+
+def _text_of_args(args: str) -> str:
+    """`(<Order: 5>,)` without its brackets, which the call has."""
+    return args.removeprefix("(").removesuffix(")").removesuffix(",")
+
+
+def _shown(value: Any) -> str:
+    return repr(value[: MOST_TITLE + 1] if isinstance(value, str) else value)
 
 
 def value(mask: Mask, said: object) -> Any:

@@ -30,6 +30,17 @@ def workers(tasks: Tasks, presences: Presences, told: Mapping[str, Told], ahead_
     )
 
 
+def only_queues(told: Mapping[str, Told], presences: Presences, since_s: float) -> dict[str, str]:
+    """The queue of each worker that listens to no other, as it said itself since it was started, and since then."""
+    return {
+        name: one.queues[0][0]
+        for name, one in told.items()
+        if len(one.queues) == 1
+        and (heard := presences.by_name.get(name)) is not None
+        and one.queues_at_s >= max(heard.since_s, since_s)
+    }
+
+
 def listening(found: tuple[WorkerNow, ...]) -> dict[str, int] | None:
     """How many workers that live take from each queue; None where one of them did not say from which."""
     alive = [worker for worker in found if worker.state != "dead"]

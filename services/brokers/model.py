@@ -136,6 +136,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     schedules: tuple[ScheduleNow, ...] = ()
     notes: tuple[str, ...] = ()
     """What is not known here and why, for the reader: "task events are off: …"."""
+    heard_ms: int | None = None
+    """Until when events were heard, where its engine sends some."""
+    missed: tuple[tuple[int, int], ...] = ()
+    """From when to when nobody heard them, lately."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ _decode = msgspec.json.Decoder(Standing).decode
 def note(site: Site, standing: Standing) -> None:
     """Keep how a broker stands. One without a snapshot keeps the one before, which pages show as old. Raises StoreError."""
     if standing.snapshot is None:
-        standing = msgspec.structs.replace(standing, snapshot=_last_snapshot(site, standing.broker))
+        standing = msgspec.structs.replace(standing, snapshot=last_snapshot(site, standing.broker))
     site.store.raw.hset(keys.BROKERS.at(), standing.broker, msgspec.json.encode(standing))
 
 
@@ -47,6 +47,15 @@ def keep_only(site: Site, agents: Collection[str]) -> None:
         site.store.redis.hdel(keys.BROKERS.at(), *former)
 
 
+def last_snapshot(site: Site, agent: str) -> Snapshot | None:
+    """What was noted last, however long ago and whatever came since. Raises StoreError."""
+    record = site.store.redis.hget(keys.BROKERS.at(), agent)
+    try:
+        return _decode(record).snapshot if record else None
+    except msgspec.DecodeError:
+        return None
+
+
 def _noted(site: Site) -> dict[str, Standing]:
     found = dict[str, Standing]()
     for name, record in site.store.redis.hgetall(keys.BROKERS.at()).items():
@@ -55,11 +64,3 @@ def _noted(site: Site) -> dict[str, Standing]:
         except msgspec.DecodeError:  # of another version: it is noted anew in a second
             continue
     return found
-
-
-def _last_snapshot(site: Site, agent: str) -> Snapshot | None:
-    record = site.store.redis.hget(keys.BROKERS.at(), agent)
-    try:
-        return _decode(record).snapshot if record else None
-    except msgspec.DecodeError:
-        return None

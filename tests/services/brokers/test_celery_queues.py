@@ -206,6 +206,38 @@ def test_no_body_is_ever_looked_at_and_what_is_no_message_is_passed_over(
     followed.until(lambda: followed.queue("celery").depth == 7, "the count")
 
 
+def test_messages_that_can_t_be_read_are_told_of_while_they_stand_in_their_queue(
+    followed: FollowedCelery, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_lists, "MOST_MESSAGES", 4)
+    monkeypatch.setattr(celery_lists, "MOST_BYTES", 8_000)  # some four a look
+    said = "{} of the queue celery can't be read: no JSON, or without the id of a task"
+    fill(broker, 5)
+    broker.lpush("celery", b"junk")
+    fill(broker, 9, first=5)
+    broker.lpush("celery", b'{"headers": {"id": 5}}')
+    followed.until(lambda: said.format("2 messages") in followed.snapshot.notes, "the note of two")
+    assert mirrored(followed) == 14
+    fill(broker, 3, first=14)
+    broker.rpop("celery", 6)
+    followed.until(lambda: said.format("1 message") in followed.snapshot.notes, "the note of one")
+    assert followed.queue("celery").depth == 13
+    broker.delete("celery")
+    followed.until(lambda: not any("can't be read" in note for note in followed.snapshot.notes), "their leaving")
+
+
+def test_of_a_result_that_can_t_be_read_alone_there_is_no_job(followed: FollowedCelery, broker: redis.Redis) -> None:
+    followed.settled()
+    broker.set("celery-task-meta-pickled", pickle.dumps({"status": "SUCCESS", "result": 3}))
+    broker.set("celery-task-meta-junk", "junk")
+    broker.set("celery-task-meta-waits", '{"status": "PENDING", "result": null}')
+    broker.set("celery-task-meta-done", '{"status": "SUCCESS", "result": 3}')
+    followed.comes_to("done", "finished")
+    said = "2 results of tasks of which nothing else is known can't be read: not JSON"
+    followed.until(lambda: said in followed.snapshot.notes, "the note")
+    assert [followed.job(id) for id in ("pickled", "junk", "waits")] == [None, None, None]
+
+
 def test_a_result_that_was_pickled_shows_as_unreadable(followed: FollowedCelery, broker: redis.Redis) -> None:
     fill(broker, 1)
     followed.comes_to("task-0", "queued")

@@ -9,7 +9,7 @@ import pytest
 
 from core.config import Logs, Masking
 from core.settings import read
-from services.brokers import celery_event_words, celery_results, celery_texts
+from services.brokers import celery_event_words, celery_results, celery_texts, celery_workers
 from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_reconciling import look_at_work
@@ -204,6 +204,46 @@ def test_a_field_is_hidden_by_its_name_whether_a_representation_can_be_read_or_n
     told = celery_texts.arguments(mask(fields=("card*",)), "()", kwargs)
     assert told == {"kwargs": shown}
     assert "4111" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "title"),
+    [
+        ("(76363986,)", "{}", "shop.add(76363986)"),
+        ("()", "{'name': 'x', 'password': 'hunter2'}", "shop.add(name='x', password='***')"),
+        ("()", "{}", "shop.add()"),
+        ("(<Order: 5>, 2)", "{'of': <User: 7>, 'card': 4111}", "shop.add(<Order: 5>, 2, **{'of': <User: 7>, 'card': ***})"),
+        (f"('{'x' * 900}',)", "{}", f"shop.add('{'x' * 290}…"),
+        (None, None, "shop.add"),
+    ],
+)  # fmt: skip
+def test_a_title_is_the_call_with_what_may_be_shown_of_its_arguments(args: str, kwargs: str, title: str) -> None:
+    for said in (SENT, RECEIVED):
+        (job,) = fold(Tasks(mask(fields=("card*",))), (said | {"args": args, "kwargs": kwargs}, 0))
+        assert job.title == title
+
+
+def test_a_title_has_no_arguments_where_they_are_not_to_be_stored() -> None:
+    (job,) = fold(Tasks(mask(arguments=False)), (RECEIVED | {"args": "(76363986,)", "kwargs": "{'name': 'x'}"}, 0))
+    assert job.title == "shop.add"
+
+
+def test_the_queue_of_a_task_is_that_of_a_worker_which_listens_to_no_other(tasks: Tasks) -> None:
+    presences = Presences()
+    for name, at_s in (("one@h", 10), ("two@h", 10), ("anew@h", 40)):
+        presences.take({"type": "worker-online", "hostname": name, "timestamp": T0 + at_s, "heard": T0 + at_s})
+    mail, letters = ("mail", "mail"), ("letters", "letters")
+    told = {
+        "one@h": Told(queues=(mail,), queues_at_s=T0 + 30),
+        "two@h": Told(queues=(mail, letters), queues_at_s=T0 + 30),
+        "anew@h": Told(queues=(mail,), queues_at_s=T0 + 30),
+    }
+    tasks.only_queues = celery_workers.only_queues(told, presences, T0 + 20)
+    assert tasks.only_queues == {"one@h": "mail"}
+    assert celery_workers.only_queues(told, presences, T0 + 31) == {}
+    jobs = fold(tasks, (RECEIVED | {"uuid": "a", "hostname": "one@h"}, 50), (RECEIVED | {"uuid": "b", "hostname": "two@h"}, 50),
+                (SENT | {"uuid": "c", "queue": "letters"}, 49), (RECEIVED | {"uuid": "c", "hostname": "one@h"}, 50))  # fmt: skip
+    assert {job.id: job.queue for job in jobs} == {"a": "mail", "b": None, "c": "letters"}
 
 
 def test_arguments_are_kept_as_text_where_they_are_no_literal_and_never_run() -> None:
