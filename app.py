@@ -72,6 +72,7 @@ from services import (
     archive_metrics,
     archive_retention,
     archive_service,
+    former_errors,
     history_service,
     job_events,
     job_metrics_service,
@@ -109,6 +110,7 @@ DUTIES = (
     Duty("queue-depths", every_s=queue_depths.EVERY_S, run=queue_depths.sample),
     Duty("former-tiles", every_s=600, run=tiles_service.forget_former),
     Duty("former-targets", every_s=600, run=targets_service.forget_former),
+    Duty("former-errors", every_s=former_errors.EVERY_S, run=former_errors.run),
 )
 """Besides those that hold something between their runs."""
 

@@ -46,6 +46,7 @@ AGENT_HOUR = Key("agent-hour:", "hash", "apply", "91 days: jobs that ended in an
 BY = Key("by:", "zset", "apply", "until retired: jobs by number of FIELD:VALUE, where they name a queue or the like")
 QUEUE_STATE = Key("queue-state:", "zset", "apply", "until retired: jobs of STATE:AGENT/QUEUE by number")
 UNCOUNTED = Key("uncounted:", "zset", "apply", "until retired: an agent's jobs that ended on purpose, by number")
+FORMER_ERRORS = Key("former-errors", "string", "name_errors", "for ever: up to which number failures got their types")
 QUEUES = Key("queues", "zset", "apply", "until its last job is retired: AGENT/QUEUE by last seen, in ms")
 NAMED = Key("named:", "zset", "apply", "the newest 1,000: what jobs named in a field, by last seen in ms")
 QUEUE_MINUTE = Key("queue-minute:", "hash", "apply", "25 h: jobs that came and ended in a minute by queue, bounded")
@@ -198,7 +199,9 @@ UPLOAD_SUMS = Key(
 # Acting on what RQ and Celery have.
 AUDIT = Key("audit", "hash", "audit_service", "the last 10,000 actions by number, JSON")
 AUDIT_NUMBER = Key("audit-number", "string", "audit_service", "for ever: how many actions there ever were")
-PAUSED = Key("paused", "hash", "paused_queues", "while paused: the workers that took from AGENT/QUEUE, JSON")
+PAUSED = Key(
+    "paused", "hash", "paused_queues", "while paused: when AGENT/QUEUE was, and the workers that took from it, JSON"
+)
 OPERATIONS = Key("operations", "zset", "operation_records", "the last 100 operations on many jobs by number")
 OPERATIONS_OPEN = Key("operations-open", "set", "operation_records", "the operations that are to go on")
 OPERATION_NUMBER = Key("operation-number", "string", "operation_records", "for ever: the last number given")
