@@ -18,6 +18,8 @@ class JobsOverview:
     processing: int
     completed: int
     failed: int
+    canceled: int
+    """Ended on purpose, in `total` and in no rate."""
     total: int
     success_rate: float | None
     """Completed out of those that ended, in percent with two decimals."""
@@ -29,15 +31,15 @@ class JobsOverview:
 
 def data(site: Site) -> JobsOverview:
     counts = jobs_service.counts(site)
-    failures = counts["failed"] - jobs_service.uncounted(site)
     snapshot = analytics_service.snapshot(site)
     return JobsOverview(
         queued=counts["queued"],
         processing=counts["processing"],
         completed=counts["completed"],
         failed=counts["failed"],
+        canceled=counts["canceled"],
         total=sum(counts.values()),
-        success_rate=analytics_service.success_rate(counts["completed"], failures),
+        success_rate=analytics_service.success_rate(counts["completed"], counts["failed"]),
         jobs_per_minute=snapshot.jobs_per_minute,
         mean_duration_s=snapshot.mean_duration_hour_s,
         agents=snapshot.agents[:TOP],

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from core import keys
 from core.site import Site
-from services import jobs_service
-from services.job_rules import STATUSES
+from services import job_counts, jobs_service
 from services.jobs_service import AgentCounts
 
 
@@ -33,7 +32,6 @@ def one(site: Site, agent: str) -> AgentCounts | None:
     partition = site.store.partition_of(agent)
     with site.store.redis.pipeline(transaction=False) as pipeline:
         pipeline.zscore(keys.AGENTS.at(partition), agent)
-        for status in STATUSES:
-            pipeline.zcard(keys.AGENT_STATUS.at(partition, status, agent))
-        seen, *cards = pipeline.execute()
-    return None if seen is None else AgentCounts(agent, int(seen), *cards)
+        job_counts.ask(pipeline, site.store, agent)
+        seen, *sizes = pipeline.execute()
+    return None if seen is None else AgentCounts(agent, int(seen), **job_counts.told(sizes))

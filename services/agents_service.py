@@ -11,7 +11,7 @@ import msgspec
 
 from core import keys
 from core.site import Site
-from services import agent_model, agent_rules, jobs_service
+from services import agent_model, agent_rules, job_counts, jobs_service
 from services.agent_model import Backfill, Episode, Video
 from services.agent_rules import AgentUpdate, BackfillFound, NewAgentJob, NewBackfill, NewVideo
 from services.analytics_service import success_rate
@@ -123,18 +123,17 @@ def stats(site: Site, agent: str) -> AgentStats:
     partition = site.store.partition_of(agent)
     with site.store.redis.pipeline(transaction=False) as pipeline:
         pipeline.hmget(keys.MADE.at(partition, agent), ["videos", "episodes", "published"])
-        for status in STATUSES:
-            pipeline.zcard(keys.AGENT_STATUS.at(partition, status, agent))
-        pipeline.zcard(keys.UNCOUNTED.at(partition, agent))
-        made, queued, processing, completed, failed, uncounted = pipeline.execute()
+        job_counts.ask(pipeline, site.store, agent)
+        made, *sizes = pipeline.execute()
+    counts = job_counts.told(sizes)
     videos, episodes, published = (int(count or 0) for count in made)
     return AgentStats(
         total_videos=videos,
         total_episodes=episodes,
         published_episodes=published,
-        active_jobs=queued + processing,
-        failed_jobs=failed,
-        success_rate=success_rate(completed, failed - uncounted),
+        active_jobs=counts["queued"] + counts["processing"],
+        failed_jobs=counts["failed"],
+        success_rate=success_rate(counts["completed"], counts["failed"]),
     )
 
 

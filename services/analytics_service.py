@@ -11,6 +11,7 @@ from core import keys
 from core.site import Site
 from core.times import rfc3339
 from services import job_metrics_service, jobs_service, uploads_service
+from services.job_rules import STATUSES
 from services.jobs_service import AgentCounts
 
 TTL_S = 30
@@ -87,8 +88,8 @@ def compute_snapshot(site: Site) -> Snapshot:
     return Snapshot(
         taken_at=rfc3339(now),
         total=sum(by_status.values()),
-        by_status={str(status): number for status, number in by_status.items()},
-        success_rate=success_rate(by_status["completed"], by_status["failed"] - jobs_service.uncounted(site)),
+        by_status={str(status): by_status[status] for status in STATUSES},
+        success_rate=success_rate(by_status["completed"], by_status["failed"]),
         success_rate_hour=success_rate(completed, failed),
         jobs_per_minute=round(sum(each.completed + each.failed for each in recent) / RATE_MINUTES, 2),
         minutes=tuple(Minute(rfc3339(each.number * 60), each.created, each.completed, each.failed) for each in hour),

@@ -12,7 +12,8 @@ from prometheus_client.metrics_core import Metric
 from core import keys
 from core.site import Site
 from services import jobs_service
-from services.job_rules import FINAL, STATUSES, Status
+from services.job_counts import COUNTED, Counted
+from services.job_rules import FINAL, STATUSES
 
 MOST_AGENTS = 50
 """Agents of which the jobs by status are told one by one, besides those that alerts name; the rest counts under `other`."""
@@ -70,24 +71,29 @@ def finished(site: Site) -> tuple[dict[str, Finished], int]:
     return by_agent, overflow
 
 
-def _jobs(site: Site, counts: dict[Status, int]) -> Metric:
+def _jobs(site: Site, counts: dict[Counted, int]) -> Metric:
     jobs = GaugeMetricFamily("headway_jobs", "Jobs in the store.", labels=("agent", "status"))
     rest = Counter[str](counts)
     seen = {
-        each.agent: {status: getattr(each, status) for status in STATUSES}
+        each.agent: {status: getattr(each, status) for status in COUNTED}
         for each in jobs_service.agents(site, MOST_AGENTS)
     }
     watched = {rule.agent for rule in site.config.alerts if rule.agent is not None}
     seen |= {agent: jobs_service.counts(site, agent) for agent in sorted(watched - seen.keys())}
     for agent, by_status in seen.items():
         if agent != OTHER:
-            for status in STATUSES:
-                jobs.add_metric((agent, status), by_status[status])
+            for status in COUNTED:
+                _count(jobs, agent, status, by_status[status])
                 rest[status] -= by_status[status]
-    if any(rest[status] > 0 for status in STATUSES):
-        for status in STATUSES:
-            jobs.add_metric((OTHER, status), max(0, rest[status]))
+    if any(rest[status] > 0 for status in COUNTED):
+        for status in COUNTED:
+            _count(jobs, OTHER, status, max(0, rest[status]))
     return jobs
+
+
+def _count(jobs: GaugeMetricFamily, agent: str, status: Counted, number: int) -> None:
+    if number or status in STATUSES:  # most agents never cancel a job
+        jobs.add_metric((agent, status), number)
 
 
 def _cumulative(buckets: Counter[str]) -> list[tuple[str, float]]:

@@ -18,10 +18,11 @@ from core import keys
 from core.fields import FieldError
 from core.metrics import INGEST_UPDATES
 from core.site import Site
-from services import job_changes, live_search
+from services import job_changes, job_counts, live_search
 from services.job_changes import Change, JobRef
+from services.job_counts import COUNTED, Counted
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, UNCOUNTED, HistoryRow, NewJob, Status, Update
+from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
 
 CHUNK = 500
 """Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
@@ -72,12 +73,15 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class AgentCounts:
+    """An agent's jobs, each counted once: `failed` leaves out those that were ended on purpose, which are `canceled`."""
+
     agent: str
     last_seen_ms: int
     queued: int
     processing: int
     completed: int
     failed: int
+    canceled: int
 
 
 class _Call(Struct, omit_defaults=True):
@@ -215,28 +219,12 @@ def page(
     )
 
 
-def counts(site: Site, agent: str | None = None) -> dict[Status, int]:
-    """How many jobs there are of each status, of all or of an agent, from the indexes. Raises redis.RedisError."""
-    partitions = range(site.store.partitions) if agent is None else (site.store.partition_of(agent),)
+def counts(site: Site, agent: str | None = None) -> dict[Counted, int]:
+    """How many jobs there are of each status, of all or of an agent, from the indexes; those that were ended on purpose are `canceled`
+    and not `failed`. Raises redis.RedisError."""
     with site.store.redis.pipeline(transaction=False) as pipeline:
-        for status in STATUSES:
-            for partition in partitions:
-                index = keys.STATUS.at(partition, status)
-                pipeline.zcard(index if agent is None else keys.AGENT_STATUS.at(partition, status, agent))
-        cards = pipeline.execute()
-    width = len(partitions)
-    return {status: sum(cards[at * width : (at + 1) * width]) for at, status in enumerate(STATUSES)}
-
-
-def uncounted(site: Site, agent: str | None = None) -> int:
-    """How many of the failed jobs, of all or of an agent, ended on purpose and are no failures to rates. Raises redis.RedisError."""
-    if agent is not None:
-        return int(site.store.redis.zcard(keys.UNCOUNTED.at(site.store.partition_of(agent), agent)))
-    with site.store.redis.pipeline(transaction=False) as pipeline:
-        for partition in range(site.store.partitions):
-            for state in UNCOUNTED:
-                pipeline.zcard(keys.BY.at(partition, "state", state))
-        return sum(pipeline.execute())
+        job_counts.ask(pipeline, site.store, agent)
+        return job_counts.told(pipeline.execute(), site.store.partitions if agent is None else 1)
 
 
 def longest_wait_s(site: Site, agent: str | None = None) -> float | None:
@@ -271,10 +259,12 @@ def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...
     seen = sorted(seen, reverse=True)[skip : skip + limit]
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for _, name in seen:
-            for status in STATUSES:
-                pipeline.zcard(keys.AGENT_STATUS.at(site.store.partition_of(name), status, name))
-        cards = pipeline.execute()
-    return tuple(AgentCounts(name, at, *cards[4 * i : 4 * i + 4]) for i, (at, name) in enumerate(seen))
+            job_counts.ask(pipeline, site.store, name)
+        sizes, width = pipeline.execute(), len(COUNTED)
+    return tuple(
+        AgentCounts(name, at, **job_counts.told(sizes[width * i : width * (i + 1)]))
+        for i, (at, name) in enumerate(seen)
+    )
 
 
 def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:

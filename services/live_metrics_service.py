@@ -14,7 +14,7 @@ from core.times import rfc3339
 from services import job_series_service, jobs_service, system_health
 from services.analytics_service import success_rate
 from services.job_events import JobEvent
-from services.job_rules import FINAL
+from services.job_rules import FINAL, STATUSES
 from services.job_series_service import Times
 from services.machine_service import Load, Machine
 from services.progress_dialect import number
@@ -27,6 +27,8 @@ LIMIT = 64
 
 @dataclass(frozen=True)
 class Jobs:
+    """`total` has those too that were ended on purpose, which are neither completed nor failed."""
+
     total: int
     queued: int
     processing: int
@@ -77,11 +79,10 @@ class LiveMetrics(Relay):
     def tick(self) -> Tick:
         """The present figures. Raises StoreError."""
         counts = jobs_service.counts(self._site)
-        failures = counts["failed"] - jobs_service.uncounted(self._site)
         recent = job_series_service.recent(self._site)
         return Tick(
-            jobs=Jobs(total=sum(counts.values()), **{str(status): many for status, many in counts.items()}),
-            rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], failures)),
+            jobs=Jobs(total=sum(counts.values()), **{status: counts[status] for status in STATUSES}),
+            rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], counts["failed"])),
             processing_time=recent.took,
             queue_depth=counts["queued"],
             system=System(**asdict(self._machine.load()), open_streams=system_health.open_streams(self._site)),

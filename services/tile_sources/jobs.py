@@ -22,7 +22,7 @@ def read(source: Jobs, context: Context) -> int | float | None:
         return jobs_service.longest_wait_s(site, source.agent)
     counts = jobs_service.counts(site, source.agent)
     if figure == "success_rate":
-        return success_rate(counts["completed"], counts["failed"] - jobs_service.uncounted(site, source.agent))
+        return success_rate(counts["completed"], counts["failed"])
     if figure == "total":
         return sum(counts.values())
     return counts[STATUSES[STATUSES.index(figure)]]

@@ -18,6 +18,7 @@ OVERVIEW = JobsOverview(
     processing=3,
     completed=1_284_311,
     failed=57,
+    canceled=0,
     total=1_284_383,
     success_rate=99.99,
     jobs_per_minute=12.4,

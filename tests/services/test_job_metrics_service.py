@@ -14,7 +14,7 @@ from core.fleet import Fleet
 from core.site import Site
 from core.store import Store
 from services import job_metrics_service, job_rules, jobs_service
-from services.job_changes import JobRef
+from services.job_changes import Change, JobRef
 from tests.core.fleets import assert_valid
 
 
@@ -59,6 +59,17 @@ def test_jobs_count_by_agent_and_status(site: Site) -> None:
         frozenset(["b", "completed"]): 0, frozenset(["b", "failed"]): 1,
     }  # fmt: skip
     assert found["headway_job_duration_seconds_count"] == {frozenset(["a"]): 1, frozenset(["b"]): 1}
+
+
+def test_jobs_that_were_canceled_have_a_status_of_their_own_where_there_are_any(site: Site) -> None:
+    report(site, "calm", "failed")
+    for id, state in (("a", "canceled"), ("b", "deleted"), ("c", "failed")):
+        jobs_service.apply(site, 0, Change("put", a="rq", i=id, en="rq", s="failed", x=state))
+    jobs = samples(site)["headway_jobs"]
+    assert (jobs[frozenset(["rq", "failed"])], jobs[frozenset(["rq", "canceled"])]) == (1, 2)
+    assert frozenset(["calm", "canceled"]) not in jobs
+    assert sum(jobs.values()) == 4
+    assert_valid(text(site), text(site, openmetrics=True))
 
 
 def test_durations_are_a_histogram_with_every_bucket(site: Site, store: Store) -> None:

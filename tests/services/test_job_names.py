@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core import keys
 from core.fields import FieldError, check
 from core.site import Site
-from services import agents_service, error_types, jobs_service, retention_service
+from services import agent_list, agents_service, error_types, jobs_service, retention_service
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_ms, to_ms
 from services.job_rules import UNCOUNTED, Line, NewJob, State, Update
@@ -99,10 +99,14 @@ def test_what_was_ended_on_purpose_moves_no_figure_of_ends(site: Site, state: St
     put(site, "rq", "ended", x=state, s="failed")
     assert before != created
     assert counters(site) == created
-    assert jobs_service.counts(site)["failed"] == 1
-    assert jobs_service.uncounted(site) == jobs_service.uncounted(site, "rq") == 1
-    assert jobs_service.uncounted(site, "other") == 0
-    assert agents_service.stats(site, "rq").success_rate == 100
+    counts = {"queued": 0, "processing": 0, "completed": 1, "failed": 0, "canceled": 1}
+    assert jobs_service.counts(site) == jobs_service.counts(site, "rq") == counts
+    assert jobs_service.counts(site, "other")["canceled"] == 0
+    stats = agents_service.stats(site, "rq")
+    assert (stats.failed_jobs, stats.success_rate) == (0, 100)
+    (listed,) = jobs_service.agents(site)
+    assert listed == agent_list.one(site, "rq")
+    assert (listed.completed, listed.failed, listed.canceled) == (1, 0, 1)
 
 
 def counters(site: Site) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class TestHistory:
     def test_a_row_ends_a_job_that_was_still_running(self, site: Site) -> None:
         tell(site, create(site, id="h1", timestamp=iso(NOW - timedelta(hours=2))), progress=50)
         assert jobs_service.store_rows(site, [self.row()]) == ["applied"]
-        assert jobs_service.counts(site) == {"queued": 0, "processing": 0, "completed": 1, "failed": 0}
+        assert jobs_service.counts(site) == {"queued": 0, "processing": 0, "completed": 1, "failed": 0, "canceled": 0}
 
     @pytest.mark.parametrize("said", [{}, {"finished_at": None}, {"attempt": 2}], ids=["whole", "no end", "attempt 2"])
     def test_a_row_of_an_earlier_job_leaves_the_one_alone_that_has_its_id_now(self, site: Site, said: Any) -> None:

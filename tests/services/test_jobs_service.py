@@ -181,7 +181,7 @@ def test_a_higher_attempt_starts_anew_and_keeps_what_the_earlier_did(site: Site)
     assert (first.attempt, first.status, first.error, first.failed_stage) == (1, "failed", "timeout", "read")
     assert [span.name for span in first.stages] == ["read"]
     assert tell(site, job, attempt=1, status="completed").kind == "kept"
-    assert jobs_service.counts(site) == {"queued": 0, "processing": 1, "completed": 0, "failed": 0}
+    assert jobs_service.counts(site) == {"queued": 0, "processing": 1, "completed": 0, "failed": 0, "canceled": 0}
     assert site.store.redis.zcard(keys.FINISHED.at()) == 0
 
 
