@@ -21,7 +21,6 @@ from services import archive_filter
 from services.analytics_service import success_rate
 from services.archive_filter import Condition, Filter
 from services.archive_schema import JOBS
-from services.job_rules import UNCOUNTED
 from services.job_series_service import BUCKETS, Times, percentile
 
 By = Literal["agent", "queue", "function", "worker", "error", "stage", "outcome", "hour"]
@@ -133,10 +132,9 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
     )
 
 
-def _counted(chosen: Filter) -> list[Condition]:
+def _counted(chosen: Filter) -> tuple[Condition, ...]:
     """Leaves out what ended on purpose, as all rates do, where nobody asks for it."""
-    state = JOBS.c.state
-    return [] if chosen.state else [sa.or_(state.is_(None), state.not_in(UNCOUNTED))]
+    return () if chosen.state else archive_filter.counted()
 
 
 def _runs(chosen: Filter, kind: Kind) -> Select[Any]:

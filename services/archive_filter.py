@@ -14,6 +14,7 @@ from core.database import Kind
 from services import archive_words
 from services.archive_schema import JOBS
 from services.archive_words import Sought
+from services.job_rules import UNCOUNTED
 
 Outcome = Literal["completed", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("completed", "failed")
@@ -34,7 +35,8 @@ class TSQuery(sa.types.UserDefinedType[str]):
 @dataclass(frozen=True)
 class Filter:
     """What is left out narrows nothing. Times are ends in ms since the epoch, from `since_ms` on and before `until_ms`; durations in
-    ms, both bounds among them; `job` is a number or an id, `stage` that in which it failed."""
+    ms, both bounds among them; `job` is a number or an id, `stage` that in which it failed. The status `failed` leaves out what was
+    ended on purpose, unless a state is named."""
 
     text: str = ""
     status: Outcome | None = None
@@ -81,8 +83,10 @@ class Parts:
 
 def parts(chosen: Filter) -> Parts:
     c = JOBS.c
-    # The word stands in the statement, since indexes of failures alone are found by it.
-    failed = (c.status == sa.literal_column("'failed'"),) if chosen.status == "failed" else ()
+    # Words stand in the statement, since indexes of failures alone are found by them.
+    failed: tuple[Condition, ...] = ()
+    if chosen.status == "failed":
+        failed = (c.status == sa.literal_column("'failed'"), *(counted() if chosen.state is None else ()))
     named = (
         (c.failed_stage, chosen.stage),
         (c.fingerprint, chosen.fingerprint),
@@ -103,6 +107,13 @@ def parts(chosen: Filter) -> Parts:
     if chosen.tag is not None:
         others.append(sa.func.replace(c.tags, f" {chosen.tag} ", "") != c.tags)
     return Parts(tuple(roads), tuple(_times(chosen)), tuple(_selective(chosen)), tuple(others), chosen.sought)
+
+
+def counted() -> tuple[Condition, ...]:
+    """Leaves out what was ended on purpose."""
+    # As the indexes of failures have it, and as no index of states would be taken for.
+    state = sa.func.coalesce(JOBS.c.state, sa.literal_column("''"))
+    return tuple(state != sa.literal_column(f"'{each}'") for each in UNCOUNTED)
 
 
 def conditions(chosen: Filter, kind: Kind) -> list[Condition]:

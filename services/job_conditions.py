@@ -12,7 +12,7 @@ from services.archive_words import Sought, Term
 from services.job_model import Job, to_ms
 from services.job_query import JobQuery
 from services.job_query_values import moment_ms
-from services.job_rules import FINAL, STATUSES, Status
+from services.job_rules import FINAL, STATUSES, UNCOUNTED, Status
 from services.live_search import Conditions
 
 GOING_ON: tuple[Status, ...] = tuple(status for status in STATUSES if status not in FINAL)
@@ -82,8 +82,9 @@ def _outcomes(query: JobQuery) -> Iterator[tuple[Outcome | None, str | None]]:
     outcomes = [outcome for outcome in OUTCOMES if not query.status or outcome in query.status]
     if query.state:
         yield from ((outcome, None) for outcome in outcomes if outcome in query.state)
-        yield from ((None, state) for state in _LAST_STATES if outcomes and state in query.state)
-    elif len(outcomes) == len(OUTCOMES):
+        states = [state for state in _LAST_STATES if not (query.status and state in UNCOUNTED)]
+        yield from ((None, state) for state in states if outcomes and state in query.state)
+    elif not query.status:
         yield None, None
     else:
         yield from ((outcome, None) for outcome in outcomes)
@@ -93,7 +94,7 @@ def holds(query: JobQuery, job: Job) -> bool:
     """Whether a job is what the query names, apart from its text, times and durations."""
     state = job.state or (job.status if job.queue or job.engine else None)
     return (
-        (not query.status or job.status in query.status)
+        (not query.status or (job.status in query.status and state not in UNCOUNTED))
         and (not query.state or state in query.state)
         and (not query.tag or any(tag in query.tag for tag in job.tags))
         and (not query.id or any(is_named(job, ref) for ref in query.id))

@@ -11,8 +11,9 @@ from typing import Any
 
 from core import keys
 from core.site import Site
+from services import job_counts
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, State, Status
+from services.job_rules import STATUSES, UNCOUNTED, State, Status
 
 STEPS = 5_000
 """Index entries that a call looks at, and one round more at most."""
@@ -22,8 +23,8 @@ ALL_STATES = (*State.__args__, "processing", "completed")  # type: ignore[attr-d
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Which jobs are meant: of several values any, of several fields all. An empty one narrows nothing. `states` are those of
-    ALL_STATES, which only jobs with a queue or an engine have."""
+    """Which jobs are meant: of several values any, of several fields all. An empty one narrows nothing. Among `statuses`, `failed` leaves
+    out what was ended on purpose. `states` are those of ALL_STATES, which only jobs with a queue or an engine have."""
 
     statuses: tuple[Status, ...] = ()
     states: tuple[str, ...] = ()
@@ -54,8 +55,8 @@ def find(
     ends, found = list[int](), list[tuple[int, bytes | None]]()
     total = looked_at = 0
     place = {"above": after} if after is not None else {"below": before} if before is not None else {}
-    for partition, groups in _partitions(site, conditions):
-        size, looked, end, *flat = _walk(site, partition, groups, limit=limit + 1, records=True, **place)
+    for partition, indexes in _partitions(site, conditions):
+        size, looked, end, *flat = _walk(site, partition, indexes, limit=limit + 1, records=True, **place)
         total, looked_at = total + size, looked_at + looked
         found += zip((int(number) for number in flat[::2]), flat[1::2], strict=True)
         ends += [int(end)] if end is not None else []
@@ -85,10 +86,10 @@ def count(site: Site, conditions: Conditions, most: int) -> tuple[int, bool]:
     Raises redis.RedisError.
     """
     counted = looked_at = 0
-    for partition, groups in _partitions(site, conditions):
+    for partition, indexes in _partitions(site, conditions):
         below: dict[str, int] = {}
         while True:
-            size, looked, end, *flat = _walk(site, partition, groups, limit=STEPS, records=False, **below)
+            size, looked, end, *flat = _walk(site, partition, indexes, limit=STEPS, records=False, **below)
             if _is_countable(conditions):
                 counted += size
                 break
@@ -101,20 +102,31 @@ def count(site: Site, conditions: Conditions, most: int) -> tuple[int, bool]:
     return counted, True
 
 
-def _walk(site: Site, partition: int, groups: list[list[str]], *, limit: int, records: bool, **place: int) -> list[Any]:
-    call = {"groups": groups, "limit": limit, "steps": STEPS, "records": records, **place}
+Indexes = dict[str, list[list[str]] | list[str]]
+"""`groups` and `without` as the script takes them."""
+
+
+def _walk(site: Site, partition: int, indexes: Indexes, *, limit: int, records: bool, **place: int) -> list[Any]:
+    call = {**indexes, "limit": limit, "steps": STEPS, "records": records, **place}
     answer: list[Any] = site.store.scripts.run("find", partition, call)
     return answer
 
 
-def _partitions(site: Site, conditions: Conditions) -> list[tuple[int, list[list[str]]]]:
+def _partitions(site: Site, conditions: Conditions) -> list[tuple[int, Indexes]]:
     """The partitions that may have such jobs, each with the indexes to look into."""
+    if conditions.statuses and conditions.states and set(conditions.states) <= set(UNCOUNTED):
+        return []
     if not conditions.agents:
-        return [(partition, _groups(conditions, ())) for partition in range(site.store.partitions)]
+        return [(partition, _indexes(conditions, ())) for partition in range(site.store.partitions)]
     agents: dict[int, list[str]] = {}
     for agent in dict.fromkeys(conditions.agents):
         agents.setdefault(site.store.partition_of(agent), []).append(agent)
-    return [(partition, _groups(conditions, here)) for partition, here in sorted(agents.items())]
+    return [(partition, _indexes(conditions, here)) for partition, here in sorted(agents.items())]
+
+
+def _indexes(asked: Conditions, agents: Sequence[str]) -> Indexes:
+    without = job_counts.on_purpose(agents) if "failed" in asked.statuses else []
+    return {"groups": _groups(asked, agents), "without": without}
 
 
 def _groups(asked: Conditions, agents: Sequence[str]) -> list[list[str]]:

@@ -1,5 +1,6 @@
 -- Finds jobs of a partition that are in an index of each of some groups, by walking the group with the fewest of them.
--- ARGV[1] is {groups = lists of indexes without the root, below = number or nil, above = number or nil (then the oldest above it
+-- ARGV[1] is {groups = lists of indexes without the root, without = indexes of jobs that are not meant: each is in the
+-- only group where there is one, and in no other of these, below = number or nil, above = number or nil (then the oldest above it
 -- come first), limit = how many, steps = how many may be looked at, records = whether to answer them}.
 -- Answers {how many the only group has or -1, how many were looked at, the number where it ended or false at the end of the
 -- index, number, record, number, record, …}; a record is false where there is none. Entries of jobs that no list has go.
@@ -28,6 +29,13 @@ local function split(groups)
 end
 
 local walked, others, total = split(call.groups)
+
+local without = {}
+for _, key in ipairs(call.without) do
+  local size = redis.call('ZCARD', root .. key)
+  if size > 0 then without[#without + 1] = key end
+  if total >= 0 then total = math.max(0, total - size) end
+end
 local is_rising = call.above ~= nil
 local chunk = math.min(call.limit, MOST_AT_ONCE)
 
@@ -58,22 +66,29 @@ local function next_numbers(from)
   return numbers, bound == nil
 end
 
--- Those of some numbers that an index of every other group has.
+-- By place, those of some numbers that any of some indexes has.
+local function held(names, indexes)
+  local has = {}
+  for _, key in ipairs(indexes) do
+    for at = 1, #names, MOST_AT_ONCE do
+      local scores = redis.call('ZMSCORE', root .. key, unpack(names, at, math.min(at + MOST_AT_ONCE - 1, #names)))
+      for i, score in ipairs(scores) do
+        if score then has[at + i - 1] = true end
+      end
+    end
+  end
+  return has
+end
+
+-- Those of some numbers that an index of every other group has, and none of those without.
 local function fitting(numbers)
   local names, fits = {}, {}
   for i, number in ipairs(numbers) do names[i], fits[i] = text(number), true end
   for _, group in ipairs(others) do
-    local has = {}
-    for _, key in ipairs(group) do
-      for at = 1, #names, MOST_AT_ONCE do
-        local scores = redis.call('ZMSCORE', root .. key, unpack(names, at, math.min(at + MOST_AT_ONCE - 1, #names)))
-        for i, score in ipairs(scores) do
-          if score then has[at + i - 1] = true end
-        end
-      end
-    end
+    local has = held(names, group)
     for i = 1, #names do fits[i] = fits[i] and has[i] end
   end
+  for i in pairs(held(names, without)) do fits[i] = false end
   return fits
 end
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from core.database import DatabaseError
 from core.site import Site
-from services import archive_search, archive_words
+from services import archive_export, archive_search, archive_words
 from services.archive_filter import Filter
 from services.archive_schema import JOBS
 from services.archive_search import Place
@@ -273,6 +273,19 @@ def test_every_filter_and_search_goes_by_an_index(large: Site) -> None:
             assert "Seq Scan" not in plan, (each, plan)
         else:
             assert "SCAN jobs\n" not in f"{plan}\n" and "SCAN jobs'" not in plan, (each, plan)
+
+
+def test_failures_leave_out_what_was_ended_on_purpose_unless_a_state_is_named(archived_site: Site) -> None:
+    states = (None, "failed", "canceled", "stopped", "deleted", "canceled")
+    write(archived_site, *(row(at, status="failed", state=state, title="Mail") for at, state in enumerate(states, 1)))
+    write(archived_site, row(7, title="Mail"))
+    for also in ({}, {"agent": "studio"}, {"text": "mail"}, {"least_ms": 1}):
+        assert numbers(archived_site, status="failed", **also) == [4, 2, 1], also
+        assert numbers(archived_site, status="failed", state="canceled", **also) == [6, 3], also
+    assert numbers(archived_site) == [7, 6, 5, 4, 3, 2, 1]
+    for form in ("csv", "ndjson"):
+        lines = b"".join(archive_export.export(archived_site, Filter(status="failed"), form)).splitlines()
+        assert len(lines) == 3 + (form == "csv")
 
 
 def test_what_went_between_two_looks_is_left_out(archived_site: Site) -> None:
