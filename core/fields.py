@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -57,7 +57,7 @@ def _in_words(text: str, kind: type[Any], fields: Any, whole: str) -> FieldError
         return FieldError(within + missing[1], "is missing")
     if not field:
         return FieldError(whole, "should be a JSON object" if what.startswith("Expected `object`") else what)
-    says, choices = _meaning(kind, fields, field)
+    says, choices = _meaning(kind, fields, field, is_list=what.startswith("Expected `array`"))
     if says:
         return FieldError(field, f"should be {says}")
     if choices:
@@ -98,13 +98,16 @@ def _named(structs: list[type[Any]], value: Any) -> list[type[Any]]:
     return named or structs
 
 
-def _meaning(kind: Any, value: Any, path: str) -> tuple[str | None, list[str]]:
-    """What the field at a path should be, in words where its type says so, and its choices where it has some."""
+def _meaning(kind: Any, value: Any, path: str, is_list: bool) -> tuple[str | None, list[str]]:
+    """What the field at a path should be, in words where its type says so, and its choices where it has some. `is_list`: a list is
+    wanted, and what is said of its values says nothing of it."""
     parent, last = FIELD.fullmatch(path).groups()  # type: ignore[union-attr]
     structs = _at(kind, value, parent)
     hints = [hint for struct in structs if (hint := _hints(struct).get(last)) is not None]  # type: ignore[arg-type]
     for hint in hints:
         for part in (hint, *get_args(hint)):
+            if is_list and get_origin(getattr(part, "__origin__", None)) not in (list, tuple):
+                continue
             for meta in getattr(part, "__metadata__", ()):
                 if isinstance(meta, Meta) and meta.description:
                     return meta.description, []

@@ -15,7 +15,7 @@ from jmespath.exceptions import JMESPathError
 
 from core.config import alerts, sources
 from core.config.allowed import Allowed
-from core.config.brokers import Broker, Engine
+from core.config.brokers import DISCOVERED, Broker, Engine
 from core.config.channels import check_channels
 from core.config.model import Alert, Config, PrometheusServer, Target, Tile
 from core.fields import FieldError
@@ -194,6 +194,11 @@ def _check_alert(alert: Alert, path: str, config: Config) -> None:
         raise FieldError(f"{path}.channel", f"names {alert.channel}, which is none of the channels")
     if isinstance(when, alerts.OnTargetDown) and when.target not in [target.name for target in config.targets]:
         raise FieldError(f"{path}.when.target", f"names {when.target}, which is none of the targets")
+    if isinstance(when, alerts.OnBrokerUnavailable) and config.queues:
+        names = [broker.agent for broker in config.queues]
+        if when.broker not in (*names, *DISCOVERED):
+            known = ", ".join(names)
+            raise FieldError(f"{path}.when.broker", f"names {when.broker}, which is none of the brokers: {known}")
     if isinstance(when, alerts.OnTile) and (when.above is None) == (when.below is None):
         raise FieldError(f"{path}.when", "should have one of above and below")
     _check_limits(when, f"{path}.when")
@@ -221,15 +226,30 @@ def _check_zone(zone: str, path: str) -> None:
 
 
 def _check_broker(broker: Broker, path: str) -> None:
-    schemes = BROKER_SCHEMES[broker.kind]
-    if urlsplit(broker.url).scheme not in schemes:
-        raise FieldError(f"{path}.url", f"should begin with {_either(schemes)}")
+    several = broker.url.split(";") if broker.kind == "celery" else [broker.url]  # tried one after the other
+    for address in several:
+        _check_broker_address(address, BROKER_SCHEMES[broker.kind], f"{path}.url")
     if broker.results is not None and broker.kind != "celery":
         raise FieldError(f"{path}.results", "is for Celery alone: RQ keeps results beside its jobs")
-    if broker.results is not None and urlsplit(broker.results).scheme not in REDIS_SCHEMES:
-        raise FieldError(f"{path}.results", f"should begin with {_either(REDIS_SCHEMES)}")
+    if broker.results is not None:
+        _check_broker_address(broker.results, REDIS_SCHEMES, f"{path}.results")
     for number, redaction in enumerate(broker.masking.patterns):
         _check_pattern(redaction.pattern, f"{path}.masking.patterns[{number}].pattern")
+
+
+def _check_broker_address(address: str, schemes: tuple[str, ...], path: str) -> None:
+    if address.partition("://")[0] not in schemes:
+        raise FieldError(path, f"should begin with {_either(schemes)}")
+    try:
+        port = urlsplit(address).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise FieldError(
+            path,
+            "has a host or a port that can't be read: a port is a number from 1 to 65535, and in a password /, ? and # are "
+            "written %2F, %3F and %23",
+        )
 
 
 def _either(schemes: tuple[str, ...]) -> str:

@@ -8,14 +8,13 @@ from typing import Any
 from redis.connection import parse_url
 
 from core.config import Broker
+from core.config.brokers import DISCOVERED
 from core.site import Site
 
 LOOK_S = 5.0
 """How often it is looked."""
 KEYS = ("rq:queues", "rq:workers")
-NAME = "rq"
-OTHER_NAME = "rq-store"
-"""Where a declared broker has the first."""
+NAME, OTHER_NAME = DISCOVERED
 
 
 class Discovery:

@@ -91,6 +91,9 @@ def test_the_usual_file_is_read_where_it_exists(tmp_path: pathlib.Path, monkeypa
 
 TILE = '[[tiles]]\nid = "a"\n'
 ALERT = '[[alerts]]\nid = "a"\n'
+QUEUES = '[[queues]]\nkind = "rq"\nurl = "redis://localhost:6379/0"\n'
+BACKED = "[[queues]]\nkind = 'celery'\nurl = 'amqp://b'\n"
+ALERT_ON_BROKER = ALERT + 'when = {kind = "broker_unavailable", broker = "BROKER"}\n'
 CHANNEL = '[[channels]]\nname = "c"\nurl = "json://x"\n'
 
 REFUSED = [
@@ -99,6 +102,18 @@ REFUSED = [
     (".".join("a" * 4000) + " = 1", "the file", "nested too deeply"),
     ("a = " + "1" * 5000, "the file", "no TOML.*5000 digits"),
     ("tiles = 3", "tiles", "a list"),
+    (QUEUES + "queues = 'mail'", "[[queues]] number 1: queues", "a list, and is text"),
+    (QUEUES + "queues = ['']", "[[queues]] number 1: queues[0]", "a queue's name of 1 to 200"),
+    (QUEUES.replace("6379", "99999"), "[[queues]] number 1: url", "a number from 1 to 65535"),
+    (QUEUES.replace("localhost:6379", "[::1"), "[[queues]] number 1: url", "can't be read"),
+    (QUEUES.replace("localhost", ":p#ss@localhost"), "[[queues]] number 1: url", "%23"),
+    (BACKED + "results = 'redis://localhost:0/1'", "[[queues]] number 1: results", "a number from 1 to 65535"),
+    (BACKED.replace("'amqp://b'", "'amqp://b:5672;amqp://c:x'"), "[[queues]] number 1: url", "a number from 1 to 65535"),
+    (
+        QUEUES + ALERT_ON_BROKER.replace("BROKER", "shop"),
+        "[[alerts]] a: when.broker",
+        "names shop, which is none of the brokers: rq",
+    ),
     ("[[tile]]\nid = 'a'", "tile", "the fields are .*tiles"),
     ("[[tiles]]\ntitle = 'x'", "[[tiles]] number 1: id", "missing"),
     ("[[tiles]]\nid = 'a b'", "[[tiles]] a b: id", "letters, digits"),
@@ -165,6 +180,17 @@ def test_what_can_not_be_worked_with_is_refused_where_it_stands(text: str, field
     with pytest.raises(FieldError, match=rf"(?s){says}") as refused:
         parse(text, {})
     assert refused.value.field.startswith(field)
+
+
+@pytest.mark.parametrize("broker", ["rq", "rq-store", "celery"])
+def test_a_rule_may_name_a_broker_that_is_declared_or_that_may_be_found_in_the_store(broker: str) -> None:
+    assert parse(BACKED + ALERT_ON_BROKER.replace("BROKER", broker), {}).alerts
+    assert parse(ALERT_ON_BROKER.replace("BROKER", broker), {}).alerts
+
+
+def test_addresses_of_brokers_may_have_ports_sockets_and_several_hosts() -> None:
+    for address in ("amqp://a:5672;amqp://b:5673", "redis+socket:///run/redis.sock", "amqps://u:p%2F@[::1]:5671//"):
+        assert parse(BACKED.replace("amqp://b", address), {}).queues
 
 
 def test_a_source_that_leans_on_the_environment_needs_it() -> None:
