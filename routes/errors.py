@@ -17,7 +17,7 @@ from routes.regions import Content, region
 from services import archive_search, errors_service, live_search, queue_figures
 from services.archive_filter import Filter
 from services.archive_rows import ArchivedJob
-from services.errors_service import ORDERS, ErrorGroup
+from services.errors_service import MOST_GROUPS, MOST_PAGES, ORDERS, ErrorGroup
 from services.live_search import Conditions
 from services.windows import RANGES, Window
 
@@ -79,12 +79,13 @@ def _rows(argument: str) -> Content:
     window = _window(asked)
     found, fault, live = None, None, tuple[LiveType, ...]()
     try:
-        found = errors_service.errors(site(), window, asked.which, asked.sort)
+        found = errors_service.errors(site(), window, asked.which, asked.sort, asked.page)
     except DatabaseError as error:
         fault, live = error, _live()
     html = render_template(
-        "components/error_rows.html", asked=asked, window=window, found=found, fault=fault, live=live
-    )
+        "components/error_rows.html", asked=asked, window=window, found=found, fault=fault, live=live,
+        last=min(-(-found.kinds // MOST_GROUPS), MOST_PAGES) if found else 1,
+    )  # fmt: skip
     return Content(html)
 
 

@@ -24,16 +24,17 @@ bp = Blueprint("errors_api", __name__, url_prefix="/api/v1/errors")
 @bp.get("")
 @access.scope("read")
 def index() -> Response:
-    """`{from, to, step_seconds, failures, kinds, groups}`."""
+    """`{from, to, step_seconds, failures, kinds, page, groups}`, MOST_GROUPS a page."""
     asked = errors_query.read(request.args)
     window = asked.choice.view(site().clock()).window
     try:
-        found = errors_service.errors(site(), window, asked.which, asked.sort)
+        found = errors_service.errors(site(), window, asked.which, asked.sort, asked.page)
     except DatabaseError as error:
         raise history_query.unavailable(error) from error
     body = _span(window) | {
         "failures": found.failures,
         "kinds": found.kinds,
+        "page": asked.page,
         "groups": [_group(each) for each in found.groups],
     }
     return Response(msgspec.json.encode(body), mimetype="application/json")
@@ -71,7 +72,13 @@ def _group(group: ErrorGroup) -> dict[str, Any]:
         "agents": [_named(each) for each in group.agents],
         "queues": [_named(each) for each in group.queues],
         "functions": [_named(each) for each in group.functions],
-        "example": {"queue_id": example.number, "id": example.id, "agent": example.agent, "title": example.title},
+        "example": {
+            "queue_id": example.number,
+            "id": example.id,
+            "agent": example.agent,
+            "title": example.title,
+            "message": example.message,
+        },
     }
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from core.problems import Problem
 from panels import Choice
 from routes import ranges
-from services.errors_service import ORDERS, Order, Which
+from services.errors_service import MOST_PAGES, ORDERS, Order, Which
 from services.windows import RANGES
 
 DEFAULT_RANGE = "24h"
@@ -27,6 +27,7 @@ class Asked:
     function: str | None = None
     type: str | None = None
     sort: Order = "most"
+    page: int = 1
 
     @property
     def which(self) -> Which:
@@ -41,7 +42,9 @@ class Asked:
         return tuple((name, value) for name, value in named if value)
 
     def query(self, **changes: Any) -> str:
-        """The query of this with changes: `range` is a name of RANGES. Empty for what an address without one shows."""
+        """The query of this with changes: `range` is a name of RANGES, and what changes but `page` leads to the first page. Empty for
+        what an address without one shows."""
+        changes = {"page": 1, **changes} if changes else {}
         choice = replace(self.choice, agent=changes.pop("agent", self.choice.agent))
         if name := changes.pop("range", None):
             choice = choice.but(over=name)
@@ -50,7 +53,8 @@ class Asked:
             return ""
         span = [field for field in choice.fields if field[0] != "agent" and field != ("range", DEFAULT_RANGE)]
         sort = [("sort", said.sort)] if said.sort != "most" else []
-        return f"?{urlencode([*span, *said.named, *sort], safe=':')}"
+        page = [("page", str(said.page))] if said.page > 1 else []
+        return f"?{urlencode([*span, *said.named, *sort, *page], safe=':')}"
 
 
 def read(args: Mapping[str, str]) -> Asked:
@@ -61,8 +65,11 @@ def read(args: Mapping[str, str]) -> Asked:
     order = next((each for each in ORDERS if each == (args.get("sort") or "most")), None)
     if order is None:
         raise _fault("sort", f"one of {', '.join(ORDERS)}")
+    page = args.get("page") or "1"
+    if not (page.isascii() and page.isdigit() and len(page) <= 4 and 1 <= int(page) <= MOST_PAGES):
+        raise _fault("page", f"a number from 1 to {MOST_PAGES}")
     names = {name: _name(name, args) for name in ("queue", "function", "type")}
-    return Asked(Choice(ranges.span(args) or over, agent=ranges.whose(args)), **names, sort=order)
+    return Asked(Choice(ranges.span(args) or over, agent=ranges.whose(args)), **names, sort=order, page=int(page))
 
 
 def of_argument(argument: str) -> Asked:

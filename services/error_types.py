@@ -6,6 +6,7 @@ import re
 
 MOST = 200
 """Characters of a type."""
+MOST_SAID = 1_000
 _NAME = re.compile(r"[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*")
 _USUAL = ("Error", "Exception", "Interrupt", "Exit", "Warning")
 _FRAME = re.compile(r'^\s+(?:File "|at )', re.M)
@@ -25,6 +26,18 @@ def of(error: str | None) -> str | None:
     if len(name) > MOST or not _NAME.fullmatch(name):
         return None
     return name if colon or is_raised or name.endswith(_USUAL) else None
+
+
+def said(error_type: str | None, error: str | None) -> str:
+    """What an error says besides its type, MOST_SAID characters at most; empty where it says nothing. A type is also left out where one
+    of the two names it with its module and the other without."""
+    line = telling_line(error or "")[0].strip()
+    if not error_type:
+        return line[:MOST_SAID]
+    name, _, rest = line.partition(":")
+    name = name.strip()
+    named = name == error_type or name.endswith(f".{error_type}") or (name and error_type.endswith(f".{name}"))
+    return (rest.strip() if named else line)[:MOST_SAID]
 
 
 def telling_line(error: str) -> tuple[str, bool]:

@@ -25,6 +25,8 @@ from services.windows import DAY_S, HOUR_S, Window
 Order = Literal["most", "newest"]
 ORDERS: tuple[Order, ...] = ("most", "newest")
 MOST_GROUPS = 50
+"""On a page."""
+MOST_PAGES = 1_000
 MOST_NAMES = 20
 """Agents, queues or functions that are told of a group."""
 COUNT_S = 10.0
@@ -52,7 +54,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Example:
-    """A job that failed so: the newest in the span."""
+    """A job that failed so: the newest in the span. `message` is what its error says besides its type."""
 
     number: int
     id: str
@@ -60,6 +62,7 @@ class Example:
     title: str | None
     queue: str | None
     function: str | None
+    message: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class ErrorGroup:
 
 @dataclass(frozen=True)
 class Errors:
-    """The groups that lead the order, MOST_GROUPS at most; `failures` and `kinds` count all of the span, those past it too."""
+    """A page of the groups, MOST_GROUPS at most; `failures` and `kinds` count all of the span, those of other pages too."""
 
     failures: int
     kinds: int
@@ -98,13 +101,13 @@ class _Places:
     functions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
-def errors(site: Site, window: Window, which: Which = Which(), order: Order = "most") -> Errors:
-    """Some seconds old, the more the longer the span; none where nothing was archived yet. Raises DatabaseError."""
-    said = msgspec.json.encode(("errors", window, which, order))
+def errors(site: Site, window: Window, which: Which = Which(), order: Order = "most", page: int = 1) -> Errors:
+    """The groups of a page, which is a number from 1 on; none past the last. Some seconds old, the more the longer the span; none where nothing was archived yet. Raises DatabaseError."""
+    said = msgspec.json.encode(("errors", window, which, order, page))
     key = keys.ARCHIVE_FIGURES.at(0, hashlib.sha256(said).hexdigest()[:32])
     try:
         return site.cache.get_or_compute(
-            key, _kept_s(window), lambda: _errors(site, window, which, order), "errors", Errors
+            key, _kept_s(window), lambda: _errors(site, window, which, order, page), "errors", Errors
         )
     except DatabaseError as error:
         if error.bare:
@@ -135,7 +138,7 @@ def _kept_s(window: Window) -> int:
     return 3 if span_s <= HOUR_S else 5 if span_s <= DAY_S else 60
 
 
-def _errors(site: Site, window: Window, which: Which, order: Order) -> Errors:
+def _errors(site: Site, window: Window, which: Which, order: Order, page: int = 1) -> Errors:
     with site.database.read(COUNT_S) as connection:
         each = (
             sa.select(
@@ -156,11 +159,18 @@ def _errors(site: Site, window: Window, which: Which, order: Order) -> Errors:
             )
             .order_by(*(one.desc() for one in leads), each.c.fingerprint)
             .limit(MOST_GROUPS)
+            .offset(MOST_GROUPS * (page - 1))
         ).all()
         if not told:
-            return Errors(0, 0, ())
+            return _past(connection, each) if page > 1 else Errors(0, 0, ())
         groups = _groups(connection, window, which, {row.fingerprint: (row.failures, row.newest_ms) for row in told})
         return Errors(told[0].all, told[0].kinds, tuple(groups))
+
+
+def _past(connection: Connection, each: sa.Subquery) -> Errors:
+    """How many there are, where a page is past the last."""
+    failures = sa.cast(sa.func.coalesce(sa.func.sum(each.c.failures), 0), sa.BigInteger)
+    return Errors(*connection.execute(sa.select(failures, sa.func.count()).select_from(each)).one(), ())
 
 
 def _fits(window: Window, which: Which) -> list[ColumnElement[bool]]:
@@ -207,7 +217,15 @@ def _groups(
             _most((agent, many, None) for agent, many in place.agents.items()),
             _most((queue, many, agent) for (agent, queue), many in place.queues.items()),
             _most((function, many, None) for function, many in place.functions.items()),
-            Example(row.number, row.id, row.agent, row.title, row.queue, row.function),
+            Example(
+                row.number,
+                row.id,
+                row.agent,
+                row.title,
+                row.queue,
+                row.function,
+                error_types.said(row.error_type, row.error),
+            ),
         )
 
 
@@ -270,8 +288,4 @@ def _most(counted: Iterable[tuple[str, int, str | None]]) -> tuple[Named, ...]:
 
 def message_of(error_type: str | None, error: str | None) -> str:
     """What an error says besides its type, with words in place of what changes; empty where it says nothing."""
-    line, _ = error_types.telling_line(error or "")
-    said = fingerprints.levelled(line)
-    return (
-        said.removeprefix(f"{error_type}:").strip() if error_type and said != error_type else "" if error_type else said
-    )
+    return fingerprints.levelled(error_types.said(error_type, error))

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from core.site import Site
 from services import fingerprints
+from services.errors_service import MOST_GROUPS
 from tests import archive
 from tests.archived import row, write
 from tests.services.reports import create, tell
@@ -51,13 +52,18 @@ def types(html: str) -> list[str]:
     return re.findall(r'<a class="name"[^>]*><bdi[^>]*>(.*?)</bdi>', html)
 
 
-def test_failures_alike_are_one_row_with_what_varies_levelled(held: Site, client: FlaskClient) -> None:
+def test_failures_alike_are_one_row_with_the_newest_message_and_what_varies_levelled_in_its_tooltip(
+    held: Site, client: FlaskClient
+) -> None:
     fill(held)
     html = client.get(PAGE).text
     assert types(html) == ["Refused", "ValueError"]
     assert "4 failures" in html
-    assert "host &lt;number&gt; said no" in html
-    assert "no user &lt;quoted&gt;" in html
+    assert (
+        '<bdi class="cut" title="host 10.0.0.3 said no&#10;Alike: host &lt;number&gt; said no">host 10.0.0.3 said no<'
+        in html
+    )
+    assert '<bdi class="cut" title="no user &#39;17&#39;">no user &#39;17&#39;<' in html
     assert f'href="{PAGE}?queue=mails"' in html
     assert types(client.get(f"{PAGE}?sort=newest").text) == ["ValueError", "Refused"]
     assert types(client.get(f"{PAGE}?queue=mails").text) == ["Refused"]
@@ -71,6 +77,7 @@ def test_a_kind_has_a_page_with_its_traceback_its_jobs_and_ways_on(held: Site, c
     fingerprint = client.get(API).json["groups"][0]["fingerprint"]
     html = client.get(f"{PAGE}/{fingerprint}").text
     assert "Refused: host 10.0.0.3 said no</pre>" in html
+    assert '<bdi>host 10.0.0.3 said no</bdi><span class="alike">Alike: <bdi>host &lt;number&gt; said no</bdi>' in html
     assert [number in html for number in ("#1", "#2", "#3", "#4")] == [True, True, True, False]
     assert f"/dashboard/history?fingerprint={fingerprint}" in html
     assert "/dashboard/jobs?q=status%3Afailed+error%3ARefused" in html
@@ -91,7 +98,7 @@ def test_the_api_tells_the_same(held: Site, client: FlaskClient) -> None:
     assert (first["error_type"], first["message"], first["failures"]) == ("Refused", "host <number> said no", 3)
     assert first["queues"] == [{"name": "mails", "failures": 3, "agent": "rq"}]
     assert first["functions"] == [{"name": "app.send", "failures": 3}]
-    assert first["example"]["queue_id"] == 3
+    assert (first["example"]["queue_id"], first["example"]["message"]) == (3, "host 10.0.0.3 said no")
     assert (len(first["points"]), sum(first["points"])) == (60, 3)
     one = client.get(f"{API}/{first['fingerprint']}?range=1h").json
     assert one["failures"] == 3
@@ -99,6 +106,25 @@ def test_the_api_tells_the_same(held: Site, client: FlaskClient) -> None:
     for fault in ("range=2y", "sort=loud", "from=yesterday", "agent=a/b"):
         refused = client.get(f"{API}?{fault}")
         assert (refused.status_code, refused.json["field"]) == (422, fault.partition("=")[0])
+
+
+def test_every_kind_is_on_one_of_the_pages_which_narrowing_begins_anew(held: Site, client: FlaskClient) -> None:
+    many = MOST_GROUPS + 3
+    write(held, *(failed(n, f"Error{n}", error=f"Error{n}: no", ago_s=n) for n in range(1, many + 1)))
+    pages = [client.get(f"{PAGE}?sort=newest&page={page}").text for page in (1, 2)]
+    assert [name for page in pages for name in types(page)] == [f"Error{n}" for n in range(1, many + 1)]
+    assert f'rel="next" href="{PAGE}?sort=newest&amp;page=2">Older' in pages[0]
+    assert f'rel="prev" href="{PAGE}?sort=newest">Back' in pages[1]
+    assert f"{many} kinds, page 2 of 2" in pages[1]
+    assert 'data-live="errors:sort=newest&amp;page=2"' in pages[1]
+    assert f'href="{PAGE}?range=1h&amp;sort=newest"' in pages[1]
+    answers = [client.get(f"{API}?sort=newest&page={page}").json for page in (1, 2, 3)]
+    assert [len(answer["groups"]) for answer in answers] == [MOST_GROUPS, 3, 0]
+    assert {(answer["kinds"], answer["failures"]) for answer in answers} == {(many, many)}
+    assert answers[1]["page"] == 2
+    assert "The list ends before this page." in client.get(f"{PAGE}?page=3").text
+    for fault in ("0", "1001", "two"):
+        assert client.get(f"{API}?page={fault}").status_code == 422
 
 
 def test_a_span_between_two_moments_can_be_asked_for(held: Site, client: FlaskClient) -> None:

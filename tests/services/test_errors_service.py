@@ -143,6 +143,10 @@ def test_it_is_read_once_for_all_who_ask_within_seconds(archived_site: Site) -> 
     [
         ("ValueError", "ValueError: no user 17", "no user <number>"),
         ("ValueError", "ValueError", ""),
+        ("app.Error17", "app.Error17: no user 17", "no user <number>"),
+        ("Error17", "app.Error17: no user", "no user"),
+        ("app.Error17", "Error17: no user", "no user"),
+        ("ValueError", "no user 17: gone", "no user <number>: gone"),
         ("app.Boom", "Traceback (most recent call last):\n  File \"a\", line 1\napp.Boom: 'x' failed\nmore", "<quoted> failed"),
         (None, "connection to 10.0.0.7 lost", "connection to <number> lost"),
         ("Timeout", None, ""),
