@@ -47,7 +47,7 @@ def queue(agent: str, queue: str) -> Response:
 @bp.get("/workers")
 @access.scope("read")
 def workers() -> Response:
-    """`{brokers, workers}`, dead ones and busy ones first; `?find=` narrows to those whose AGENT/NAME holds it."""
+    """`{brokers, workers}`, dead ones first, then by agent and name; `?find=` narrows to those whose AGENT/NAME holds it."""
     found = workers_service.workers(site(), _sought())
     return _answer({"brokers": _brokers(found.brokers), "workers": [_worker(one) for one in found.workers]})
 

@@ -6,10 +6,12 @@ from flask import Blueprint, Response, render_template, request
 
 from core import access
 from core.problems import Problem
-from routes import regions, site
+from routes import queues_query, regions, site
+from routes.queues_query import MOST_SOUGHT
 from routes.regions import Content, region
 from services import broker_states, queue_figures, queue_jobs, queues_service, schedules_service, workers_service
 from services.brokers import actions
+from services.queue_jobs import WAITING
 from services.queues_service import Queue
 
 bp = Blueprint("queues_pages", __name__, url_prefix="/dashboard")
@@ -17,21 +19,20 @@ bp = Blueprint("queues_pages", __name__, url_prefix="/dashboard")
 MOST_SHOWN = 100
 """Rows of a list; a reader with more of them filters."""
 FUNCTIONS = 50
-MOST_SOUGHT = 200
 
 
 @bp.get("/queues", strict_slashes=False)
 @access.scope("read")
 def queues() -> str:
-    sought = _sought()
-    rows, functions = regions.show("queue-list", sought), regions.show("functions")
-    return render_template("queues.html", rows=rows, functions=functions, sought=sought)
+    asked = queues_query.read(request.args)
+    rows, functions = regions.show("queue-list", asked.query()[1:]), regions.show("functions")
+    return render_template("queues.html", rows=rows, functions=functions, asked=asked)
 
 
 @bp.get("/queues/rows")
 @access.scope("read")
 def queues_rows() -> Response:
-    return regions.answer("queue-list", _sought())
+    return regions.answer("queue-list", queues_query.read(request.args).query()[1:])
 
 
 @bp.get("/queues/functions")
@@ -89,9 +90,11 @@ def _by_interval(argument: str) -> tuple[str, ...]:
 
 
 @region("queue-list", every=2, topics=_by_interval)
-def _queues(sought: str) -> Content:
-    found = queues_service.queues(site(), sought)
-    html = render_template("components/queue_rows.html", found=found, sought=sought, most=MOST_SHOWN)
+def _queues(argument: str) -> Content:
+    asked = queues_query.of_argument(argument)
+    found = queues_service.queues(site(), asked.find)
+    chosen = asked.of(found.queues)
+    html = render_template("components/queue_rows.html", found=found, chosen=chosen, asked=asked, most=MOST_SHOWN)
     return Content(html)
 
 
@@ -108,15 +111,21 @@ def _queue(argument: str) -> Content:
     at = [now - 60 * (len(found.depths) - 1 - each) for each in range(len(found.depths))]
     brokers = [one.state for one in broker_states.brokers(site()) if one.state.agent == found.agent]
     can = actions.possible_of_queue(site(), found.agent)
-    return Content(render_template("components/queue_state.html", queue=found, at=at, brokers=brokers, can=can))
+    jobs = queue_jobs.of(site(), found.agent, found.name)
+    html = render_template(
+        "components/queue_state.html", queue=found, at=at, brokers=brokers, can=can, jobs=jobs, most_waiting=WAITING
+    )
+    return Content(html)
 
 
 @region("queue-jobs", every=5, topics=_by_interval)
 def _queue_jobs(argument: str) -> Content:
     found = _of(argument)
-    jobs = queue_jobs.of(site(), found.agent, found.name)
+    functions = queue_jobs.functions(site(), found.agent, found.name)
     workers = workers_service.workers(site(), queue=(found.agent, found.name))
-    html = render_template("components/queue_jobs.html", queue=found, jobs=jobs, found=workers, most=MOST_SHOWN)
+    html = render_template(
+        "components/queue_jobs.html", queue=found, functions=functions, found=workers, most=MOST_SHOWN
+    )
     return Content(html)
 
 

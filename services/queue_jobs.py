@@ -36,24 +36,27 @@ class FunctionTimes:
 
 @dataclass(frozen=True, slots=True)
 class QueueJobs:
-    """`waiting` are those that came first, in order; `failed` those that ended last; `functions` those with the most jobs first."""
+    """Of those that Headway has. `waiting` are those that came first, in order; `failed` those that ended last."""
 
     waiting: tuple[Job | DamagedJob, ...]
     failed: tuple[Job | DamagedJob, ...]
-    functions: tuple[FunctionTimes, ...]
 
 
 def of(site: Site, agent: str, queue: str) -> QueueJobs:
     """Raises StoreError."""
+    waiting = live_search.find(site, _where(agent, queue, "queued"), after=0, limit=WAITING).items[::-1]
+    failed = live_search.find(site, _where(agent, queue, *FAILURES), limit=FAILED_OF).items
+    return QueueJobs(waiting, tuple(sorted(failed, key=_ended_s, reverse=True)[:FAILED]))
 
-    def where(*states: str) -> Conditions:
-        return Conditions(agents=(agent,), queue=(queue,), states=states)
 
-    waiting = live_search.find(site, where("queued"), after=0, limit=WAITING).items[::-1]
-    failed = live_search.find(site, where(*FAILURES), limit=FAILED_OF).items
-    ended = live_search.find(site, where(*ENDS), limit=ENDED).items
-    last = sorted(failed, key=_ended_s, reverse=True)[:FAILED]
-    return QueueJobs(waiting, tuple(last), tuple(_functions(job for job in ended if isinstance(job, Job))))
+def functions(site: Site, agent: str, queue: str) -> tuple[FunctionTimes, ...]:
+    """Those of the last jobs that ended, with the most jobs first. Raises StoreError."""
+    ended = live_search.find(site, _where(agent, queue, *ENDS), limit=ENDED).items
+    return tuple(_functions(job for job in ended if isinstance(job, Job)))
+
+
+def _where(agent: str, queue: str, *states: str) -> Conditions:
+    return Conditions(agents=(agent,), queue=(queue,), states=states)
 
 
 def _ended_s(job: Job | DamagedJob) -> float:

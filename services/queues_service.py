@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from core.config.brokers import Engine
 from core.site import Site
-from services import broker_states, queue_concerns, queue_depths, queue_figures
+from services import broker_states, name_order, queue_concerns, queue_depths, queue_figures
 from services.broker_states import Broker, BrokerState
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import QueueNow
@@ -81,7 +81,8 @@ def queues(site: Site, sought: str = "") -> Queues:
     engines = {broker.state.agent: broker for broker in brokers}
     told = {(broker.state.agent, name_of(queue.name) or ""): queue for broker in brokers for queue in _queues(broker)}
     figures = {(one.agent, one.name): one for one in queue_figures.queues(site, sought)}
-    names = [name for name in sorted({*told, *figures}) if sought.casefold() in "/".join(name).casefold()]
+    names = [name for name in {*told, *figures} if sought.casefold() in "/".join(name).casefold()]
+    names.sort(key=lambda name: name_order.place(*name))
     depths = queue_depths.lately(site, ["/".join(name) for name in names])
     merged = (
         _merged(site, name, engines.get(name[0]), told.get(name), figures.get(name), depths["/".join(name)])

@@ -10,7 +10,7 @@ from typing import Any
 from core import keys
 from core.config.brokers import Engine
 from core.site import Site
-from services import broker_states, queue_concerns
+from services import broker_states, name_order, queue_concerns
 from services.broker_states import Broker, BrokerState
 from services.brokers import mirror
 from services.brokers.model import WorkerNow
@@ -21,7 +21,6 @@ MOST_JOBS = 5
 """Of one worker, that are named."""
 MOST_LOOKED_AT = 500
 """Jobs of all workers that are looked up."""
-ORDER = ("dead", "busy", "starting", "suspended", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Dead ones and busy ones first, then by name."""
+    """Dead ones first, then by agent and name: one that takes a job stays where it is."""
 
     brokers: tuple[BrokerState, ...]
     workers: tuple[Worker, ...]
@@ -77,7 +76,7 @@ def workers(site: Site, sought: str = "", queue: tuple[str, str] | None = None) 
         if sought.casefold() in f"{broker.state.agent}/{worker.name}".casefold()
         and (queue is None or (broker.state.agent == queue[0] and queue[1] in worker.queues))
     ]
-    chosen.sort(key=lambda one: (ORDER.index(one[1].state), one[0].state.agent, one[1].name))
+    chosen.sort(key=lambda one: (one[1].state != "dead", name_order.place(one[0].state.agent, one[1].name)))
     jobs = _jobs(site, ((broker.state.agent, id) for broker, worker in chosen for id in worker.jobs[:MOST_JOBS]))
     return Workers(
         tuple(broker.state for broker in brokers), tuple(_worker(broker, worker, jobs) for broker, worker in chosen)

@@ -4,6 +4,7 @@ const PLACES = {
   o: "/dashboard/observability",
   c: "/dashboard/charts",
   j: "/dashboard/jobs",
+  e: "/dashboard/errors",
   q: "/dashboard/queues",
   k: "/dashboard/workers",
   s: "/dashboard/schedules",

@@ -29,13 +29,15 @@ PAGES = ("/dashboard/queues", "/dashboard/queues/rq/mail", "/dashboard/workers",
 
 
 @pytest.fixture(scope="module")
-def crowded() -> Iterator[tuple[Site, site.Site]]:
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, site.Site]]:
     """A Headway of which no process leads, so that brokers stand as the tests note them."""
     store = Valkey().start()
+    file: Path = tmp_path_factory.mktemp("crowded") / "headway.toml"
+    file.write_text(f'[[queues]]\nkind = "celery"\nurl = "redis://127.0.0.1:{free_port()}/0"\n')
     settings = read({"REDIS_URL": store.url, "HEADWAY_TOKEN": TOKEN})
     within = create_site(Flask("headway"), settings, Config())
     within.store.redis.set(keys.LEADER.at(), "this test")
-    server = Server(free_port(), TOKEN, {"REDIS_URL": store.url})
+    server = Server(free_port(), TOKEN, {"REDIS_URL": store.url, "HEADWAY_CONFIG": str(file)})
     try:
         yield Site(server.start(), store), within
     finally:
@@ -98,7 +100,12 @@ def test_times_ahead_are_said_as_such_and_exactly_and_the_pages_are_reached_by_k
     now = now_ms(within)
     stands(within, schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", next_ms=now + 175_000)])
     seen = visit(headway, "/dashboard/queues")
-    for key, place in (("s", "/dashboard/schedules"), ("k", "/dashboard/workers"), ("q", "/dashboard/queues")):
+    for key, place in (
+        ("e", "/dashboard/errors"),
+        ("s", "/dashboard/schedules"),
+        ("k", "/dashboard/workers"),
+        ("q", "/dashboard/queues"),
+    ):
         seen.page.keyboard.press("g")
         seen.page.keyboard.press(key)
         seen.page.wait_for_url(re.compile(f"{place}$"))
@@ -106,6 +113,39 @@ def test_times_ahead_are_said_as_such_and_exactly_and_the_pages_are_reached_by_k
     row = seen.page.locator("table.schedules tr", has_text="nightly")
     expect(row.locator("time[data-when=until]")).to_have_text("in 3 min")
     expect(row.locator("time[data-when=moment]")).to_be_visible()
+
+
+def test_what_is_open_and_typed_in_a_workers_row_stays_while_the_list_changes_and_rows_are_short_on_a_phone(
+    crowded: tuple[Site, site.Site], visit: Go
+) -> None:
+    headway, within = crowded
+
+    def work(*names: str, **states: str) -> None:
+        workers = [
+            WorkerNow(name=name, state=states.get(name, "idle"), queues=("mail",), jobs=("j",) * (name in states),  # type: ignore[arg-type]
+                      host="box", pid=7, pool="prefork", concurrency=4, heartbeat_ms=now_ms(within))
+            for name in names
+        ]  # fmt: skip
+        stands(within, "celery", engine="celery", workers=workers)
+
+    work(*(f"w{place}" for place in range(40)))
+    seen = visit(headway, "/dashboard/workers")
+    seen.live()
+    page = seen.page
+    rows, row = page.locator("table.workers tbody tr"), page.locator('[id="worker-celery/w2"]')
+    expect(rows.nth(3)).to_contain_text("w3")
+    row.locator("summary", has_text="Limit").click()
+    row.get_by_label("Task").fill("app.send")
+    row.get_by_label("Rate").press_sequentially("10")
+    work("w1b", *(f"w{place}" for place in range(40) if place != 3), w2="busy", w30="busy", w17="dead")
+    expect(rows.first).to_contain_text("w17", timeout=30_000)
+    expect(row).to_contain_text("busy")
+    page.keyboard.type("/m")
+    expect(row.get_by_label("Rate")).to_have_value("10/m")
+    expect(row.get_by_label("Task")).to_have_value("app.send")
+    row.locator("summary", has_text="Limit").click()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.locator("table.workers").evaluate("table => table.offsetHeight") < 40 * 125
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def test_a_broker_that_is_away_says_why_and_shows_its_last_figures_as_old(app: F
     fails(site, "nothing listens at <its> address")
     shown = show(app, site, "queues")
     assert "rq is unavailable , because nothing listens at <its> address ." in words(shown)
-    assert b'<tr class="old">' in shown.html
+    assert b'id="queue-rq/mail" class="old"' in shown.html
     stands(site, queues=[QueueNow(name="mail", counts={"queued": 2}, workers=1)])
     assert b'class="old"' not in show(app, site, "queues").html
 

@@ -41,7 +41,7 @@ def test_a_broker_that_is_away_says_why_and_shows_its_last_workers_as_old(app: F
     fails(site, "nothing listens at its address")
     shown = show(app, site, "workers")
     assert "rq is unavailable , because nothing listens at its address ." in words(shown)
-    assert b'<tr class="old">' in shown.html
+    assert b'id="worker-rq/w" class="old"' in shown.html
 
 
 def test_hostile_names_stay_text(app: Flask, site: Site) -> None:

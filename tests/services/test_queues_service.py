@@ -108,10 +108,14 @@ def test_a_broker_that_is_away_leaves_its_last_figures_which_say_how_old_they_ar
 
 def test_a_broker_that_nobody_follows_any_more_is_unavailable(still: Site) -> None:
     stands(still, queues=[QueueNow(name="mail", counts={"queued": 7})])
-    (broker,) = queues_service.queues(ago(still, -50)).brokers
-    assert broker.why is None
-    (broker,) = queues_service.queues(ago(still, -240)).brokers
-    assert broker.why == "no process of Headway has followed it for 4 min"
+    (broker,) = queues_service.queues(ago(still, -15)).brokers
+    assert broker.why is None, "another process takes over"
+    found = queues_service.queues(ago(still, -25))
+    assert (
+        found.brokers[0].why
+        == "nothing was noted of it for 25 s: no process of Headway follows it, or its own store is full"
+    )
+    assert found.queues[0].is_old
 
 
 def test_queues_are_found_by_a_part_of_their_name_and_one_by_all_of_it(still: Site) -> None:
@@ -169,7 +173,7 @@ def test_a_queues_jobs_are_told_oldest_waiting_first_with_the_last_failures_and_
     jobs = queue_jobs.of(still, "rq", "mail")
     assert [job.id for job in jobs.waiting] == [f"wait{place}" for place in range(queue_jobs.WAITING)]  # type: ignore[union-attr]
     assert [job.id for job in jobs.failed] == ["late", "broken"]  # type: ignore[union-attr]
-    send, sort = jobs.functions
+    send, sort = queue_jobs.functions(still, "rq", "mail")
     assert (send.name, send.jobs, send.failed) == ("app.send", 10, 0)
     assert (send.wait, send.run) == (Times(1_004, 1_009, 10), Times(1_000, 1_000, 10))
     assert (sort.name, sort.jobs, sort.failed) == ("app.sort", 1, 1)

@@ -75,18 +75,26 @@ def test_a_dead_one_of_which_no_heartbeat_is_known_says_so(site: Site) -> None:
     assert words(at_noon(site), state="dead", heartbeat_ms=None) == ["it gave no sign for long"]
 
 
-def test_dead_and_busy_ones_come_first_and_they_are_found_by_name_or_by_queue(site: Site) -> None:
+def test_dead_ones_come_first_and_they_are_found_by_name_or_by_queue(site: Site) -> None:
     site = at_noon(site)
     states = (("a", "idle"), ("b", "busy"), ("c", "dead"), ("d", "suspended"))
     stands(site, workers=[WorkerNow(name=name, state=state, queues=("mail",)) for name, state in states])  # type: ignore[arg-type]
     stands(site, "celery", engine="celery", workers=[WorkerNow(name="b", state="busy", queues=("mail",))])
     found = workers_service.workers(site)
     assert [(one.agent, one.now.name) for one in found.workers] == [
-        ("rq", "c"), ("celery", "b"), ("rq", "b"), ("rq", "d"), ("rq", "a"),
+        ("rq", "c"), ("celery", "b"), ("rq", "a"), ("rq", "b"), ("rq", "d"),
     ]  # fmt: skip
     assert (found.busy, found.dead, found.concerned) == (2, 1, 1)
     assert [one.agent for one in workers_service.workers(site, "RQ/B").workers] == ["rq"]
     assert [one.agent for one in workers_service.workers(site, queue=("celery", "mail")).workers] == ["celery"]
+
+
+def test_a_worker_that_takes_a_job_stays_where_it_is_and_numbers_count_as_people_count(site: Site) -> None:
+    site = at_noon(site)
+    names = ["worker-10", "worker-2", "worker-1"]
+    for busy in names:
+        stands(site, workers=[WorkerNow(name=name, state="busy" if name == busy else "idle") for name in names])
+        assert [one.now.name for one in workers_service.workers(site).workers] == ["worker-1", "worker-2", "worker-10"]
 
 
 def test_workers_of_a_broker_that_is_away_are_those_of_its_last_reading(site: Site) -> None:

@@ -1,0 +1,58 @@
+"""Which queues the page of queues shows, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl, urlencode
+
+from core.problems import Problem
+from services.queues_service import Queue
+
+MOST_SOUGHT = 200
+Sort = Literal["name", "waiting", "oldest", "failed", "rate"]
+ORDERS: dict[Sort, Callable[[Queue], float]] = {
+    "waiting": lambda queue: -queue.depth,
+    "oldest": lambda queue: inf if queue.oldest_ms is None else queue.oldest_ms,
+    "failed": lambda queue: -queue.counts.get("failed", 0),
+    "rate": lambda queue: -queue.per_minute,
+}
+"""What each sorts by, first first; those alike stay by name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`find` is a part of AGENT/QUEUE; `look` is whether only those are shown that need a look."""
+
+    find: str = ""
+    look: bool = False
+    sort: Sort = "name"
+
+    def query(self, **changes: Any) -> str:
+        """The query of this with changes; empty for what an address without one shows."""
+        said = replace(self, **changes)
+        fields = {"find": said.find, "look": "1" if said.look else "", "sort": said.sort if said.sort != "name" else ""}
+        told = urlencode({name: value for name, value in fields.items() if value})
+        return f"?{told}" if told else ""
+
+    def of(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
+        """Those of queues by name that this asks for, in its order."""
+        chosen = [queue for queue in queues if queue.concerns or not self.look]
+        return tuple(chosen if self.sort == "name" else sorted(chosen, key=ORDERS[self.sort]))
+
+
+def read(args: Mapping[str, str]) -> Asked:
+    """Raises Problem 422."""
+    sort = next((each for each in get_args(Sort) if each == (args.get("sort") or "name")), None)
+    if sort is None:
+        raise Problem(422, "Unprocessable field", f"sort should be one of {', '.join(get_args(Sort))}.", field="sort")
+    if args.get("look", "") not in ("", "1"):
+        raise Problem(422, "Unprocessable field", "look should be 1, or left out.", field="look")
+    return Asked(args.get("find", "").strip()[:MOST_SOUGHT], bool(args.get("look")), sort)
+
+
+def of_argument(argument: str) -> Asked:
+    """What the query behind a part's colon asks for. Raises Problem 422."""
+    return read(dict(parse_qsl(argument)))
