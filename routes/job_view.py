@@ -10,7 +10,7 @@ from panels._estimates import Outlook, outlook
 from panels._waterfall import Chart, of_job
 from routes import history_view, job_call_view
 from routes.job_call_view import CallView
-from services import estimates_service, workflow_service
+from services import error_types, estimates_service, workflow_service
 from services.job_model import Job
 from services.stage_times import Usual
 
@@ -29,6 +29,10 @@ class JobView:
     waited_s: float | None
     similar: str
     """The query of the history page that finds failures like this one; empty where it tells no words."""
+    error_said: str
+    """What its error says besides its type, in a line; empty where that is all of it."""
+    message: str | None
+    """None where it only says the error once more."""
 
 
 def of(job: Job, usual: Usual, now: float) -> JobView:
@@ -45,7 +49,14 @@ def of(job: Job, usual: Usual, now: float) -> JobView:
         ran_s=_between(job.started_at, job.finished_at),
         waited_s=_between(job.enqueued_at or job.created_at, job.started_at),
         similar=history_view.similar(job.error),
+        error_said=error_types.said(job.error_type, job.error) if "\n" in (job.error or "").strip() else "",
+        message=None if _repeats_its_error(job) else job.message,
     )
+
+
+def _repeats_its_error(job: Job) -> bool:
+    """Celery's message of a failure is the error's own text."""
+    return job.error is not None and (job.message == job.error or (job.engine == "celery" and job.status == "failed"))
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:

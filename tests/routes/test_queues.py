@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -95,11 +96,65 @@ def test_a_queues_page_tells_its_figures_jobs_functions_and_workers(client: Flas
     assert "Waiting 120 the next one for since" in page
     assert "Later 1 1 scheduled" in page
     assert "Failed 1 100 % of those that ended within the hour" in page
-    assert "Waiting oldest first to Ann" in page
+    assert "Waiting oldest first; 120 by its engine’s count, 1 that Headway keeps to Ann" in page
     assert "Last failures to Bob SMTPError" in page
     assert "Functions of the last jobs that ended here, 200 at most" in page
     mirrors(told, "b2", qu="web", x="queued")
     assert "Workers that listen to it" in text(client, "queues/rq/web")
+
+
+def names(client: FlaskClient, query: str) -> list[str]:
+    """Of the queues that a query shows, in their order."""
+    page = client.get(f"/dashboard/queues/rows{query}")
+    assert page.status_code == 200, page.text
+    return re.findall(r'id="queue-rq/([^"]*)"', page.text)
+
+
+def test_queues_that_need_a_look_are_chosen_and_figures_are_sorted_by_in_the_address(
+    client: FlaskClient, site: Site
+) -> None:
+    now = now_ms(site)
+    mirrors(site, "f", qu="q10", s="failed", x="failed", ca=now, sa=now, fa=now)
+    depths, ages_s = {"q1": 5, "q2": 0, "q10": 7}, {"q1": 90, "q2": 0, "q10": 30}
+    stands(
+        site,
+        queues=[QueueNow(name=name, counts={"queued": depth, "failed": int(name == "q10")}, workers=int(name != "q1"),
+                         oldest_ms=now - ages_s[name] * 1000) for name, depth in depths.items()],
+    )  # fmt: skip
+    assert names(client, "") == ["q1", "q2", "q10"]
+    assert names(client, "?sort=waiting") == ["q10", "q1", "q2"]
+    assert names(client, "?sort=oldest") == ["q1", "q10", "q2"]
+    assert names(client, "?sort=failed") == names(client, "?sort=rate") == ["q10", "q1", "q2"]
+    assert names(client, "?look=1&sort=waiting") == ["q1"]
+    page = client.get("/dashboard/queues?find=q&sort=waiting").text
+    for href in ("find=q&amp;look=1&amp;sort=waiting", "find=q&amp;sort=failed", "find=q&amp;sort=oldest", "find=q"):
+        assert f'href="/dashboard/queues?{href}"' in page
+    assert 'aria-sort="descending"' in page
+    assert 'data-live="queue-list:find=q&amp;sort=waiting"' in page
+    assert '<input type="hidden" name="sort" value="waiting">' in page
+    assert "1 of 3 queues only those that need a look" in text(client, "queues?look=1")
+    assert "No queue needs a look." in text(client, "queues?look=1&find=q2")
+    for fault in ("sort=colour", "look=yes"):
+        assert client.get(f"/dashboard/queues?{fault}").status_code == 422
+
+
+def test_a_queues_count_and_the_list_beside_it_are_of_one_moment_or_say_where_they_differ(
+    client: FlaskClient, site: Site
+) -> None:
+    mirrors(site, "w1", qu="mail", l="to Ann", x="queued")
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 0}, workers=1)])
+    state = text(client, "queue/state?agent=rq&queue=mail")
+    assert "Waiting 0 nothing waits" in state
+    assert "Waiting oldest first; 0 by its engine’s count, 1 that Headway keeps to Ann" in state
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 1}, workers=1)])
+    assert "Waiting oldest first to Ann" in text(client, "queue/state?agent=rq&queue=mail")
+    assert "to Ann" not in text(client, "queue/jobs?agent=rq&queue=mail")
+
+
+def test_the_line_of_a_queue_begins_where_its_room_does(client: FlaskClient, site: Site) -> None:
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 3}, workers=1)])
+    queue_depths.sample(site)
+    assert re.search(r'<path class="line" d="M0\.0 [0-9.]+L300\.0 ', client.get("/dashboard/queues").text)
 
 
 @pytest.mark.parametrize("name", ["mail/eu", "a//b", "/", "..", "a?b#c%2F", "state", "ünï", "two  blanks"])
@@ -132,6 +187,17 @@ def test_workers_are_listed_with_their_job_and_what_worries(client: FlaskClient,
     assert "w rq box pid 7 its clock is 40 s ahead busy app.send since" in words
     assert "32 2 failed" in words
     assert 'href="/dashboard/jobs/4"' in page
+
+
+def test_a_failure_of_celerys_is_told_once_in_short_and_once_whole(client: FlaskClient, site: Site) -> None:
+    trace = 'Traceback (most recent call last):\n  File "shop.py", line 3, in add\nValueError: no user 17'
+    mirrors(site, "j", agent="celery", engine="celery", s="failed", x="failed", e=trace, et="ValueError",
+            m="ValueError('no user 17')")  # fmt: skip
+    mirrors(site, "k", s="failed", x="failed", e=trace, et="ValueError", m="page 3 of 7")
+    page = text(client, "jobs/1")
+    assert page.count("no user 17") == 2
+    assert "Error: ValueError no user 17" in page
+    assert "page 3 of 7" in text(client, "jobs/2")
 
 
 def test_schedules_and_jobs_that_wait_for_a_time_are_listed_with_both_times(client: FlaskClient, told: Site) -> None:
