@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from services.brokers import celery_event_words as words
 from services.brokers.model import ScheduleNow
+from services.brokers.schedule_words import every
 
 MOST = 500
 _FREQUENCY = re.compile(r"<freq: (\d+(?:\.\d+)?) (second|minute|hour|day)s?>")
@@ -70,8 +71,8 @@ def _spec(told: Any, conf: Mapping[str, Any], last_ms: int | None, now_ms: int) 
     every_s = _every_s(told)
     if every_s is not None:
         if last_ms is None or every_s <= 0:
-            return f"every {every_s:g} s", None
-        return f"every {every_s:g} s", last_ms + int(every_s * 1000)
+            return every(every_s), None
+        return every(every_s), last_ms + int(every_s * 1000)
     said = str(told)[:200]
     if (found := _CRONTAB.fullmatch(said)) is not None and len(fields := found[1].split(" ")) == 5:
         return found[1], _next_ms(fields, conf, now_ms)

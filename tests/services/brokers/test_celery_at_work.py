@@ -171,7 +171,7 @@ def test_queues_and_workers_say_what_celery_says_of_itself(shop: Shop, followed:
 
 def test_the_schedule_of_beat_shows_as_its_workers_know_it(shop: Shop, followed: FollowedCelery) -> None:
     (tidy,) = followed.until(lambda: followed.snapshot.schedules, "the schedule")
-    assert (tidy.name, tidy.spec, tidy.function, tidy.next_ms) == ("tidy", "every 3600 s", "shop.add", None)
+    assert (tidy.name, tidy.spec, tidy.function, tidy.next_ms) == ("tidy", "every hour", "shop.add", None)
     id = shop.app.send_task("shop.add", (1, 2)).id
     followed.comes_to(id, "finished")
     followed.until(lambda: followed.snapshot.schedules[0].last_ms is not None, "its last run")

@@ -1,0 +1,21 @@
+"""How often a schedule adds a job, in words."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+UNITS_S = ((86_400, "d", "day"), (3600, "h", "hour"), (60, "min", "minute"))
+
+
+def every(seconds: float) -> str:
+    """`every 30 s`, `every minute`, `every 5 min`, `every 1 d 1.5 s`: exactly as often as it was said."""
+    if not isfinite(seconds) or seconds <= 0:
+        return f"every {seconds:g} s"
+    left, parts = seconds, list[str]()
+    for size, unit, alone in UNITS_S:
+        if seconds == size:
+            return f"every {alone}"
+        whole, left = divmod(left, size)
+        if whole:
+            parts.append(f"{whole:.0f} {unit}")
+    return f"every {' '.join([*parts, f'{left:g} s'] if left else parts)}"
