@@ -16,6 +16,7 @@ from services.brokers.masking import Mask
 from services.brokers.model import EngineJob, ScheduleNow
 from services.brokers.rq_fields import moment_ms
 from services.brokers.rq_keys import text
+from services.brokers.schedule_words import every
 
 MOST_SCHEDULERS = 50
 MOST_BYTES = 256 * 1024
@@ -83,7 +84,7 @@ class Schedules:
         cron, interval = entry.get("cron"), entry.get("interval")
         return ScheduleNow(
             name=self._mask.text(_name(entry)),
-            spec=str(cron) if cron else f"every {interval} s",
+            spec=str(cron) if cron else _interval(interval),
             function=_told(entry, "func_name"),
             queue=_told(entry, "queue_name"),
             next_ms=_moment(entry, "next_enqueue_time"),
@@ -122,6 +123,10 @@ def _name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("name") or entry.get("func_name") or "?")[:200]
 
 
+def _interval(said: Any) -> str:
+    return every(said) if isinstance(said, int | float) else f"every {said} s"
+
+
 def _told(entry: Mapping[str, Any], field: str) -> str | None:
     said = entry.get(field)
     return said[:200] if isinstance(said, str) and said else None
@@ -141,7 +146,7 @@ def _repeating(job: EngineJob, left: int) -> ScheduleNow:
     again = f"{left} more time" + ("" if left == 1 else "s")
     return ScheduleNow(
         name=job.title or job.function or job.id,
-        spec=f"every {intervals[0] or 0:g} s, {again}",
+        spec=f"{every(intervals[0] or 0)}, {again}",
         function=job.function,
         queue=job.queue,
         next_ms=job.due_ms,

@@ -72,7 +72,7 @@ def test_a_repeating_job_is_a_schedule_and_each_repeat_an_attempt(
         assert job.attempt == 2
         assert job.attempts[0].status == "completed"
         (entry,) = followed.snapshot.schedules
-        assert (entry.name, entry.spec, entry.last_job) == ("count", "every 600 s, 2 more times", id)
+        assert (entry.name, entry.spec, entry.last_job) == ("count", "every 10 min, 2 more times", id)
         assert entry.next_ms is not None
         again = follow(theirs.url)  # as after a restart
         again.settled()
