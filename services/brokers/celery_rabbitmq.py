@@ -41,7 +41,7 @@ class RabbitSide:
         url = celery_app.results_url(broker)
         self._client = redis_of(url) if url else None
         self._results = Results(self._client, tasks) if self._client else None
-        self._watch = Watch(url, woken) if url else None
+        self._watch = Watch(url, f"the results of {broker.agent}", woken) if url else None
 
     def add(self, queues: Iterable[tuple[str, str]]) -> None:
         """Watch these too."""

@@ -32,8 +32,10 @@ class RedisSide:
         self._results_client = self._client if results_url == url else redis_of(results_url)
         self._queues = Queues(self._client, tasks, broker.queues)
         self._results = Results(self._results_client, tasks)
-        self._watch = Watch(url, woken)
-        self._results_watch = None if results_url == url else Watch(results_url, woken)
+        self._watch = Watch(url, broker.agent, woken)
+        self._results_watch = (
+            None if results_url == url else Watch(results_url, f"the results of {broker.agent}", woken)
+        )
         self._reconciling = Reconciling(site, broker.agent, tasks, self._queues, self._results)
         self._clock_asked: float | None = None
         self.ahead_s = 0.0

@@ -17,10 +17,11 @@ _EVERYTHING = Changes(frozenset(), lost=True)
 
 
 class Watch:
-    """Of one Redis. `woken` is set as soon as something changed."""
+    """Of one Redis, which the log calls `name`. `woken` is set as soon as something changed."""
 
-    def __init__(self, url: str, woken: threading.Event) -> None:
+    def __init__(self, url: str, name: str, woken: threading.Event) -> None:
         self._url = url
+        self._name = name
         self._woken = woken
         self._prefixes: tuple[str, ...] = ()
         self._tracking: Tracking | None = None
@@ -33,7 +34,7 @@ class Watch:
         if self._tracking is None or wanted != self._prefixes:
             self.close()
             self._prefixes = wanted
-            self._tracking = Tracking(self._url, wanted, self._woken)
+            self._tracking = Tracking(self._url, wanted, self._name, self._woken)
         changes = self._tracking.take()
         if self._tracking.why is not None:
             if not changes.lost and time.monotonic() - self._asked < UNTOLD_EVERY_S:

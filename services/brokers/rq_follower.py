@@ -57,7 +57,7 @@ class RqFollower(Follower):
         """When all was begun to be compared last, as of `time.monotonic`; None: never."""
         self._took_s = 0.0
         self._is_cut_short = False
-        self._tracking = Tracking(broker.url, rq_keys.TRACKED, self.woken)
+        self._tracking = Tracking(broker.url, rq_keys.TRACKED, broker.agent, self.woken)
 
     def tick(self) -> Snapshot:
         if self._began is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from core.logs import printable
 from services.brokers import connections
@@ -24,6 +25,8 @@ LOOK_S = 1.0
 PING_S = 10.0
 """After so long without a word it is asked whether the connection still is one, and lost after as long again."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
+NEEDED = "+client|id +client|tracking +subscribe +ping &__redis__:invalidate"
+"""What the ACL of a user has to allow."""
 MOST_KEYS = 200_000
 """What is not taken is kept up to so many keys; beyond them all is to be compared."""
 
@@ -38,11 +41,12 @@ class Changes:
 
 class Tracking:
     """Listens from its making until `close`, in a thread of its own. No prefix may begin with another; databases are not told
-    apart. `woken` is set as soon as there is something to take."""
+    apart. `name` is what the log calls the broker. `woken` is set as soon as there is something to take."""
 
-    def __init__(self, url: str, prefixes: Sequence[str], woken: threading.Event | None = None) -> None:
+    def __init__(self, url: str, prefixes: Sequence[str], name: str, woken: threading.Event | None = None) -> None:
         self._url = url
         self._prefixes = tuple(prefixes)
+        self._name = name
         self._lock = threading.Lock()
         self._keys: set[bytes] = set()
         self._lost = True
@@ -75,15 +79,18 @@ class Tracking:
                 connection = self._begun()
                 failures = 0
                 self._why = None
+                _note(self._name, None)
                 self._lose()
                 try:
                     self._listen(connection)
                 finally:
                     connection.disconnect()
             except (redis.RedisError, OSError, BrokerError) as fault:
-                self._why = connections.why(fault)
-                if not failures:
-                    log.info("Changes of a broker's keys are not told, because %s", printable(self._why))
+                is_refused = isinstance(fault, NoPermissionError)
+                self._why = (
+                    f"the user of its url may not do that: it needs {NEEDED}" if is_refused else connections.why(fault)
+                )
+                _note(self._name, self._why)
             self._ending.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
 
@@ -129,6 +136,20 @@ class Tracking:
         with self._lock:
             self._keys, self._lost = set(), True
         self.woken.set()
+
+
+_untold: set[str] = set()
+"""Names of brokers whose changes are not told at present. Whoever follows one makes its tracking anew wherever that fails."""
+
+
+def _note(name: str, why: str | None) -> None:
+    """Tell the log once when it begins, and once when it is over."""
+    if why is not None and name not in _untold:
+        _untold.add(name)
+        log.warning("Changes of %s are not told by its Redis, because %s", printable(name), printable(why))
+    elif why is None and name in _untold:
+        _untold.discard(name)
+        log.info("Changes of %s are told by its Redis again", printable(name))
 
 
 def _said(connection: Any, *words: object) -> Any:

@@ -24,8 +24,8 @@ def server() -> Iterator[Valkey]:
 def listen(server: Valkey) -> Iterator[Callable[..., Tracking]]:
     begun: list[Tracking] = []
 
-    def begin(url: str = server.url, prefixes: tuple[str, ...] = ("rq:", "other:")) -> Tracking:
-        begun.append(Tracking(url, prefixes))
+    def begin(url: str = server.url, prefixes: tuple[str, ...] = ("rq:", "other:"), name: str = "shop") -> Tracking:
+        begun.append(Tracking(url, prefixes, name))
         return begun[-1]
 
     yield begin
@@ -37,6 +37,12 @@ def settled(one: Tracking) -> Tracking:
     """Once it listens, with what it missed before taken."""
     wait_until(lambda: one.why is None, what="its listening")
     assert one.take().lost
+    return one
+
+
+def refused(one: Tracking) -> Tracking:
+    """Once it knows that nobody answers."""
+    wait_until(lambda: one.why == "its Redis can't be reached", what="the refusal")
     return one
 
 
@@ -148,6 +154,29 @@ def test_a_user_who_may_not_track_is_told_so_without_the_password(
     one = listen(f"{server.url}?username=reader&password=hunter2")
     wait_until(lambda: one.why is not None and "may not" in one.why, what="the refusal")
     assert "hunter2" not in str(one.why)
+    assert tracking.NEEDED in str(one.why)
+    assert "+client|tracking" in str(one.why)
+    redis.execute_command("ACL", "SETUSER", "reader", "resetchannels", *tracking.NEEDED.split())
+    settled(one)
+    redis.set("rq:x", 1)
+    assert told(one, 1) == {b"rq:x"}
+
+
+def test_the_log_says_once_when_it_begins_and_once_when_it_is_over_and_of_which_broker(
+    own_valkey: Callable[..., Valkey], listen: Callable[..., Tracking], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "headway.brokers")
+    server = own_valkey()
+    server.stop()
+    for _ in range(3):  # as whoever follows begins anew
+        refused(listen(server.url, name="mails")).close()
+    server.start()
+    settled(listen(server.url, name="mails"))
+    settled(listen(server.url, name="mails"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Changes of mails are not told by its Redis, because its Redis can't be reached",
+        "Changes of mails are told by its Redis again",
+    ]
 
 
 def test_it_ends_when_it_is_closed(server: Valkey, listen: Callable[..., Tracking]) -> None:
