@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
 from services import broker_states, jobs_service, live_search, queue_depths
@@ -15,6 +16,8 @@ from services.job_model import Job, to_ms
 from services.live_search import Conditions
 
 MINUTE_MS = 60_000
+BY_JOBS = (alerts.OnFailedJobs, alerts.OnFailureRate, alerts.OnNoJob, alerts.OnStalledJobs)
+"""Rules that go by Headway's own records of jobs alone; how much waits, and who listens, a broker's engine tells."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class Queues:
             state, known = broker.state, broker.snapshot
             has_it = queue is None or known is None or any(one.name == queue for one in known.queues)
             # Without an agent, a broker that nobody ever read may have the queue as well as not.
-            if state.why is not None and (agent == name if agent else has_it):
+            if not (agent == name if agent else has_it):
+                continue
+            if state.why is not None:
                 return f"the broker {name} is unavailable, because {state.why}"
+            if known is not None and known.is_new and isinstance(when, BY_JOBS):
+                return f"what was there before is still being read from the broker {name}"
         return None
 
     def watched(self, when: When) -> tuple[Watched, ...]:

@@ -136,6 +136,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     schedules: tuple[ScheduleNow, ...] = ()
     notes: tuple[str, ...] = ()
     """What is not known here and why, for the reader: "task events are off: …"."""
+    is_new: bool = False
+    """Whether what was there before is still being read: Headway's own figures of its jobs are too low meanwhile."""
     heard_ms: int | None = None
     """Until when events were heard, where its engine sends some."""
     missed: tuple[tuple[int, int], ...] = ()

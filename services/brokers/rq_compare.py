@@ -7,7 +7,8 @@ at the other one meanwhile moves nothing; what is told of meanwhile is told by t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 import redis
@@ -15,10 +16,10 @@ import redis
 from core import keys
 from core.site import Site
 from services.brokers import mirror, rq_keys
-from services.brokers.connections import asking
 from services.brokers.mirror_records import Known, known
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
+from services.brokers.rq_damage import Damage
 
 WINDOW = 1_000
 TAKEN = 500
@@ -35,39 +36,47 @@ Steps = Iterator[int]
 """How many jobs differed at each step."""
 
 
-def everything(
-    client: redis.Redis, site: Site, agent: str, theirs: Mapping[str, Mapping[State, int]], take: Take
-) -> Steps:
-    """All queues and states, by RQ's counts of them; those that ended first, so that numbers rise with time. Raises BrokerError,
-    StoreError."""
+class Compared(NamedTuple):
+    """What is compared: RQ in its Redis, what of it is damaged, and an agent's jobs; `take` has those read that differ."""
+
+    client: redis.Redis
+    damage: Damage
+    site: Site
+    agent: str
+    take: Take
+
+
+def everything(of: Compared, theirs: Mapping[str, Mapping[State, int]]) -> Steps:
+    """All queues and states, by RQ's counts of them, which leave out what is damaged; those that ended first, so that numbers rise
+    with time. Raises BrokerError, StoreError."""
     for state in rq_keys.ENDED:
         for queue in theirs:
-            if theirs[queue][state]:
-                yield from _ended(client, site, agent, queue, state, take)
-    for queue, ours in counts(site, agent, sorted({*theirs, *_queues(site, agent)})).items():
+            if theirs[queue].get(state):
+                yield from _ended(of, queue, state)
+    for queue, ours in counts(of.site, of.agent, sorted({*theirs, *_queues(of.site, of.agent)})).items():
         for state in rq_keys.WAITING:
-            if ours[state] or theirs.get(queue, ours)[state]:
-                yield from of_state(client, site, agent, queue, state, take, is_first=True)
-    yield from _rate_limited(client, site, agent, take)
+            if ours[state] or theirs.get(queue, ours).get(state):
+                yield from of_state(of, queue, state, is_first=True)
+    yield from _rate_limited(of)
 
 
-def of_state(
-    client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take, *, is_first: bool = False
-) -> Steps:
-    """One of `WAITING` of a queue. Raises BrokerError, StoreError."""
-    held = set[bytes]()
-    for ids in _held(site, agent, queue, state):
+def of_state(of: Compared, queue: str, state: State, *, is_first: bool = False) -> Steps:
+    """One of `WAITING` of a queue; nothing where its place is damaged. Raises BrokerError, StoreError."""
+    held, place = set[bytes](), rq_keys.place(queue, state)
+    for ids in _held(of.site, of.agent, queue, state):
         held.update(ids)
         yield 0
     unknown = list[bytes]()
-    for window in _windows(client, rq_keys.place(queue, state), is_list=state == "queued"):
+    for window in _windows(of, place, is_list=state == "queued"):
         ids = [id.split(b":")[0] for id, _ in window] if state == "started" else [id for id, _ in window]
         again = ids[:MOST_REPEATING] if state == "scheduled" and is_first and not unknown else []
         unknown += [id for id in ids if id not in held or id in again]
         held.difference_update(ids)
         yield 0
-    yield from _taken(unknown[::-1], take)
-    yield from _taken(sorted(held), take)  # in this state no more
+    if place in of.damage:
+        return
+    yield from _taken(unknown[::-1], of.take)
+    yield from _taken(sorted(held), of.take)  # in this state no more
 
 
 def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:
@@ -90,15 +99,14 @@ def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
     return found
 
 
-def _rate_limited(client: redis.Redis, site: Site, agent: str, take: Take) -> Steps:
+def _rate_limited(of: Compared) -> Steps:
     """Jobs that wait for their rate stand in no registry of a queue."""
-    with asking():
-        found: Any = client.srandmember(rq_keys.RATES, MOST_RATES)
-    for rate in found:
-        for window in _windows(client, rq_keys.RATE + rate + rq_keys.RATE_LIMITED, is_list=False):
+    found = of.damage.asked(rq_keys.RATES, lambda: of.client.srandmember(rq_keys.RATES, MOST_RATES))
+    for rate in found or ():
+        for window in _windows(of, rq_keys.RATE + rate + rq_keys.RATE_LIMITED, is_list=False):
             ids = [id for id, _ in window]
-            records = known_of(site, agent, [rq_keys.text(id) for id in ids])
-            yield from _taken([id for id, one in zip(ids, records, strict=True) if one is None][::-1], take)
+            records = known_of(of.site, of.agent, [rq_keys.text(id) for id in ids])
+            yield from _taken([id for id, one in zip(ids, records, strict=True) if one is None][::-1], of.take)
 
 
 def _queues(site: Site, agent: str) -> list[str]:
@@ -108,14 +116,14 @@ def _queues(site: Site, agent: str) -> list[str]:
     return [queue for of, _, queue in named if of == agent]
 
 
-def _ended(client: redis.Redis, site: Site, agent: str, queue: str, state: State, take: Take) -> Steps:
+def _ended(of: Compared, queue: str, state: State) -> Steps:
     """What Headway holds as ended stays so, whether RQ remembers it or not: only this way round is compared."""
     unknown = list[bytes]()
-    for window in _windows(client, rq_keys.place(queue, state), is_list=False):
-        records = known_of(site, agent, [rq_keys.text(id) for id, _ in window])
+    for window in _windows(of, rq_keys.place(queue, state), is_list=False):
+        records = known_of(of.site, of.agent, [rq_keys.text(id) for id, _ in window])
         unknown += [id for (id, score), one in zip(window, records, strict=True) if not _is_same(one, state, score)]
         yield 0
-    yield from _taken(unknown[::-1], take)
+    yield from _taken(unknown[::-1], of.take)
 
 
 def _is_same(record: Known | None, state: State, score: float) -> bool:
@@ -142,16 +150,16 @@ def _held(site: Site, agent: str, queue: str, state: State) -> Iterator[list[byt
         after = found[-1][0]
 
 
-def _windows(client: redis.Redis, key: bytes, *, is_list: bool) -> Iterator[list[tuple[bytes, float]]]:
-    """Ids of a list or a sorted set, newest first, each with its score."""
+def _windows(of: Compared, key: bytes, *, is_list: bool) -> Iterator[list[tuple[bytes, float]]]:
+    """Ids of a list or a sorted set, newest first, each with its score; none where it is damaged."""
     start = 0
     while True:
-        with asking():
-            if is_list:
-                ids: Any = client.lrange(key, -start - WINDOW, -start - 1)
-                window = [(id, 0.0) for id in reversed(ids)]
-            else:
-                window = client.zrevrange(key, start, start + WINDOW - 1, withscores=True)  # type: ignore[assignment]
+        if is_list:
+            ids = of.damage.asked(key, partial(of.client.lrange, key, -start - WINDOW, -start - 1))
+            window = [(id, 0.0) for id in reversed(ids or ())]
+        else:
+            found = partial(of.client.zrevrange, key, start, start + WINDOW - 1, withscores=True)
+            window = of.damage.asked(key, found) or []
         if window:
             yield window
         if len(window) < WINDOW:

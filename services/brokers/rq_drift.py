@@ -35,6 +35,8 @@ class Drift:
         """The states of a queue that are to be compared; `now` as of `time.monotonic`."""
         wanted = list[State]()
         for state, count in ours.items():
+            if state not in theirs:  # nobody can count it
+                continue
             difference = theirs[state] - count
             known = self._known.setdefault((queue, state), _Difference())
             if known.is_compared:

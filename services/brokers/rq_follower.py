@@ -14,6 +14,8 @@ from services.brokers.following import Follower
 from services.brokers.masking import Mask
 from services.brokers.model import QueueNow, Snapshot, State
 from services.brokers.rq_changes import Changed, sorted_out
+from services.brokers.rq_compare import Compared
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_drift import Drift
 from services.brokers.rq_intake import Intake
 from services.brokers.rq_jobs import Reader
@@ -41,9 +43,11 @@ class RqFollower(Follower):
         self._redis = redis_of(broker.url)
         mask = Mask(broker.masking, site.settings, site.config.logs)
         reader = Reader(self._redis, mask)
-        self._workers = Workers(self._redis, reader.functions)
-        self._schedules = Schedules(self._redis, mask)
+        self._damage = Damage()
+        self._workers = Workers(self._redis, reader.functions, self._damage)
+        self._schedules = Schedules(self._redis, mask, self._damage)
         self._intake = Intake(self._redis, site, broker.agent, reader, self._schedules)
+        self._compared = Compared(self._redis, self._damage, site, broker.agent, self._intake.take)
         self._drift = Drift()
         self._names: tuple[str, ...] = ()
         self._turn: deque[str] = deque()
@@ -57,6 +61,8 @@ class RqFollower(Follower):
         """When all was begun to be compared last, as of `time.monotonic`; None: never."""
         self._took_s = 0.0
         self._is_cut_short = False
+        self._is_new = True
+        """Until all that was there when it began to listen is taken."""
         self._tracking = Tracking(broker.url, rq_keys.TRACKED, broker.agent, self.woken)
 
     def tick(self) -> Snapshot:
@@ -67,12 +73,14 @@ class RqFollower(Follower):
         until = time.monotonic() + BUDGET_S
         changed = sorted_out(told.keys)
         self._intake.note(changed)
+        self._is_new |= told.lost
         if told.lost or self._is_cut_short or self._is_due_untold():
             self._look_at_all(now_ms)
         else:
             self._look(changed, now_ms)
         self._take_in(changed, until, now_ms)
-        if self._intake.is_behind or self._comparing is not None:
+        self._is_new &= self._intake.is_behind or self._comparing is not None
+        if self._intake.has_more or self._comparing is not None:
             self.woken.set()
         return self._snapshot(now_ms)
 
@@ -112,11 +120,14 @@ class RqFollower(Follower):
         self._began, self._took_s = time.monotonic(), 0.0
         self._count(set(self._names), now_ms)
         theirs = {queue: self._theirs(queue) for queue in self._names}
-        self._comparing = rq_compare.everything(self._redis, self.site, self.broker.agent, theirs, self._intake.take)
+        self._comparing = rq_compare.everything(self._compared, theirs)
 
     def _look(self, changed: Changed, now_ms: int) -> None:
         if changed.names:
-            self._names = tuple(sorted({*rq_queues.names(self._redis), *self.broker.queues}))
+            found = rq_queues.names(self._redis, self._damage)
+            known = self._names if rq_keys.QUEUES in self._damage else ()
+            self._names = tuple(sorted({*found, *known, *self.broker.queues}))
+            self._damage.keep_queues(self._names)
             self._turn = deque(self._names)
             self._counted = {name: counted for name, counted in self._counted.items() if name in self._names}
             changed.queues |= set(self._names) - set(self._counted)
@@ -143,11 +154,11 @@ class RqFollower(Follower):
             self._looked_at.append(self._turn[0])
         for at in range(0, len(self._looked_at), COUNTED):
             part = self._looked_at[at : at + COUNTED]
-            self._counted |= rq_queues.count(self._redis, part, now_ms // 1000)
+            self._counted |= rq_queues.count(self._redis, part, now_ms // 1000, self._damage)
 
     def _note_differences(self) -> None:
         """Have compared what differs of the queues that were counted just now."""
-        if self._comparing is not None or self._intake.is_behind:
+        if self._comparing is not None or self._intake.has_more:
             return
         ours = rq_compare.counts(self.site, self.broker.agent, self._looked_at[:COUNTED])
         now = time.monotonic()
@@ -158,13 +169,12 @@ class RqFollower(Follower):
         ]
         if wanted:
             self._comparing = itertools.chain.from_iterable(
-                rq_compare.of_state(self._redis, self.site, self.broker.agent, queue, state, self._intake.take)
-                for queue, state in wanted
+                rq_compare.of_state(self._compared, queue, state) for queue, state in wanted
             )
 
     def _theirs(self, queue: str) -> dict[State, int]:
-        counted = self._counted[queue]
-        return counted.counts | {"queued": counted.counts["queued"] + counted.between}
+        counts, between = self._counted[queue].counts, self._counted[queue].between
+        return counts | {"queued": counts["queued"] + between} if "queued" in counts else counts
 
     def _snapshot(self, now_ms: int) -> Snapshot:
         return Snapshot(
@@ -175,6 +185,7 @@ class RqFollower(Follower):
             workers=self._workers.all(),
             schedules=self._schedules.all(now_ms),
             notes=tuple(self._notes()),
+            is_new=self._is_new,
         )
 
     def _queue(self, name: str) -> QueueNow:
@@ -195,7 +206,10 @@ class RqFollower(Follower):
             every_s = max(UNTOLD_S, UNTOLD_SHARE * self._took_s)
             notes.append(f"Changes are not told, because {why}. So all is compared every {every_s:.0f} s, and what comes and goes"
                          " between is missed.")  # fmt: skip
-        if self._comparing is not None and self._took_s > BUDGET_S:
-            notes.append("What was there before is still being read.")
-        scheduled = {name: counted.counts["scheduled"] for name, counted in self._counted.items()}
+        if self._is_new:
+            notes.append("What was there before is still being read: until then figures of jobs are too low.")
+        elif self._intake.is_behind:
+            notes.append("More changes than can be read at once: jobs show late.")
+        notes += self._damage.notes()
+        scheduled = {name: counted.counts.get("scheduled", 0) for name, counted in self._counted.items()}
         return [*notes, *rq_schedules.without_scheduler(self._redis, scheduled)]

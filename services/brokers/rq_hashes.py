@@ -11,6 +11,7 @@ import redis
 from services.brokers import rq_keys
 from services.brokers.connections import asking
 from services.brokers.model import State
+from services.brokers.rq_damage import is_wrong_type
 from services.brokers.rq_keys import text
 
 LIGHT = (
@@ -100,8 +101,7 @@ def _begun(pipeline: Any, ids: Sequence[bytes]) -> tuple[list[Hash], list[bytes]
     answers = pipeline.execute(raise_on_error=False) if ids else []
     found, gone = list[Hash](), list[bytes]()
     for id, values, size in zip(ids, answers[::2], answers[1::2], strict=True):
-        if not isinstance(values, list):
-            _raised(values)
+        if is_wrong_type(values):  # one damaged job
             continue
         fields = dict(zip(LIGHT, values, strict=True))
         if not fields[b"status"] and not fields[b"origin"]:
@@ -157,9 +157,3 @@ def _end(pipeline: Any, found: list[Hash]) -> None:
         one.fields.update(zip(names, values, strict=True) if isinstance(values, list) else ())
     for one, entries in zip(ended, answers, strict=False):
         one.entry = entries[0] if isinstance(entries, list) and entries else None
-
-
-def _raised(answer: Any) -> None:
-    """A key of another type is one damaged job; anything else goes for all."""
-    if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
-        raise answer

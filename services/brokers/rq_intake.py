@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.brokers.mirror_records import Known
 from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
 from services.brokers.rq_compare import known_of
+from services.brokers.rq_glimpses import Glimpses
 from services.brokers.rq_jobs import Reader, ReadJob
 from services.brokers.rq_keys import text
 from services.brokers.rq_schedules import Schedules
@@ -26,7 +28,10 @@ AT_ONCE = 1_000
 """Jobs that are put in order and taken together."""
 READ = 200
 """Jobs a round trip."""
+REMEMBERED = 2
+"""Takes for which it is remembered what was at work: what is told of one job may come in two parts."""
 FORGOTTEN = "RQ kept nothing of it (result_ttl 0)"
+UNSEEN = "RQ knows it no longer: it may have ended well unseen, as with result_ttl 0 nothing is kept"
 
 
 class Intake:
@@ -40,24 +45,34 @@ class Intake:
         self._schedules = schedules
         self._pending: dict[bytes, bool] = {}
         """To be read; True where it was gone when it was looked for last."""
-        self._executed: set[bytes] = set()
-        self._executed_before: set[bytes] = set()
+        self._glimpses = Glimpses(client)
+        self._taken = 0
+        self._executed: dict[bytes, int] = {}
+        """Jobs that were at work, each with the take that told so last; for as long as they are pending, too."""
+        self._queues: deque[set[str]] = deque(maxlen=REMEMBERED + 1)
+        """Those that changed, by take."""
+        self.is_behind = False
+        """Whether its time was over before all was read."""
 
     @property
-    def is_behind(self) -> bool:
+    def has_more(self) -> bool:
         return bool(self._pending)
 
     def note(self, changed: Changed) -> None:
-        """These are to be read. What is told of one job may come in two parts, so executions are remembered from the time before."""
-        self._executed_before, self._executed = self._executed, changed.executed
+        """These are to be read."""
+        self._taken += 1
+        self._executed |= dict.fromkeys(changed.executed, self._taken)
+        oldest = self._taken - REMEMBERED
+        self._executed = {id: at for id, at in self._executed.items() if at > oldest or id in self._pending}
+        self._queues.append(set(changed.queues))
         for job in changed.jobs:
             self._pending.setdefault(job, False)
 
     def go_on(self, until: float) -> None:
         """Read what is pending until that moment of `time.monotonic`. What was gone is looked for once more at the next call. Raises
         BrokerError, StoreError."""
-        pending, self._pending = self._pending, {}
-        ids = list(pending)
+        ids = self._glimpses.in_order(self._pending)
+        pending, self._pending, self.is_behind = self._pending, {}, True
         for at in range(0, len(ids), AT_ONCE):
             if time.monotonic() > until:
                 self._pending |= {id: pending[id] for id in ids[at:]}
@@ -68,6 +83,7 @@ class Intake:
             except StoreError:
                 self._pending |= {id: pending[id] for id in ids[at:]}
                 raise
+        self.is_behind = False
 
     def take(self, ids: Sequence[bytes]) -> None:
         """Read these now. Raises BrokerError, StoreError."""
@@ -92,27 +108,34 @@ class Intake:
 
     def _forgotten(self, gone: list[bytes], missed: Collection[bytes]) -> None:
         """RQ deletes at once what ended well and has a result_ttl of 0: so does what was at work go, unless it was to be kept."""
-        done, deleted = list[bytes](), list[bytes]()
-        unknown = list[bytes]()
-        for id, record in zip(gone, known_of(self._site, self._agent, [text(id) for id in gone]), strict=True):
-            was_at_work = id in self._executed or id in self._executed_before
-            if record is None:
-                unknown += [id] if was_at_work else []
-            elif record.status in FINAL:
-                continue
-            elif (was_at_work or record.status == "processing") and not _is_kept(record):
-                done.append(id)
-            elif id in missed:
-                deleted.append(id)
-            else:
-                self._pending[id] = True  # that it was at work may be told next
-        if unknown and self._has_one_database():
-            done += unknown
+        ended, unknown = list[EngineJob](), list[bytes]()
         ended_ms = int(self._site.clock() * 1000)
-        jobs = [EngineJob(id=text(id), state="finished", ended_ms=ended_ms, message=FORGOTTEN) for id in done]
-        mirror.take(self._site, self._agent, "rq", jobs)
-        mirror.gone(self._site, self._agent, [text(id) for id in deleted])
-        self._schedules.forget([text(id) for id in (*done, *deleted)])
+        for id, record in zip(gone, known_of(self._site, self._agent, [text(id) for id in gone]), strict=True):
+            was_at_work = id in self._executed
+            if record is not None and record.status in FINAL:
+                continue
+            if record is not None and (was_at_work or record.status == "processing") and not _is_kept(record):
+                ended.append(EngineJob(id=text(id), state="finished", ended_ms=ended_ms, message=FORGOTTEN))
+            elif id not in missed:
+                self._pending[id] = True  # that it was at work, or where, may be told next
+            elif record is not None:
+                message = UNSEEN if _result_ttl_s(record) == 0 else None
+                ended.append(EngineJob(id=text(id), state="deleted", ended_ms=ended_ms, message=message))
+            elif was_at_work:
+                unknown.append(id)
+        if unknown and self._has_one_database():
+            ended += [
+                EngineJob(id=text(id), state="finished", queue=self._queue_of(id), ended_ms=ended_ms, message=FORGOTTEN)
+                for id in unknown
+            ]
+        mirror.take(self._site, self._agent, "rq", ended)
+        self._schedules.forget([job.id for job in ended])
+
+    def _queue_of(self, id: bytes) -> str | None:
+        """Where a job belonged that is gone: as was seen, or the only one that changed around its being at work."""
+        queues = set[str]().union(*self._queues)
+        is_just_told = self._executed.get(id, 0) > self._taken - REMEMBERED
+        return self._glimpses.queue_of(id) or (queues.pop() if len(queues) == 1 and is_just_told else None)
 
     def _has_one_database(self) -> bool:
         """Tracking tells of the keys of all databases: where there are several, an unknown job may be another's."""
@@ -125,8 +148,12 @@ class Intake:
 
 def _is_kept(record: Known) -> bool:
     """Whether RQ is to remember the job when it has ended well."""
+    return bool(_result_ttl_s(record))
+
+
+def _result_ttl_s(record: Known) -> Any:
+    """None where it is RQ's own."""
     try:
-        ttl_s: Any = msgspec.json.decode(record.metadata or "{}").get("result_ttl_s")
+        return msgspec.json.decode(record.metadata or "{}").get("result_ttl_s")
     except (msgspec.DecodeError, AttributeError):
-        return False
-    return bool(ttl_s)
+        return None

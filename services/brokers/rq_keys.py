@@ -21,6 +21,8 @@ RATES = b"rq:rl-keys"
 RATE = b"rq:rl:"
 RATE_LIMITED = b":rate_limited"
 INTERMEDIATE = b":intermediate"
+AT_WORK = b":executions"
+"""Behind a worker's key: what it is at."""
 REGISTRIES: dict[State, bytes] = {
     "started": b"rq:wip:",
     "scheduled": b"rq:scheduled:",

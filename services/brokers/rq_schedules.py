@@ -14,6 +14,7 @@ from services.brokers import rq_keys
 from services.brokers.connections import asking
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob, ScheduleNow
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms
 from services.brokers.rq_keys import text
 from services.brokers.schedule_words import every
@@ -30,8 +31,9 @@ SILENT_S = 120
 class Schedules:
     """Of one Redis: cron entries as they were read last, and the repeating jobs that came by."""
 
-    def __init__(self, client: redis.Redis, mask: Mask) -> None:
+    def __init__(self, client: redis.Redis, mask: Mask, damage: Damage) -> None:
         self._redis = client
+        self._damage = damage
         self._mask = mask
         self._cron: list[tuple[ScheduleNow, int]] = []
         """Each with when its scheduler gave its last sign."""
@@ -58,27 +60,36 @@ class Schedules:
 
     def look(self) -> None:
         """Read the entries of all cron schedulers. Raises BrokerError."""
+        found = self._damage.asked(
+            rq_keys.CRON_SCHEDULERS,
+            lambda: self._redis.zrevrange(rq_keys.CRON_SCHEDULERS, 0, MOST_SCHEDULERS - 1, withscores=True),
+        )
         with asking(), self._redis.pipeline(transaction=False) as pipeline:
-            found: Any = self._redis.zrevrange(rq_keys.CRON_SCHEDULERS, 0, MOST_SCHEDULERS - 1, withscores=True)
-            for name, _ in found:
+            for name, _ in found or ():
                 pipeline.hstrlen(rq_keys.CRON_SCHEDULER + name, "cron_jobs")
-            lengths = pipeline.execute() if found else []
-            fitting = [(name, sign) for (name, sign), n in zip(found, lengths, strict=True) if 0 < n <= MOST_BYTES]
+            lengths = self._asked(pipeline, [rq_keys.CRON_SCHEDULER + name for name, _ in found or ()])
+            fitting = [one for one, length in zip(found or (), lengths, strict=True) if 0 < (length or 0) <= MOST_BYTES]
             for name, _ in fitting:
                 pipeline.hget(rq_keys.CRON_SCHEDULER + name, "cron_jobs")
-            kept = pipeline.execute() if fitting else []
+            kept = self._asked(pipeline, [rq_keys.CRON_SCHEDULER + name for name, _ in fitting])
             entries = [
                 (name, sign, entry)
                 for (name, sign), cron_jobs in zip(fitting, kept, strict=True)
                 for entry in _entries(cron_jobs)
             ][:MOST]
-            for _, _, entry in entries:
-                pipeline.zrevrange(f"rq:cron_job:{_name(entry)}:jobs", 0, 0)
-            last = pipeline.execute() if entries else []
+            lists = [f"rq:cron_job:{_name(entry)}:jobs".encode() for _, _, entry in entries]
+            for key in lists:
+                pipeline.zrevrange(key, 0, 0)
+            last = self._asked(pipeline, lists)
         self._cron = [
             (self._schedule(entry, text(name), text(jobs[0]) if jobs else None), round(sign * 1000))
             for (name, sign, entry), jobs in zip(entries, last, strict=True)
         ]
+
+    def _asked(self, pipeline: Any, keys: list[bytes]) -> list[Any]:
+        """What it answers, a command a key; None of what is damaged."""
+        answers = pipeline.execute(raise_on_error=False) if keys else []
+        return [self._damage.of(key, answer) for key, answer in zip(keys, answers, strict=True)]
 
     def _schedule(self, entry: Mapping[str, Any], scheduler: str, last_job: str | None) -> ScheduleNow:
         cron, interval = entry.get("cron"), entry.get("interval")

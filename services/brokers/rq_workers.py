@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import redis
@@ -11,6 +11,7 @@ import redis
 from services.brokers import rq_keys
 from services.brokers.connections import asking
 from services.brokers.model import WorkerNow
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms, real, whole
 from services.brokers.rq_keys import text
 
@@ -39,26 +40,30 @@ Functions = Callable[[Sequence[bytes]], dict[bytes, str | None]]
 class Workers:
     """The workers of one Redis. The first `look` reads them all."""
 
-    def __init__(self, client: redis.Redis, functions: Functions) -> None:
+    def __init__(self, client: redis.Redis, functions: Functions, damage: Damage) -> None:
         self._redis = client
         self._functions = functions
+        self._damage = damage
         self._known: dict[bytes, WorkerNow] = {}
         self._lost: dict[bytes, int] = {}
         """Those that ended without a word, each with when that was noticed."""
+        self._damaged = set[bytes]()
+        """Those whose hash is none."""
 
     def all(self) -> tuple[WorkerNow, ...]:
         return tuple(sorted(self._known.values(), key=lambda worker: worker.name))
 
-    def listening(self, queue: str) -> int:
-        """How many live workers take jobs of a queue."""
+    def listening(self, queue: str) -> int | None:
+        """How many live workers take jobs of a queue; None where nobody knows all workers."""
+        if rq_keys.WORKERS in self._damage:
+            return None
         return sum(worker.state != "dead" and queue in worker.queues for worker in self._known.values())
 
     def look(self, now_ms: int, changed: Iterable[bytes] | None = None) -> None:
         """Read those whose keys changed; None: all. Raises BrokerError."""
-        with asking():
-            found: Any = self._redis.smembers(rq_keys.WORKERS)
-        registered = {key.removeprefix(rq_keys.WORKER) for key in found}
-        for name in [name for name in self._known if name not in registered]:
+        found = self._damage.asked(rq_keys.WORKERS, lambda: self._redis.smembers(rq_keys.WORKERS))
+        registered = set(self._known) if found is None else {key.removeprefix(rq_keys.WORKER) for key in found}
+        for name in ({*self._known, *self._damaged}) - registered:
             self._forget(name)
         for name in [name for name, at_ms in self._lost.items() if now_ms - at_ms > GONE_S * 1000]:
             self._forget(name)
@@ -69,18 +74,27 @@ class Workers:
     def _forget(self, name: bytes) -> None:
         self._known.pop(name, None)
         self._lost.pop(name, None)
+        self._damaged.discard(name)
+        for key in _keys_of(name):
+            self._damage.forget(key)
 
     def _read(self, names: list[bytes], now_ms: int, *, is_new: bool) -> None:
         if not names:
             return
         with asking(), self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.hmget(rq_keys.WORKER + name, FIELDS)
-                pipeline.srandmember(rq_keys.WORKER + name + b":executions", MOST_JOBS)
-            answers = pipeline.execute()
+                hash, at_work = _keys_of(name)
+                pipeline.hmget(hash, FIELDS)
+                pipeline.srandmember(at_work, MOST_JOBS)
+            answers = iter(pipeline.execute(raise_on_error=False))
+            told = [(name, *(self._damage.of(key, next(answers)) for key in _keys_of(name))) for name in names]
         jobs = dict[bytes, list[bytes]]()
         read = dict[bytes, dict[bytes, bytes | None]]()
-        for name, values, executions in zip(names, answers[::2], answers[1::2], strict=True):
+        for name, values, executions in told:
+            if values is None:
+                self._known.pop(name, None)
+                self._damaged.add(name)
+                continue
             fields = dict(zip(FIELDS, values, strict=True))
             if fields[b"death"]:
                 self._forget(name)
@@ -89,7 +103,7 @@ class Workers:
             else:
                 read[name] = fields
                 single = [fields[b"current_job"]] if fields[b"current_job"] else []
-                jobs[name] = [execution.split(b":")[0] for execution in sorted(executions)] or [
+                jobs[name] = [execution.split(b":")[0] for execution in sorted(executions or ())] or [
                     one for one in single if one
                 ]
         functions = self._functions([job for several in jobs.values() for job in several])
@@ -108,7 +122,12 @@ class Workers:
 
 
 def _worker_of(key: bytes) -> bytes:
-    return key.removeprefix(rq_keys.WORKER).removesuffix(b":executions")
+    return key.removeprefix(rq_keys.WORKER).removesuffix(rq_keys.AT_WORK)
+
+
+def _keys_of(name: bytes) -> tuple[bytes, bytes]:
+    """Of the worker and of what it is at."""
+    return rq_keys.WORKER + name, rq_keys.WORKER + name + rq_keys.AT_WORK
 
 
 def _worker(

@@ -10,11 +10,16 @@ from services.brokers.model import QueueNow, Snapshot, Standing, WorkerNow
 
 
 def note(
-    site: Site, broker: str = "rq", *queues: QueueNow, why: str | None = None, workers: tuple[WorkerNow, ...] = ()
+    site: Site,
+    broker: str = "rq",
+    *queues: QueueNow,
+    why: str | None = None,
+    workers: tuple[WorkerNow, ...] = (),
+    is_new: bool = False,
 ) -> None:
     """With `why` it can't be read now, and what was read of it before stands."""
     now_ms = int(site.clock() * 1000)
-    snapshot = Snapshot(broker=broker, engine="rq", at_ms=now_ms, queues=queues, workers=workers)
+    snapshot = Snapshot(broker=broker, engine="rq", at_ms=now_ms, queues=queues, workers=workers, is_new=is_new)
     standings.note(
         site,
         Standing(

@@ -110,6 +110,17 @@ def test_a_broker_that_is_away_makes_its_rules_unknown_and_says_why(site: Site) 
     assert reading(site, 'kind = "broker_unavailable", broker = "nobody"').unknown == "there is no broker nobody"
 
 
+def test_rules_on_jobs_rest_while_a_broker_is_read_for_the_first_time(site: Site) -> None:
+    note(site, "rq", queue(site, "mails", 120, waits_s=90, workers=0), is_new=True)
+    words = "what was there before is still being read from the broker rq"
+    for kind in ('"failed_jobs"', '"failure_rate", above = 5', '"no_job", within = "1h"'):
+        assert reading(site, f'kind = {kind}, queue = "mails"') == Reading(unknown=words)
+        assert reading(site, f'kind = {kind}, agent = "rq"') == Reading(unknown=words)
+        assert reading(site, f'kind = {kind}, queue = "others"').unknown is None
+    assert reading(site, 'kind = "queue_depth", above = 1, queue = "mails"') == Reading(120), "RQ's own count"
+    assert reading(site, 'kind = "broker_unavailable", broker = "rq"') == Reading(0)
+
+
 def test_a_real_queue_without_a_worker_fires_and_a_stopped_redis_is_told_of(
     site: Site, own_valkey: Callable[..., Valkey]
 ) -> None:

@@ -12,6 +12,7 @@ import redis
 from rq import Worker
 from rq.suspension import resume, suspend
 
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_workers import Workers
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker, queue
@@ -101,7 +102,7 @@ def test_a_worker_whose_clock_is_off_says_by_how_much(
 
 
 def test_what_is_known_of_a_clock_stays_while_all_is_compared_anew(client: Any) -> None:
-    workers = Workers(client, lambda ids: {})
+    workers = Workers(client, lambda ids: {}, Damage())
     register(client, "behind", time.time() - 300)
     workers.look(int(time.time() * 1000))
     register(client, "behind", time.time() - 299)

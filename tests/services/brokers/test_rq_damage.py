@@ -1,0 +1,102 @@
+"""A key of RQ's that holds another type: it is told by its name, and all the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from core.site import Site
+from services.brokers import mirror
+from services.brokers.model import EngineJob
+from tests.conftest import Valkey
+from tests.services.brokers.followed_rq import FollowedRq
+from tests.services.brokers.rq_hashes_made import job_of, packed, put, put_many
+from tests.services.brokers.test_rq_workers import register
+
+WAITS = job_of(packed("app.mail"))
+
+
+@pytest.fixture
+def client(theirs: Valkey) -> Iterator[Any]:
+    with redis.Redis.from_url(theirs.url) as client:
+        client.flushall()
+        put_many(client, ["first"])
+        put(client, {"other": job_of(packed("app.mail"), origin="mail")}, "mail")
+        register(client, "alive", 2e9)
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("rq:queue:broken", "is no list: its jobs are not read"),
+        ("rq:queue:broken:intermediate", "is no list: its jobs are not read"),
+        ("rq:wip:broken", "is no sorted set: its jobs are not read"),
+        ("rq:scheduled:broken", "is no sorted set: its jobs are not read"),
+        ("rq:finished:broken", "is no sorted set: its jobs are not read"),
+        ("rq:workers", "is no set: no worker is found by it"),
+        ("rq:worker:broken", "is no hash: that worker is not shown"),
+        ("rq:worker:alive:executions", "is no set: it is not read"),
+        ("rq:queues", "is no set: no queue is found by it"),
+        ("rq:cron_schedulers", "is no sorted set: it is not read"),
+        ("rq:rl-keys", "is no set: it is not read"),
+    ],
+)
+@pytest.mark.parametrize("is_there_before", [True, False], ids=["from the start", "later"])
+def test_it_is_told_by_its_name_until_it_is_mended_and_all_else_goes_on(
+    key: str, words: str, is_there_before: bool, theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    def damage() -> None:
+        client.sadd("rq:queues", "rq:queue:broken")
+        client.sadd("rq:workers", "rq:worker:broken")
+        client.set(key, "oops")
+
+    if is_there_before:
+        damage()
+    followed = follow(theirs.url, queues=("default", "mail"))
+    followed.settled()
+    if not is_there_before and key != "rq:rl-keys":  # which is read at the beginning alone
+        damage()
+        followed.until(lambda: followed.snapshot.notes, "the note")
+    client.hset("rq:job:later", mapping=WAITS)
+    client.rpush("rq:queue:default", "later")
+    assert followed.comes_to("later", "queued")
+    assert followed.comes_to("other", "queued")
+    followed.settled()
+    expected = [f"{key} {words}"] if is_there_before or key != "rq:rl-keys" else []
+    assert list(followed.snapshot.notes) == expected
+    assert followed.queue().counts["queued"] == 2
+    assert followed.queue().workers == (None if key == "rq:workers" else 1)
+    client.delete(key)
+    client.srem("rq:workers", "rq:worker:broken")
+    if key != "rq:rl-keys":
+        followed.until(lambda: not followed.snapshot.notes, "the end of the note")
+
+
+def test_jobs_stay_as_they_were_whose_list_can_not_be_read(
+    theirs: Valkey, client: Any, site: Site, follow: Callable[..., FollowedRq]
+) -> None:
+    mirror.take(site, "rq", "rq", [EngineJob(id="held", state="queued", queue="default")])
+    client.delete("rq:queue:default")
+    client.set("rq:queue:default", "oops")
+    followed = follow(theirs.url)
+    followed.comes_to("other", "queued")
+    followed.settled()
+    held = followed.job("held")
+    assert held is not None
+    assert held.state == "queued"
+    assert "queued" not in followed.queue().counts, "nobody knows"
+    assert "finished" in followed.queue().counts
+
+
+def test_many_are_told_in_a_few_notes(theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]) -> None:
+    for number in range(9):
+        client.sadd("rq:queues", f"rq:queue:broken-{number}")
+        client.set(f"rq:queue:broken-{number}", "oops")
+    notes = follow(theirs.url).settled().notes
+    assert notes[0] == "rq:queue:broken-0 is no list: its jobs are not read"
+    assert notes[-1] == "4 more of RQ's keys hold another type than RQ gives them"
+    assert len(notes) == 6
