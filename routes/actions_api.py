@@ -113,14 +113,15 @@ def on_jobs() -> Response:
     return _begun(operations_service.start_chosen(site(), acting.who(), asked.action, chosen, asked.to))
 
 
-@bp.post("/queues/<agent>/<path:queue>/actions")
+@bp.post("/queues/<agent>/<path:queue>/actions", merge_slashes=False)
 @access.scope("admin")
 def on_queue(agent: str, queue: str) -> Response:
+    """As `on_job`; 404 where there is no such queue."""
     asked = body.of(QueueAsked)
     return _answer(acting.outcome(actions.on_queue(site(), acting.who(), asked.action, agent, queue)))
 
 
-@bp.post("/workers/<agent>/<path:worker>/actions")
+@bp.post("/workers/<agent>/<path:worker>/actions", merge_slashes=False)
 @access.scope("admin")
 def on_worker(agent: str, worker: str) -> Response:
     change = worker_change(body.of(WorkerAsked))
@@ -197,6 +198,7 @@ def operation(one: Operation) -> dict[str, Any]:
         "changed": progress.changed,
         "refused": progress.refused,
         "failed": progress.failed,
+        "gone": progress.gone,
         "faults": [{"job": fault.job, "why": fault.why} for fault in progress.faults],
         "by": _who(asked.entry),
         "started_at": rfc3339(asked.at),

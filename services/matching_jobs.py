@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.fields import FieldError
-from services import job_query
-from services.job_query import JobQuery, QueryFault
+from services import job_conditions, job_query
+from services.job_query import QueryFault
 from services.live_search import Conditions
 
 UNINDEXED = ("id", "stage", "after", "before", "took")
@@ -21,18 +21,7 @@ def conditions(text: str) -> Conditions:
         raise FieldError(
             "q", f"can't be acted on as a whole with {words}: choose the jobs one by one, or leave that out"
         )
-    return of_query(query)
-
-
-def of_query(query: JobQuery) -> Conditions:
-    """The part of a query that the live store can tell."""
-    return Conditions(
-        statuses=query.status,
-        states=query.state,
-        agents=query.agent,
-        queue=query.queue,
-        function=query.function,
-        worker=query.worker,
-        error=query.error,
-        tag=query.tag,
-    )
+    asked = job_conditions.live(query)
+    if asked == Conditions():
+        raise FieldError("q", "is blank, which would be all jobs there are: say which are meant, such as state:failed")
+    return asked

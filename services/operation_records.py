@@ -46,6 +46,8 @@ class Progress(Struct, kw_only=True):
     changed: int = 0
     refused: int = 0
     failed: int = 0
+    gone: int = 0
+    """Known at its end: how many no longer matched when their turn would have come."""
     faults: tuple[Fault, ...] = ()
     """The first ones."""
     away: int = 0

@@ -86,6 +86,8 @@ class Work:
             return
         if progress.state != "running" and progress.ended_at is None:
             progress.ended_at = site.clock()
+            if progress.state == "done":
+                progress.gone = max(0, asked.expected - progress.tried)
         if operation_records.go_on(site, asked.number, self._holder, progress) and progress.state != "running":
             _end(site, asked, progress)
 
@@ -208,6 +210,7 @@ def _told(progress: Progress) -> str:
         (progress.changed, "had changed"),
         (progress.refused, "refused"),
         (progress.failed, "failed"),
+        (progress.gone, "matched no longer"),
     )
     told = ", ".join(f"{count:,} {words}" for count, words in counts if count)
     if progress.done:

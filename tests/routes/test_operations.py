@@ -121,10 +121,40 @@ def test_all_that_match_are_acted_on_and_nothing_that_comes_later(rq: Followed, 
         ({"action": "retry", "q": "colour:red"}, "q"),
         ({"action": "retry", "q": "status:failed timeout"}, "q"),
         ({"action": "retry", "q": "after:2h"}, "q"),
+        ({"action": "retry", "q": " "}, "q"),
+        ({"action": "retry", "q": "\u3000"}, "q"),
+        ({"action": "retry", "q": " ", "preview": True}, "q"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_told_by_its_field(rq: Followed, asked: dict[str, Any], field: str) -> None:
     assert rq.post("/api/v1/jobs/actions", asked, 422)["field"].partition("[")[0] == field
+
+
+@pytest.mark.parametrize("confirmed", ["", "1"])
+def test_a_form_with_a_blank_query_does_not_mean_all_jobs(rq: Followed, full: Queue, confirmed: str) -> None:
+    (job,) = add(rq, full, 1)
+    fields = {"action": "delete", "all": "1", "q": "\u3000", "confirmed": confirmed}
+    assert rq.client.post("/dashboard/jobs/actions", data=fields).status_code == 422
+    assert full.job_ids == [job.id]
+
+
+def test_what_matched_no_longer_when_its_turn_came_is_counted(rq: Followed, full: Queue) -> None:
+    jobs = add(rq, full, 5)
+    q = f"queue:{full.name} status:queued"
+    begun = rq.post("/api/v1/jobs/actions", {"action": "cancel", "q": q}, 202)
+    for job in jobs[:3]:
+        RqJob.fetch(job.id, connection=full.connection).cancel()  # meanwhile, and Headway saw two of them
+    for job in jobs[:2]:
+        rq.job(job.id, "canceled")
+    work(rq, begun["id"])
+    ended = told(rq, begun["id"])
+    parts = {name: ended[name] for name in ("done", "changed", "refused", "failed", "gone")}
+    assert sum(parts.values()) == ended["expected"] == 5
+    assert parts["gone"] >= 2
+    page = rq.client.get(f"/dashboard/operations/{begun['id']}").text
+    assert f"<dt>Matched no longer</dt><dd>{parts['gone']}</dd>" in page
+    assert f'max="{5 - parts["gone"]}"' in page
+    assert f"{parts['gone']} matched no longer." in rq.client.get("/api/v1/audit").get_json()["items"][0]["said"]
 
 
 def test_an_operation_is_stopped_and_goes_no_further(
