@@ -14,7 +14,12 @@ from services import audit_service
 from services.audit_service import Entry, Who
 from services.operations_service import MOST_CHOSEN
 
-TITLES = {"refused": "Not possible", "changed": "Changed meanwhile", "failed": "Engine unavailable"}
+TITLES = {
+    "refused": "Not possible",
+    "unknown": "No such queue",
+    "changed": "Changed meanwhile",
+    "failed": "Engine unavailable",
+}
 LONGEST_NUMBER = 15
 NOTES = {
     "unchosen": "No job was ticked. Tick those that are meant, then choose what is to be done with them.",
@@ -44,7 +49,7 @@ def outcome(entry: Entry) -> dict[str, object]:
         return {"done": True, "said": entry.said, "audit": entry.number}
     away = entry.result == "failed"
     raise Problem(
-        503 if away else 409,
+        {"failed": 503, "unknown": 404}.get(entry.result, 409),
         TITLES.get(entry.result, "Not done"),
         entry.said or "",
         headers={"Retry-After": "5"} if away else {},

@@ -63,16 +63,18 @@ def on_job(number: int) -> Response:
     return acting.back(entry)
 
 
-@bp.post("/queues/<agent>/<path:queue>/actions")
+@bp.post("/queues/actions")
 @access.scope("admin")
-def on_queue(agent: str, queue: str) -> Response:
+def on_queue() -> Response:
+    """`?agent=` and `?name=`: in a path, browsers would take `..` and `//` of a name for steps."""
     asked = check(QueueAsked, {"action": request.form.get("do", "")})
-    return acting.back(actions.on_queue(site(), acting.who(), asked.action, agent, queue))
+    return acting.back(actions.on_queue(site(), acting.who(), asked.action, *_meant()))
 
 
-@bp.post("/workers/<agent>/<path:worker>/actions")
+@bp.post("/workers/actions")
 @access.scope("admin")
-def on_worker(agent: str, worker: str) -> Response:
+def on_worker() -> Response:
+    agent, worker = _meant()
     form = {"action": request.form.get("do", "")}
     form |= {name: said for name in ("task", "rate") if (said := request.form.get(f"{name}@{worker}"))}
     return acting.back(actions.on_worker(site(), acting.who(), actions_api.asked_of_worker(form), agent, worker))
@@ -171,6 +173,10 @@ def _known(text: str) -> int:
     if number is None:
         raise UNREADABLE
     return number
+
+
+def _meant() -> tuple[str, str]:
+    return request.args.get("agent", ""), request.args.get("name", "")
 
 
 def _number(text: str) -> int | None:

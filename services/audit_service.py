@@ -16,14 +16,14 @@ from core import keys
 from core.logs import printable
 from core.site import Site
 from core.store import StoreError, explain
-from services.brokers.action_model import ActionRefused, Changed
+from services.brokers.action_model import ActionRefused, Changed, Unknown
 from services.brokers.model import BrokerError
 
 log = logging.getLogger("headway.audit")
 
 KEPT = 10_000
 MOST_SAID = 500
-Result = Literal["begun", "done", "refused", "changed", "failed"]
+Result = Literal["begun", "done", "refused", "unknown", "changed", "failed"]
 """`begun` stays where the process ended before it could say what came of it."""
 
 
@@ -73,7 +73,7 @@ def noted(site: Site, who: Who, what: str, on: str, do: Callable[[], str]) -> En
     except Changed as fault:
         return settle(site, entry, "changed", str(fault))
     except ActionRefused as fault:
-        return settle(site, entry, "refused", str(fault))
+        return settle(site, entry, "unknown" if isinstance(fault, Unknown) else "refused", str(fault))
     except BrokerError as fault:
         return settle(site, entry, "failed", f"Nobody knows whether it was done, because {fault}.")
     except BaseException as fault:

@@ -22,6 +22,10 @@ class ActionRefused(Exception):
     """It can't be done; the text is a sentence that says why, and what would help. Nothing was done."""
 
 
+class Unknown(ActionRefused):
+    """There is nothing of that name."""
+
+
 class Changed(Exception):
     """The job is no longer what the caller saw, so nothing was done. `now` is the state it is in."""
 

@@ -23,6 +23,7 @@ from services.brokers.action_model import (
     WorkerAction,
     WorkerChange,
 )
+from services.brokers.deadline import in_time
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job, to_ms
 
@@ -124,7 +125,7 @@ def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) 
         with Engines(site) as engines:
             if why := possible_of_queue(site, agent)[action]:
                 raise ActionRefused(why)
-            return engines.of(agent).on_queue(action, queue)
+            return in_time(lambda: engines.of(agent).on_queue(action, queue))
 
     return audit_service.noted(site, who, action, f"queue {agent}/{queue}", do)
 
@@ -136,7 +137,7 @@ def on_worker(site: Site, who: Who, change: WorkerChange, agent: str, worker: st
         with Engines(site) as engines:
             if why := possible_of_worker(site, agent)[change.action]:
                 raise ActionRefused(why)
-            return engines.of(agent).on_worker(change, worker)
+            return in_time(lambda: engines.of(agent).on_worker(change, worker))
 
     what = " ".join(str(part) for part in _told(change))
     return audit_service.noted(site, who, what, f"worker {agent}/{worker}", do)
@@ -155,7 +156,7 @@ def act(site: Site, engines: Engines, action: JobAction, number: int, seen: Seen
     broker = engines.broker(job.agent) if job.engine else None
     if why := possible.of_job(job.engine, job.state, broker)[action]:
         raise ActionRefused(why)
-    return engines.of(job.agent).on_job(action, target_of(job), to)
+    return in_time(lambda: engines.of(job.agent).on_job(action, target_of(job), to))
 
 
 def await_change(site: Site, number: int, seen: Seen) -> None:

@@ -11,13 +11,15 @@ from kombu.connection import Connection
 from core.config.brokers import Broker
 from core.site import Site
 from services.brokers import celery_moving, celery_remote, paused_queues, possible
-from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, WorkerChange
+from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
 from services.brokers.celery_app import app_of, is_redis
 from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
 from services.brokers.connections import asking
 
 CAN_END_A_TASK = ("prefork", "gevent", "eventlet", "asynpool")
+NOT_FOUND = 404
+"""Of AMQP."""
 NO_ANSWER = "No worker answered, so nobody would heed it."
 
 
@@ -61,7 +63,7 @@ class CeleryActions:
         if action == "resume":
             return self._resume(queue)
         with self._connected() as connection:
-            gone = connection.default_channel.queue_purge(queue)  # type: ignore[no-untyped-call]
+            gone = self._empty(connection, queue)
         return f"{gone} {'message that waited was' if gone == 1 else 'messages that waited were'} thrown away."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
@@ -177,7 +179,21 @@ class CeleryActions:
                 raise ActionRefused("No worker that answered takes from this queue.")
             paused_queues.remember(self._site, self._broker.agent, queue, workers)
             celery_remote.told(self._app, connection, "cancel_consumer", workers, queue=queue)
+            # Once more: who says from now on that it takes from it was started anew.
+            paused_queues.remember(self._site, self._broker.agent, queue, workers)
         return f"{_take(len(workers))} from it no longer, until it goes on here or they are started anew."
+
+    def _empty(self, connection: Connection, queue: str) -> int:
+        channel = connection.default_channel
+        try:
+            gone: int = channel.queue_purge(queue)  # type: ignore[no-untyped-call]
+        except connection.channel_errors as fault:
+            if getattr(fault, "code", None) == NOT_FOUND:
+                raise Unknown(_no_queue(queue)) from fault
+            raise
+        if not gone and is_redis(self._broker.url) and not celery_moving.is_known(channel, queue):
+            raise Unknown(_no_queue(queue))
+        return gone
 
     def _resume(self, queue: str) -> str:
         workers = paused_queues.workers_of(self._site, self._broker.agent, queue)
@@ -223,7 +239,11 @@ class CeleryActions:
 
 def _expect(connection: Connection, queue: str) -> None:
     if not celery_moving.is_known(connection.default_channel, queue):
-        raise ActionRefused(f"There is no queue {queue[:200]!r}: nothing was ever sent to it.")
+        raise ActionRefused(_no_queue(queue))
+
+
+def _no_queue(queue: str) -> str:
+    return f"There is no queue {queue[:200]!r}: nothing was ever sent to it."
 
 
 def _size(pool: dict[str, Any]) -> int | None:

@@ -97,7 +97,7 @@ class CeleryFollower(Follower):
         self._presences.forget_old(time.time())
         told = dict(self.inspection.by_name)
         found = celery_workers.workers(self._tasks, self._presences, told, self._side.ahead_s)
-        paused = paused_queues.of(self.site, self.broker.agent)
+        paused = paused_queues.of(self.site, self.broker.agent, celery_workers.asked(found, told))
         if paused != self._paused:
             self._paused, self._paused_s, self._tasks.only_queues = paused, time.time(), {}
             self.inspection.soon()

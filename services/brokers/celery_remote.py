@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import OperationalError
 
 from services.brokers.action_model import ActionRefused
-from services.brokers.celery_app import connection_of
-from services.brokers.connections import why
+from services.brokers.celery_app import connection_of, is_redis, redis_url
+from services.brokers.connections import asking, redis_of, why
 from services.brokers.model import BrokerError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ MOST_SAID = 200
 @contextmanager
 def connected(app: Celery, url: str) -> Iterator[Connection]:
     """A connection to the broker. Whatever it raises in this block is a BrokerError."""
+    if is_redis(url):
+        _check_lets_in(url)
     connection = connection_of(app, url)
     try:
         connection.connect()  # type: ignore[no-untyped-call]
@@ -36,6 +38,16 @@ def connected(app: Celery, url: str) -> Iterator[Connection]:
         raise BrokerError(why(fault)) from fault
     finally:
         connection.release()  # type: ignore[no-untyped-call]
+
+
+def _check_lets_in(url: str) -> None:
+    """Kombu greets a Redis in a way that lets a wrong password pass where none is set, and finds nobody there then."""
+    broker = redis_of(redis_url(url))
+    try:
+        with asking():
+            broker.ping()
+    finally:
+        broker.connection_pool.disconnect()
 
 
 def told(

@@ -53,6 +53,18 @@ def listening(found: tuple[WorkerNow, ...]) -> dict[str, int] | None:
     return counts
 
 
+def asked(found: tuple[WorkerNow, ...], told: Mapping[str, Told]) -> dict[str, float]:
+    """The queues that workers which live take from, each with when one last said so, in seconds since the epoch."""
+    when: dict[str, float] = {}
+    for worker in found:
+        said = told.get(worker.name)
+        if worker.state == "dead" or said is None:
+            continue
+        for queue, _ in said.queues:
+            when[queue] = max(when.get(queue, 0.0), said.queues_at_s)
+    return when
+
+
 def _worker(
     name: str, heard: Presence | None, told: Told, tasks: list[Task], now_s: float, ahead_s: float
 ) -> WorkerNow:

@@ -13,6 +13,7 @@ from redis.connection import parse_url
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ExecAbortError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -74,7 +75,7 @@ def asking() -> Iterator[None]:
 
 def why(error: BaseException) -> str:
     """Why a broker can't be read, to go on behind "because"."""
-    text = str(error).rpartition(" of pipeline caused error: ")[2]
+    text = str(error).rpartition(" of pipeline caused error: ")[2].rpartition("discarded because of: ")[2]
     causes: tuple[tuple[bool, str], ...] = (
         (isinstance(error, BrokerError), text),
         (isinstance(error, RedisTimeoutError | TimeoutError), f"its Redis did not answer within {TIMEOUT_S:g} s"),
@@ -86,9 +87,10 @@ def why(error: BaseException) -> str:
         (isinstance(error, OutOfMemoryError) or text.startswith("OOM"), "its Redis is out of memory (maxmemory)"),
         (isinstance(error, ReadOnlyError), "its Redis is a read-only replica"),
         (
-            isinstance(error, NoPermissionError),
-            "the user of its url may not do that: it needs the read commands on its keys",
+            isinstance(error, NoPermissionError) or text.startswith("NOPERM"),
+            "the user of its url may not do that: it needs the read commands on its keys, and to act the write commands and EXEC too",
         ),
+        (isinstance(error, ExecAbortError), "its Redis refused a step of it, and so did none"),
         (text.startswith("WRONGTYPE"), "a key of its Redis holds another type than its engine gives it"),
         ("max number of clients" in text, "its Redis has no connection left"),
         ("No connection available" in text, "every connection to its Redis is busy"),

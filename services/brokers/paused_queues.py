@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+
 import msgspec
+from msgspec import Struct
 
 from core import keys
 from core.site import Site
 
 
+class Pause(Struct, frozen=True, array_like=True):
+    at_s: float
+    """By the clock of the process that acted, in seconds since the epoch."""
+    workers: list[str]
+
+
+_decode = msgspec.json.Decoder(Pause).decode
+
+
 def remember(site: Site, agent: str, queue: str, workers: list[str]) -> None:
-    """Raises StoreError."""
-    known = set(workers_of(site, agent, queue))
-    site.store.redis.hset(
-        keys.PAUSED.at(), f"{agent}/{queue}", msgspec.json.encode(sorted(known | set(workers))).decode()
-    )
+    """These were told to take from it no longer. Raises StoreError."""
+    pause = Pause(time.time(), sorted({*workers_of(site, agent, queue), *workers}))
+    site.store.redis.hset(keys.PAUSED.at(), f"{agent}/{queue}", msgspec.json.encode(pause).decode())
 
 
 def workers_of(site: Site, agent: str, queue: str) -> list[str]:
     """Raises StoreError."""
     kept = site.store.raw.hget(keys.PAUSED.at(), f"{agent}/{queue}")
-    return msgspec.json.decode(kept, type=list[str]) if isinstance(kept, bytes) else []
+    return _decode(kept).workers if isinstance(kept, bytes) else []
 
 
 def forget(site: Site, agent: str, queue: str) -> None:
@@ -27,7 +38,9 @@ def forget(site: Site, agent: str, queue: str) -> None:
     site.store.redis.hdel(keys.PAUSED.at(), f"{agent}/{queue}")
 
 
-def of(site: Site, agent: str) -> set[str]:
-    """The queues of an agent that were paused here. Raises StoreError."""
-    names = (str(name) for name in site.store.redis.hkeys(keys.PAUSED.at()))
-    return {name.removeprefix(f"{agent}/") for name in names if name.startswith(f"{agent}/")}
+def of(site: Site, agent: str, taken: Mapping[str, float]) -> set[str]:
+    """The queues of an agent that were paused here and are so still: a worker that is started anew takes from its queues again.
+    `taken` says when a worker last said that it takes from a queue. Raises StoreError."""
+    pauses = {str(name): _decode(str(kept)) for name, kept in site.store.redis.hgetall(keys.PAUSED.at()).items()}
+    named = {name.removeprefix(f"{agent}/"): pause for name, pause in pauses.items() if name.startswith(f"{agent}/")}
+    return {queue for queue, pause in named.items() if taken.get(queue, 0.0) <= pause.at_s}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from redis import WatchError
 from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Queue, suspension
 from rq.command import send_shutdown_command, send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
-from rq.registry import BaseRegistry, CanceledJobRegistry, FailedJobRegistry, ScheduledJobRegistry
 
 from core.config.brokers import Broker
 from services.brokers import rq_keys
@@ -21,6 +22,7 @@ from services.brokers.action_model import (
     JobAction,
     QueueAction,
     Target,
+    Unknown,
     WorkerChange,
 )
 from services.brokers.connections import asking, redis_of
@@ -29,9 +31,13 @@ from services.job_rules import State
 
 TRIES = 50
 """How often a change is begun anew where a busy queue changed between looking and doing."""
+SETTLE_S = 0.1
+"""RQ's own requeue takes a job out of its registry, and puts it into its queue a moment after."""
 SAME_START_MS = 1_000
 CHUNK = 1_000
 """Jobs that are deleted in one step of emptying a queue: RQ's own way does it in one, and holds up everybody meanwhile."""
+Held = Literal["failed", "canceled", "scheduled"]
+"""Registries that a job is put into its queue from."""
 PRESENT: dict[str, State] = {
     "created": "queued",
     "queued": "queued",
@@ -74,7 +80,7 @@ class RqActions:
         self._redis = redis_of(broker.url)
 
     def close(self) -> None:
-        self._redis.close()
+        self._redis.connection_pool.disconnect()
 
     def on_job(self, action: JobAction, job: Target, to: str | None) -> str:
         with asking():
@@ -84,7 +90,7 @@ class RqActions:
         if action == "retry":
             return self._retry(target)
         if action == "run":
-            self._requeue(ScheduledJobRegistry, target)
+            self._requeue(target, "scheduled")
             return "It was put into its queue."
         if action == "stop":
             return self._stop(target)
@@ -92,7 +98,7 @@ class RqActions:
             self._change(target, self._to_front)
             return "It is the next of its queue now."
         if action == "move":
-            queue = self._queue(self._known(to or ""))
+            queue = self._known(to or "")
             self._change(target, lambda job, pipe: self._move(job, pipe, queue))
             return f"It was moved to {queue.name}."
         if action == "cancel":
@@ -107,6 +113,7 @@ class RqActions:
 
     def on_queue(self, action: QueueAction, queue: str) -> str:
         with asking():
+            self._known(queue, Unknown)
             if action == "pause":
                 suspension.suspend(self._redis)
                 return "All workers of this Redis rest once their present job is done: RQ can't pause one queue alone."
@@ -124,21 +131,16 @@ class RqActions:
 
     def _retry(self, target: Target) -> str:
         if target.state != "canceled":
-            self._requeue(FailedJobRegistry, target)
+            self._requeue(target, "failed")
         elif self._fetch(target).dependencies_are_met():
-            self._requeue(CanceledJobRegistry, target)
+            self._requeue(target, "canceled")
         else:
             raise ActionRefused("It depends on other jobs, which have not ended.")
         return "It was put into its queue again."
 
-    def _requeue(self, registry: type[BaseRegistry], target: Target) -> None:
-        """Who takes the job out of its registry has it, so nobody puts it into its queue twice."""
-        job = self._fetch(target)
-        try:
-            registry(job.origin, connection=self._redis, serializer=Unread).requeue(job)
-        except InvalidJobOperation as fault:
-            self._fetch(target)
-            raise ActionRefused("RQ holds it in no list of such jobs any more.") from fault
+    def _requeue(self, target: Target, held: Held) -> None:
+        """As RQ's registries do, but in one step: theirs loses the job where the second of two fails."""
+        self._change(target, lambda job, pipe: self._to_queue(job, pipe, held), held)
 
     def _stop(self, target: Target) -> str:
         job = self._fetch(target)
@@ -149,23 +151,38 @@ class RqActions:
             raise Changed("no longer at work") from fault
         return "Its worker was told to stop it."
 
-    def _change(self, target: Target, change: Callable[[Job, Pipeline], Any]) -> None:
-        """Make a change of a job as long as neither the job nor its queue changes meanwhile, whole or not at all."""
+    def _change(self, target: Target, change: Callable[[Job, Pipeline], Any], held: Held | None = None) -> None:
+        """Make a change of a job as long as neither the job nor the registry or queue that it is in changes meanwhile, whole or not
+        at all."""
         origin = self._fetch(target).origin
+        place = rq_keys.place(origin, held or "queued")
         for _ in range(TRIES):
             with self._redis.pipeline() as pipe:
-                pipe.watch(Job.key_for(target.id), self._queue(origin).key)  # type: ignore[no-untyped-call]
+                pipe.watch(Job.key_for(target.id), place)  # type: ignore[no-untyped-call]
                 job = self._fetch(target)
-                if target.state == "queued" and self._redis.lpos(self._queue(origin).key, job.id) is None:
-                    raise Changed("on its way to a worker")
+                self._check_place(target, place, held)
                 pipe.multi()
                 change(job, pipe)
                 try:
                     pipe.execute()
                     return
-                except WatchError:
-                    continue
+                except WatchError as fault:
+                    if isinstance(
+                        fault.__context__, RedisConnectionError
+                    ):  # redis-py's word for an answer that was lost
+                        raise fault.__context__ from None
         raise ActionRefused("Its queue changes too fast to pick one job out. Try again.")
+
+    def _check_place(self, target: Target, place: bytes, held: Held | None) -> None:
+        """Raises Changed where the job has left the place that its state names. A failed one that is in none was lost: by who
+        retried it in two steps, of which the second failed."""
+        if held is None:
+            if target.state == "queued" and self._redis.lpos(place, target.id) is None:
+                raise Changed("on its way to a worker")
+        elif self._redis.zscore(place, target.id) is None:
+            if held == "scheduled":
+                raise Changed("on its way to its queue")
+            time.sleep(SETTLE_S)
 
     def _end(self, target: Target, end: Callable[[Job, Pipeline | None], Any]) -> None:
         job = self._fetch(target)
@@ -173,6 +190,18 @@ class RqActions:
             end(job, None)
         else:
             self._change(target, end)
+
+    def _to_queue(self, job: Job, pipe: Pipeline, held: Held) -> None:
+        queue = self._queue(job.origin)
+        self._check_is_list(queue)
+        pipe.zrem(rq_keys.place(job.origin, held), job.id)
+        job.started_at = job.ended_at = None
+        job._exc_info = ""
+        if job.has_rate_limit:
+            job.enqueue_at_front = False
+            queue._enqueue_rate_limited_job(job, pipeline=pipe)
+        else:
+            queue._enqueue_job(job, pipeline=pipe)
 
     def _to_front(self, job: Job, pipe: Pipeline) -> None:
         queue = self._queue(job.origin)
@@ -182,6 +211,7 @@ class RqActions:
     def _move(self, job: Job, pipe: Pipeline, queue: Queue) -> None:
         if queue.name == job.origin:
             raise ActionRefused("It is in that queue already.")
+        self._check_is_list(queue)
         if job.get_status(refresh=False) == "scheduled":
             due = self._redis.zscore(rq_keys.place(job.origin, "scheduled"), job.id)
             pipe.zrem(rq_keys.place(job.origin, "scheduled"), job.id)
@@ -192,20 +222,23 @@ class RqActions:
         pipe.sadd(rq_keys.QUEUES, queue.key)
         pipe.hset(job.key, "origin", queue.name)
 
-    def _known(self, queue: str) -> str:
+    def _known(self, name: str, refusal: type[ActionRefused] = ActionRefused) -> Queue:
         """A queue that RQ knows or a worker listens to: what is put elsewhere would wait for ever."""
-        if self._redis.sismember(rq_keys.QUEUES, f"rq:queue:{queue}"):
+        queue = self._queue(name)
+        if self._redis.sismember(rq_keys.QUEUES, queue.key) or self._redis.exists(queue.key):
             return queue
         workers = self._redis.smembers(rq_keys.WORKERS)
         with self._redis.pipeline(transaction=False) as pipe:
             for worker in workers:
                 pipe.hget(worker, "queues")
-            listened = {name for names in pipe.execute() for name in rq_keys.text(names).split(",")}
-        if queue not in listened:
-            raise ActionRefused(
-                f"There is no queue {queue[:200]!r}: no job was ever in it, and no worker listens to it."
-            )
+            listened = {each for names in pipe.execute() for each in rq_keys.text(names).split(",")}
+        if name not in listened:
+            raise refusal(f"There is no queue {name[:200]!r}: no job was ever in it, and no worker listens to it.")
         return queue
+
+    def _check_is_list(self, queue: Queue) -> None:
+        """A push to what is none would fail alone in a transaction, and what goes with it be done. Raises redis.ResponseError."""
+        self._redis.llen(queue.key)
 
     def _listens(self, worker: str) -> None:
         ((_, listeners),) = self._redis.pubsub_numsub(f"rq:pubsub:{worker}")

@@ -19,8 +19,8 @@ BY_API = [
 BY_FORM = [
     ("/dashboard/jobs/1/actions", {"do": "retry"}),
     ("/dashboard/jobs/actions", {"action": "retry", "job": "1", "confirmed": "1"}),
-    ("/dashboard/queues/rq/mail/actions", {"do": "empty"}),
-    ("/dashboard/workers/rq/one/actions", {"do": "shutdown"}),
+    ("/dashboard/queues/actions?agent=rq&name=mail", {"do": "empty"}),
+    ("/dashboard/workers/actions?agent=rq&name=one", {"do": "shutdown"}),
     ("/dashboard/operations/1/stop", {}),
 ]
 
@@ -78,7 +78,7 @@ def test_what_an_admin_tries_stands_in_the_audit_with_who_and_where_from(app: Fl
     assert answer.status_code == 409
     admin = browser(app)
     fields = {"csrf_token": form_token(admin), "do": "pause", "back": "/dashboard/queues"}
-    answer = admin.post("/dashboard/queues/none/mail/actions", data=fields)
+    answer = admin.post("/dashboard/queues/actions?agent=none&name=mail", data=fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/queues?told=2")
     by_form, by_token = visitor.get("/api/v1/audit", headers=bearer(ADMIN)).get_json()["items"]
     assert by_token["by"] == {"kind": "token", "name": "the admin token", "address": "127.0.0.1"}

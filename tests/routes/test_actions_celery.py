@@ -17,6 +17,7 @@ from services.brokers import paused_queues
 from tests.acted import Followed, followed
 from tests.celery_workers import CeleryWorker, broker_url
 from tests.conftest import Valkey, free_port, wait_until
+from tests.proxy import Proxy
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # Celery's own
 IDLE = "idle"
@@ -179,7 +180,7 @@ def test_a_task_at_work_is_ended_where_its_pool_can(
 def test_a_queue_is_paused_for_the_workers_that_took_from_it(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
     path = "/api/v1/queues/celery/other/actions"
     assert celery.post(path, {"action": "pause"})["said"].startswith("1 worker takes")
-    assert paused_queues.of(celery.site, "celery") == {"other"}
+    assert paused_queues.of(celery.site, "celery", {}) == {"other"}
     sent = shop.send_task("shop.add", (1, 2), queue="other")
     assert ended(wire, shop.send_task("shop.add", (1, 2)).id)["result"] == 3
     assert "No worker" in celery.post(path, {"action": "pause"}, 409)["detail"]
@@ -189,11 +190,56 @@ def test_a_queue_is_paused_for_the_workers_that_took_from_it(celery: Followed, s
     assert "not paused here" in celery.post(path, {"action": "resume"}, 409)["detail"]
 
 
+def test_a_paused_queue_of_which_a_restarted_worker_takes_is_paused_no_longer(
+    celery: Followed, shop: Celery, url: str, wire: redis.Redis
+) -> None:
+    def paused() -> list[bool]:
+        """Whether it is, once Headway knows the queue."""
+        celery.tick()
+        queues = celery.client.get("/api/v1/queues").get_json()["queues"]
+        return [one["paused"] for one in queues if one["name"] == "again"]
+
+    worker = CeleryWorker(url, "again", pool="threads", concurrency=1).start()
+    try:
+        sent = shop.send_task("shop.add", (1, 2), queue="again")
+        ended(wire, sent.id)
+        wait_until(lambda: paused() == [False], what="the queue")
+        celery.post("/api/v1/queues/celery/again/actions", {"action": "pause"})
+        wait_until(lambda: paused() == [True], what="the pause")
+        worker.close()
+        assert paused() == [True]
+        worker = CeleryWorker(url, "again", pool="threads", concurrency=1).start()
+        assert ended(wire, shop.send_task("shop.add", (1, 2), queue="again").id)["result"] == 3
+        wait_until(lambda: paused() == [False], what="the pause's end")
+    finally:
+        worker.close()
+
+
 def test_a_queue_is_emptied(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
     shop.send_task("shop.add", (1, 2), queue="unwatched")
     told = celery.post("/api/v1/queues/celery/unwatched/actions", {"action": "empty"})
     assert told["said"] == "1 message that waited was thrown away."
     assert not wire.llen("unwatched")
+    told = celery.post("/api/v1/queues/celery/unwatchet/actions", {"action": "empty"}, 404)
+    assert told["detail"] == "There is no queue 'unwatchet': nothing was ever sent to it."
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_broker_that_refuses_the_password_says_so(is_set: bool, tmp_path: Path) -> None:
+    valkey = Valkey().start()
+    proxy = Proxy(valkey.socket)
+    try:
+        if is_set:
+            with redis.Redis.from_url(valkey.url) as wire:
+                wire.execute_command("ACL", "SETUSER", "shop", "on", ">right", "~*", "&*", "+@all")
+        user = "shop" if is_set else ""
+        broker = Broker("celery", proxy.url.replace("//", f"//{user}:wrong@"))
+        with followed(f"{valkey.url}?db=3", broker, tmp_path) as locked:
+            told = locked.post("/api/v1/queues/celery/x/actions", {"action": "pause"}, 503)
+            assert told["detail"].endswith("because its Redis refused the user or the password of its url.")
+    finally:
+        proxy.close()
+        valkey.close()
 
 
 def test_without_its_broker_an_action_says_why(url: str, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import pickle
+import re
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -193,6 +195,28 @@ def test_a_pause_concerns_all_workers_and_says_so(rq: Followed, workers: dict[Ve
     assert "All workers" in rq.post("/api/v1/queues/rq/v3/actions", {"action": "resume"})["said"]
     assert not connection.exists("rq:suspended")
     assert rq.post("/api/v1/queues/none/v3/actions", {"action": "pause"}, 409)["title"] == "Not possible"
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "empty"])
+def test_a_queue_that_never_was_is_told_of_and_nothing_is_done(rq: Followed, rq_url: str, action: str) -> None:
+    told = rq.post("/api/v1/queues/rq/maill/actions", {"action": action}, 404)
+    assert told["detail"] == "There is no queue 'maill': no job was ever in it, and no worker listens to it."
+    assert not queue(rq_url).connection.exists("rq:suspended")
+    assert rq.client.get("/api/v1/audit").get_json()["items"][0]["result"] == "unknown"
+
+
+@pytest.mark.parametrize("name", ["..", "/x", "a//b", "?q=1&name=x", "%2e%2e"])
+def test_a_queues_buttons_work_whatever_its_name(rq: Followed, rq_url: str, name: str) -> None:
+    named = queue(rq_url, name)
+    rq.job(named.enqueue(f"{TASKS}.add", 1, 2).id, "queued")
+    page = rq.app.jinja_env.from_string(
+        '{% from "components/actions.html" import queue_actions with context %}{{ queue_actions("rq", name, {}) }}'
+        '{{ queue_actions("rq", name, {"empty": none}) }}'
+    )
+    with rq.app.test_request_context():
+        place = re.findall(r'formaction="([^"]+)"', page.render(name=name))[-1]
+    assert rq.client.post(html.unescape(place), data={"do": "empty"}).status_code == 303
+    assert named.count == 0
 
 
 def test_a_worker_is_told_to_end(rq: Followed, rq_url: str) -> None:

@@ -1,0 +1,33 @@
+"""A bound on the whole time of an action, however many answers it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+
+from services.brokers.model import BrokerError
+
+ACTION_S = 5.0
+
+
+def in_time(do: Callable[[], str]) -> str:
+    """What `do` answers or raises. Raises BrokerError where that takes longer than ACTION_S: it is broken off where it waits, and
+    begins nothing more, while what it holds is let go of without its caller."""
+    running = gevent.spawn(_outcome, do)
+    running.join(ACTION_S)
+    if not running.ready():
+        running.kill(block=False)
+        raise BrokerError(f"it took longer than {ACTION_S:g} s, because its broker answers slowly")
+    outcome = running.value
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return str(outcome)
+
+
+def _outcome(do: Callable[[], str]) -> str | BaseException:
+    """Returned, since gevent writes what is raised into the log."""
+    try:
+        return do()
+    except BaseException as fault:  # noqa: BLE001  raised by who waits for it
+        return fault
