@@ -86,7 +86,13 @@ def test_a_row_still_ends_a_job_in_the_store_whose_id_an_archived_one_had(archiv
     assert receive(archived_site, ROWS[20]).unchanged == 1
     assert jobs_service.counts(archived_site)["queued"] == 1
     assert receive(archived_site, {"id": "j20", "agent": "a2", "status": "failed"}).unchanged == 0
-    assert jobs_service.counts(archived_site) == {"queued": 0, "processing": 0, "completed": 1, "failed": 1, "canceled": 0}
+    assert jobs_service.counts(archived_site) == {
+        "queued": 0,
+        "processing": 0,
+        "completed": 1,
+        "failed": 1,
+        "canceled": 0,
+    }
 
 
 def test_while_the_archive_is_away_rows_are_taken_and_the_upload_says_so(site: Site) -> None:
