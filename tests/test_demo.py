@@ -326,7 +326,7 @@ def test_the_demo_works_with_rq_and_celery_too_leaves_the_sign_in_link_in_sight_
         assert figures["requests"].keys() == {"total", "tracking"}
         for engine in ("rq", "celery"):
             ended = f"/api/v1/queue?agent={engine}&status=completed&limit=1"
-            (job,) = wait_until(lambda path=ended: demo.get(path).json()["items"], what=f"a job of {engine}")
+            (job,) = wait_until(lambda path=ended: demo.get(path).json()["items"], within=90, what=f"a job of {engine}")
             assert (job["engine"], job["state"]) == (engine, "finished")
         workers = descendants(demo.pid)
         assert demo.stop() == 0

@@ -34,6 +34,7 @@ JOBS = "demo.queues.rq_jobs"
 MOST_WAITING = 30
 NIGHTLY_EVERY_S = 75.0
 STARTED_S = 20.0
+WEIGHTS = {"thumbnails": 8, "pack": 3, "words": 2, "nightly": 3, "deliveries": 4, "remind": 2}
 
 
 class Yard:
@@ -119,10 +120,10 @@ class Adder:
         connection = redis.Redis.from_url(url)
         self._queues = {name: Queue(name, connection=connection) for name in ("media", "reports", "nightly")}
 
-    def add(self) -> None:
-        """One more, where not too many wait."""
+    def add(self, kind: str = "") -> None:
+        """One more of this kind, or of any, where not too many wait."""
         chance, seed = self._chance, self._chance.randrange(2**31)
-        kind = chance.choices(("thumbnails", "pack", "words", "nightly", "deliveries", "remind"), (8, 3, 2, 3, 4, 2))[0]
+        kind = kind or chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if kind == "deliveries":
             self._take_in.delay(seed)
         elif kind == "remind":
@@ -170,6 +171,8 @@ def main() -> int:
         adder = Adder(url, random.Random())
         for _ in range(5):
             adder.plan()
+        for kind in WEIGHTS:
+            adder.add(kind)
         while not stopping.wait(60 / rate):
             adder.add()
     finally:

@@ -187,8 +187,8 @@ def answer_for_cdn(state: Cdn) -> Callable[[Route], None]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Signs in and opens a page: `visit(site, path, cdn="up", stream="shared", **context options)`. Any fault in it fails
-    the test."""
+    """Signs in and opens a page: `visit(site, path, cdn="up", stream="shared", **context options)`, in the browser `whole`
+    instead of the tests' own. Any fault in it fails the test."""
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
 
@@ -199,9 +199,10 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         cdn: Cdn = "up",
         stream: Stream = "shared",
         faults: bool = False,
+        whole: Browser | None = None,
         **options: Any,
     ) -> Visit:
-        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        context = (whole or browser).new_context(**{"reduced_motion": "reduce", **options})
         contexts.append(context)
         context.add_init_script(WATCH_POLICY)
         context.add_init_script(LACKS[stream])

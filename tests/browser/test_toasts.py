@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Browser, expect
 
+from scripts.shots import CHROMIUM, launch
 from tests.browser.conftest import Site, Visit
 from tests.browser.test_stream import HIDE, another_tab
 from tests.conftest import wait_until
@@ -63,8 +65,18 @@ def test_many_failures_are_a_line_an_agent_and_three_lines_at_most(headway: Site
     assert "14 jobs" not in " ".join(toast.all_inner_texts()), "the oldest did not make room"
 
 
-def test_desktop_notifications_are_off_until_turned_on_and_come_from_one_tab(headway: Site, visit: Go) -> None:
-    seen = visit(headway, "/dashboard/jobs", permissions=["notifications"])
+@pytest.fixture(scope="module")
+def whole(browser: Browser) -> Iterator[Browser]:
+    """A Chromium with all that a screen needs: the tests' own may not show notifications."""
+    other = launch(browser.browser_type, CHROMIUM)
+    yield other
+    other.close()
+
+
+def test_desktop_notifications_are_off_until_turned_on_and_come_from_one_tab(
+    headway: Site, visit: Go, whole: Browser
+) -> None:
+    seen = visit(headway, "/dashboard/jobs", whole=whole, permissions=["notifications"])
     tabs = [seen, another_tab(seen, headway.url + "/dashboard/jobs")]
     switch = seen.page.get_by_role("button", name="Desktop notifications of failed jobs")
     for tab in tabs:
