@@ -31,7 +31,7 @@ SEARCHES = {
     "id": "id:{id}",
     "function": "function:time.sleep",
     "error": "error:ValueError",
-    "text": '"Episode {number}"',
+    "text": '"Mail {number}"',
 }
 
 
