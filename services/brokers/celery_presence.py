@@ -59,6 +59,8 @@ class Presences:
 
     def __init__(self) -> None:
         self.by_name: dict[str, Presence] = {}
+        self.left: dict[str, float] = {}
+        """When who said that it ends, by our clock: what it answered before says nothing of now."""
 
     def take(self, event: dict[str, Any]) -> None:
         """Fold one event, of a worker or of a task."""
@@ -81,6 +83,7 @@ class Presences:
             worker.tells_tasks = False
 
     def forget_old(self, now_s: float) -> None:
+        self.left = {name: left_s for name, left_s in self.left.items() if now_s - left_s < KEPT_DEAD_S}
         for name, worker in list(self.by_name.items()):
             if not worker.is_online or now_s - worker.heard_s > KEPT_DEAD_S:
                 del self.by_name[name]
@@ -99,6 +102,8 @@ class Presences:
         if worker is None:
             return
         worker.heard_s, worker.is_online = heard_s, kind != "worker-offline"
+        if not worker.is_online:
+            self.left[name] = heard_s
         worker.pid = pid if isinstance(pid, int) else None
         worker.version = words.name_of(event.get("sw_ver"))
         frequency = event.get("freq")

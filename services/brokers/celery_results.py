@@ -114,9 +114,12 @@ def _fold(tasks: Tasks, task: Task, meta: dict[str, Any], at_ms: int) -> None:
     if children := _children(meta.get("children")):
         task.metadata = task.metadata | {"children": children}
     if status in ("SUCCESS", "FAILURE", "REVOKED"):
+        task.began = max(task.began, words.attempt_of(meta))
         _ended(tasks, task, status, meta, words.moment_ms(meta.get("date_done")) or at_ms)
     elif status == "RETRY":
         if task.state in ("started", "queued", "reserved"):
+            if task.state == "started":
+                tasks.before(task)
             _why(tasks, task, meta)
             tasks.to_state(task, "retrying", at_ms)
     elif status not in _AT_WORK or status == "STARTED":

@@ -16,6 +16,8 @@ from services.brokers.model import EngineJob, State
 
 MOST = 20_000
 """So many tasks are remembered beyond those that are to be told."""
+SENT_LATE_MS = 1_000
+"""What is sent is told of as much later at most, when a worker may have done it already."""
 ENDED: tuple[State, ...] = ("finished", "failed", "stopped", "canceled", "deleted")
 WAITING: tuple[State, ...] = ("queued", "scheduled", "retrying", "reserved")
 
@@ -62,6 +64,20 @@ class Task(Struct):
         """Whether somebody who knows said so."""
         return self.state in ENDED and not self.is_concluded
 
+    @property
+    def at_attempt(self) -> int:
+        """Which attempt this is, or which it waits for, from 1."""
+        if self.state == "retrying":
+            return max(self.attempt, self.began + 1) + 1
+        return (self.attempt if self.state in WAITING else self.began) + 1
+
+    @property
+    def waits_since_ms(self) -> int | None:
+        """When it was enqueued. Its sender notes that a moment late: a worker may have begun it already."""
+        sent, began = self.enqueued_ms, self.started_ms
+        is_late = sent is not None and began is not None and began < sent <= began + SENT_LATE_MS
+        return began if is_late and self.began == self.attempt else sent
+
     def job(self) -> EngineJob:
         failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
         return EngineJob(
@@ -72,12 +88,13 @@ class Task(Struct):
             title=self.title or self.function,
             worker=self.worker,
             created_ms=self.created_ms,
-            enqueued_ms=self.enqueued_ms,
+            enqueued_ms=self.waits_since_ms,
             started_ms=self.started_ms if self.state not in WAITING or self.state == "retrying" else None,
             ended_ms=self.ended_ms,
             due_ms=self.due_ms if self.state in ("scheduled", "retrying") else None,
             stage=self.stage,
             progress=self.progress,
+            attempt=self.at_attempt,
             message=self.message,
             error=self.error if failed else None,
             error_type=self.error_type if failed else None,
@@ -147,9 +164,10 @@ class Tasks:
         if task.ended_ms is not None and at_ms < task.ended_ms:
             task.started_ms = task.started_ms or at_ms
             return
-        if task.started_ms is not None and task.state in ("started", "retrying", *ENDED):
+        is_another = task.started_ms is not None or task.state == "retrying"
+        if is_another and task.state in ("started", "retrying", *ENDED):
             self.before(task)
-        if task.started_ms is not None:
+        if is_another:
             _anew(task)
         task.started_ms, task.began, task.is_start_seen = at_ms, task.attempt, is_seen
         task.worker = worker or task.worker

@@ -23,7 +23,10 @@ def workers(tasks: Tasks, presences: Presences, told: Mapping[str, Told], ahead_
     for task in tasks.started.values():
         if task.worker is not None:
             at_work.setdefault(task.worker, []).append(task)
-    names = sorted({*presences.by_name, *(name for name, one in told.items() if now_s - one.at_s < ASKED_KEPT_S)})
+    answered = (
+        name for name, one in told.items() if one.at_s > max(now_s - ASKED_KEPT_S, presences.left.get(name, 0.0))
+    )
+    names = sorted({*presences.by_name, *answered})
     return tuple(
         _worker(name, presences.by_name.get(name), told.get(name) or Told(), at_work.get(name, []), now_s, ahead_s)
         for name in names

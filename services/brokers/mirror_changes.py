@@ -67,11 +67,17 @@ def _stands(record: Known, job: EngineJob) -> object:
                 else _OLDER
             )
         return _OLDER if _is_stale(record, job) else _ANEW
-    if _is_after(job.started_ms, record.started):
+    if _is_after(job.started_ms, record.started) or (job.attempt or 0) > record.attempt:
         return _ANEW
     if record.status == "processing" and status == "queued":
         return _OLDER if _is_stale(record, job) else _ANEW
     return _GOES_ON
+
+
+def _attempt(record: Known, job: EngineJob, stands: object) -> int:
+    """Which attempt of Headway's own count a job is at. An engine may have begun some again that Headway never saw, and the other way
+    round count some as one, such as those of a worker that was lost."""
+    return max(record.attempt + 1 if stands is _ANEW else record.attempt, job.attempt or 0)
 
 
 def _is_concluded(said: Known | EngineJob) -> bool:
@@ -103,7 +109,7 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
         return None
     change = Change("put", a=aim[0], i=aim[1], t=record.attempt)
     if stands is _ANEW:
-        change.t = record.attempt + 1
+        change.t = _attempt(record, job, stands)
         if record.status not in FINAL:
             change.pa = attempts_before(record, job, now_ms)
         _say(change, anew(record, None), job)
@@ -119,7 +125,12 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
     since = job.ended_ms if status in FINAL else known_since if status == "queued" else None
     is_past = since is not None and since < now_ms - PAST_MS
     change = Change(
-        "import" if is_past else "put", a=agent, i=our_id, t=1, en=engine, xi=None if id == our_id else clean(id)
+        "import" if is_past else "put",
+        a=agent,
+        i=our_id,
+        t=job.attempt or 1,
+        en=engine,
+        xi=None if id == our_id else clean(id),
     )
     change.ca = job.created_ms or job.enqueued_ms or job.started_ms
     _say(change, Known(our_id, "queued", 0), job)
@@ -195,12 +206,14 @@ def _soon(record: Known | None, job: EngineJob) -> Known:
     stands = _GOES_ON if record is None else _stands(before, job)
     if stands is _OLDER:
         return before
+    attempt = _attempt(before, job, stands)
     if stands is _ANEW:
         before = Known("", "queued", 0)
     return Known(
         "",
         STATUS_OF[job.state],
         0,
+        attempt=attempt,
         state=job.state,
         error=job.error,
         started=job.started_ms if job.started_ms is not None else before.started,

@@ -98,7 +98,7 @@ def changed(record: Known | None, change: Change) -> Known:
     """The record once a change is made."""
     before = record or Known("", "queued", 0)
     if isinstance(change.t, int) and change.t > before.attempt:
-        before = anew(before, change.pa)
+        before = msgspec.structs.replace(anew(before, change.pa), attempt=change.t)
     told = {
         "status": change.s or before.status,
         "state": change.x,

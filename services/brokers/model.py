@@ -54,6 +54,8 @@ class EngineJob(Struct, frozen=True, kw_only=True):
     stage: str | None = None
     progress: float | None = None
     """0 to 100."""
+    attempt: int | None = None
+    """Which attempt this is at least, or which it waits for, from 1; None where its engine does not count them."""
     message: str | None = None
     error: str | None = None
     """A traceback, or why it ended."""

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from routes.pages import CDN, LIBRARIES
 from scripts.shots import SCHEMES
-from tests.conftest import TOKEN, Valkey, free_port, wait_until
+from tests.conftest import GENEROUS_MS, TOKEN, Valkey, free_port, wait_until
 from tests.serving import Server
 
 ROOT = Path(__file__).parents[2]
@@ -204,6 +204,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     ) -> Visit:
         context = (whole or browser).new_context(**{"reduced_motion": "reduce", **options})
         contexts.append(context)
+        context.set_default_timeout(GENEROUS_MS)
         context.add_init_script(WATCH_POLICY)
         context.add_init_script(LACKS[stream])
         context.route(f"{CDN}/**", answer_for_cdn(cdn))

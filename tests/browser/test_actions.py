@@ -17,7 +17,6 @@ from tests.rq_workers import TASKS, RqWorker, queue
 from tests.serving import Server
 
 Go = Callable[..., Visit]
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +57,13 @@ def number_of(headway: Site, id: str, agent: str = "rq") -> int:
 
 
 def says(page: Page, words: str) -> None:
-    expect(page.locator(".banner[role=status]").filter(has_text=words)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".banner[role=status]").filter(has_text=words)).to_be_visible()
 
 
 def press(page: Page, *names: str, said: str) -> None:
     """Press the button, and the one that it asks once more with; the page says what came of it."""
     button = page.locator(".acting:visible")
-    button.locator("summary, button").filter(has_text=names[0]).first.click(timeout=PATIENCE_MS)
+    button.locator("summary, button").filter(has_text=names[0]).first.click()
     for name in names[1:]:
         button.get_by_role("button", name=name).first.click()
     says(page, said)
@@ -80,13 +79,13 @@ def test_a_jobs_buttons_act_and_its_page_follows(headway: Site, idle: Queue, vis
     page.locator(".acting .ask summary").filter(has_text="Move").click()
     page.get_by_label("Queue", exact=True).fill("second")
     press(page, "Move this job", said="It was moved to second.")
-    expect(page.locator("#region-job").get_by_text("second").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#region-job").get_by_text("second").first).to_be_visible()
     press(page, "Cancel", "Cancel this job", said="It was canceled.")
-    expect(page.locator("#region-job .headline")).to_contain_text("canceled", timeout=PATIENCE_MS)
+    expect(page.locator("#region-job .headline")).to_contain_text("canceled")
     press(page, "Retry", said="It was put into its queue again.")
-    expect(page.locator("#region-job .headline")).to_contain_text("attempt 2", timeout=PATIENCE_MS)
+    expect(page.locator("#region-job .headline")).to_contain_text("attempt 2")
     press(page, "Delete", "Delete this job", said="It was deleted from RQ.")
-    expect(page.locator(".acting")).to_contain_text("RQ knows this job no longer.", timeout=PATIENCE_MS)
+    expect(page.locator(".acting")).to_contain_text("RQ knows this job no longer.")
     later = idle.enqueue_in(timedelta(hours=1), f"{TASKS}.add", 1, 2)
     page.goto(f"{headway.url}/dashboard/jobs/{number_of(headway, later.id)}")
     press(page, "Run now", said="It was put into its queue.")
@@ -160,7 +159,7 @@ def test_chosen_jobs_are_acted_on_from_the_list(headway: Site, rq_url: str, visi
     expect(page.locator("h1")).to_have_text("Cancel: 2 of 2 jobs")
     seen.looks_right(390, 1280)
     page.get_by_role("button", name="Cancel 2 jobs").click()
-    expect(page.locator("#region-operation .tag")).to_have_text("done", timeout=PATIENCE_MS)
+    expect(page.locator("#region-operation .tag")).to_have_text("done")
     assert page.locator("progress").get_attribute("value") == "2"
     seen.looks_right(390, 1280)
     assert picked.job_ids == [jobs[2].id]
@@ -168,7 +167,7 @@ def test_chosen_jobs_are_acted_on_from_the_list(headway: Site, rq_url: str, visi
     page.locator("[name=all]").check()
     page.locator("#bulk").get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete 1 job").click()
-    expect(page.locator("#region-operation .tag")).to_have_text("done", timeout=PATIENCE_MS)
+    expect(page.locator("#region-operation .tag")).to_have_text("done")
     assert picked.count == 0
     page.goto(f"{headway.url}/dashboard/audit")
     expect(page.locator("tbody tr").first).to_contain_text("1 done")

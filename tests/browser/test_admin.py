@@ -51,7 +51,7 @@ def test_a_new_notification_slides_in_at_the_top_without_a_poll(headway: Site, v
     seen.page.evaluate(NOTE_MOVES)
     note(headway, "is new", body="as of now", level="warning")
     first = seen.page.locator("#region-notifications tbody tr").first
-    expect(first).to_contain_text("is new", timeout=30_000)
+    expect(first).to_contain_text("is new")
     seen.until(MOVED, f"{first.get_attribute('id')} translate")
     assert [url for url in seen.asked if "newest" in url] == []
 
@@ -65,7 +65,7 @@ def test_a_pushed_value_shows_by_itself_nothing_jumps_and_the_page_says_when_it_
     card, syncs = seen.page.locator("#tile-users"), seen.page.locator("[data-sync]")
     before, was = card.bounding_box(), syncs.last.get_attribute("datetime")
     push(headway, "users", 1204)
-    expect(card.locator("[data-figure]")).to_have_text("1,204", timeout=30_000)
+    expect(card.locator("[data-figure]")).to_have_text("1,204")
     assert card.bounding_box() == before
     assert [url for url in seen.asked if "/admin/tiles" in url] == []
     seen.until("was => document.querySelector('.title [data-sync]').dateTime > was", was)
@@ -85,9 +85,9 @@ def test_the_button_rests_all_live_updates_in_step_with_the_headers_and_catches_
     page.wait_for_timeout(500)
     assert "77,001" not in seen.text("main")
     switch(page, "Enable")
-    expect(page.locator("#tile-users")).to_contain_text("77,001", timeout=30_000)
-    expect(page.locator("#region-notifications tbody tr").first).to_contain_text("made while paused", timeout=30_000)
-    expect(last).to_contain_text("logged while paused", timeout=30_000)
+    expect(page.locator("#tile-users")).to_contain_text("77,001")
+    expect(page.locator("#region-notifications tbody tr").first).to_contain_text("made while paused")
+    expect(last).to_contain_text("logged while paused")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Enable live updates")).to_be_visible()
 

@@ -65,14 +65,14 @@ def test_a_banner_comes_and_goes_by_itself_on_a_page_without_other_live_parts(
         seen.live()
     banners = [seen.page.locator(".banners[role=status] .alarm") for seen in pages]
     for banner in banners:
-        expect(banner).to_have_count(0, timeout=30_000)
+        expect(banner).to_have_count(0)
     mails(142)
     for banner in banners:
-        expect(banner).to_contain_text("An alert fires. Error: Too many mails since", timeout=30_000)
+        expect(banner).to_contain_text("An alert fires. Error: Too many mails since")
     assert banners[0].get_by_role("link").get_attribute("href") == f"{ALERTS}#alert-mails"
     declaring.ask("PUT", "/api/v1/alerts/mails/mute", {"for": "2h"})
     for banner in banners:
-        expect(banner).to_have_count(0, timeout=30_000)
+        expect(banner).to_have_count(0)
 
 
 def test_an_alert_is_muted_and_unmuted_without_a_script(
@@ -80,7 +80,7 @@ def test_an_alert_is_muted_and_unmuted_without_a_script(
 ) -> None:
     mails(142)
     watching = visit(declaring, ALERTS)
-    expect(watching.page.locator("#alert-mails .how")).to_contain_text("firing · error", timeout=30_000)
+    expect(watching.page.locator("#alert-mails .how")).to_contain_text("firing · error")
     seen = visit(declaring, ALERTS, java_script_enabled=False)
     row = seen.page.locator("#alert-mails")
     row.locator("summary").click()
@@ -88,8 +88,8 @@ def test_an_alert_is_muted_and_unmuted_without_a_script(
     row.get_by_role("button", name="2 h", exact=True).click()
     expect(row.locator(".how")).to_contain_text("muted")
     assert seen.page.locator(".alarm").count() == 0
-    expect(watching.page.locator("#alert-mails .how")).to_contain_text("muted", timeout=30_000)
-    expect(watching.page.locator(".alarm")).to_have_count(0, timeout=30_000)
+    expect(watching.page.locator("#alert-mails .how")).to_contain_text("muted")
+    expect(watching.page.locator(".alarm")).to_have_count(0)
     row.get_by_role("button", name="Unmute").click()
     expect(row.locator("summary")).to_be_visible()
 
@@ -124,7 +124,7 @@ def test_nothing_scrolls_sideways_and_axe_finds_nothing_serious_while_an_alert_f
 ) -> None:
     mails(142)
     seen = visit(declaring, ALERTS, bypass_csp=True)
-    expect(seen.page.locator(".alarm")).to_have_count(1, timeout=30_000)
+    expect(seen.page.locator(".alarm")).to_have_count(1)
     for name in ("mails", "hostile"):
         seen.page.locator(f"#alert-{name} summary").click()
     seen.looks_right(390, 1440)

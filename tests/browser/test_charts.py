@@ -134,6 +134,6 @@ def test_without_any_copy_the_page_says_that_it_is_not_live(headway: Site, visit
     seen = visit(headway, cdn="down", faults=True)
     seen.page.context.route("**/static/vendor/**", lambda route: route.abort())
     seen.page.goto(headway.url + OBSERVABILITY, wait_until="domcontentloaded")
-    expect(seen.page.locator("[data-banner=still]")).to_be_visible(timeout=30_000)
+    expect(seen.page.locator("[data-banner=still]")).to_be_visible()
     expect(seen.page.locator("[data-state-word]")).to_have_text("Not live")
     expect(seen.page.locator("#plot-cache svg")).to_be_visible()  # the server's own drawing

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from routes.pages import CDN
 from scripts.shots import sign_in
-from tests.conftest import TOKEN, free_port
+from tests.conftest import GENEROUS_MS, TOKEN, free_port
 from tests.serving import ROOT, Server
 
 NOT_THE_PROGRAM = shutil.ignore_patterns(".*", "data", "tests", "bench", "docs", "demo", "__pycache__", "node_modules")
@@ -39,6 +39,7 @@ def test_an_open_page_reloads_when_a_template_or_an_asset_changed(
     developed: Server, browser: Browser, file: str, added: str, seen: str
 ) -> None:
     page = browser.new_page()
+    page.set_default_timeout(GENEROUS_MS)
     page.route(f"{CDN}/**", lambda route: route.abort())
     try:
         sign_in(page, developed.url, TOKEN)

@@ -38,10 +38,10 @@ def test_each_panel_shows_its_news_without_a_reload(headway: Site, visit: Go) ->
     seen = visit(headway)
     seen.live()
     number = headway.make("fresh from the worker", stage="rendering", progress=40)
-    expect(seen.page.locator("#panel-processing")).to_contain_text("fresh from the worker", timeout=30_000)
+    expect(seen.page.locator("#panel-processing")).to_contain_text("fresh from the worker")
     headway.change(number, progress=70)
-    expect(seen.page.locator(f"#processing-{number}")).to_contain_text("70 %", timeout=30_000)
-    expect(seen.page.locator("#panel-jobs .counts")).to_contain_text("processing", timeout=30_000)
+    expect(seen.page.locator(f"#processing-{number}")).to_contain_text("70 %")
+    expect(seen.page.locator("#panel-jobs .counts")).to_contain_text("processing")
 
 
 def test_the_header_says_when_it_was_last_in_step_unchanged_answers_too(headway: Site, visit: Go) -> None:
@@ -118,10 +118,10 @@ def test_the_store_stops_and_comes_back_while_the_page_is_open(shaken: Site, vis
     expect(page.locator("#panel-processing")).to_contain_text("steady")
     shaken.store.stop()
     banner = page.locator("[data-banner=store]")
-    expect(banner).to_be_visible(timeout=30_000)
+    expect(banner).to_be_visible()
     expect(banner).to_contain_text("The store can't be reached")
     expect(page.locator("#panel-processing .unavailable")).to_contain_text(
-        "Unavailable, because the store can't be reached", timeout=30_000
+        "Unavailable, because the store can't be reached"
     )
     expect(page.locator("#panel-processing")).to_contain_text("steady")  # the last good reading stays
     expect(page.locator(".state")).to_have_attribute("data-state", "polling")
@@ -130,8 +130,8 @@ def test_the_store_stops_and_comes_back_while_the_page_is_open(shaken: Site, vis
     wait_until(lambda: page.wait_for_timeout(50) or seen.polls("stats") > polls + 1, what="more polls")
     assert page.locator("[data-sync]").get_attribute("datetime") == synced, "an old reading counted as a sync"
     shaken.store.start()
-    expect(banner).to_be_hidden(timeout=60_000)
-    expect(page.locator("main .unavailable")).to_have_count(0, timeout=60_000)
+    expect(banner).to_be_hidden()
+    expect(page.locator("main .unavailable")).to_have_count(0)
     assert page.evaluate(SAME), "a chart was rebuilt"
 
 
@@ -141,11 +141,11 @@ def test_the_job_list_keeps_its_rows_while_the_store_is_away(shaken: Site, visit
     seen.live()
     shaken.store.stop()
     banner = seen.page.locator("[data-banner=store]")
-    expect(banner).to_contain_text("The store can't be reached", timeout=30_000)
+    expect(banner).to_contain_text("The store can't be reached")
     expect(seen.page.locator(f"#job-{number}")).to_be_visible()
     expect(seen.page.locator("[data-state-word]")).to_have_text("Polling")
     shaken.store.start()
-    expect(banner).to_be_hidden(timeout=60_000)
+    expect(banner).to_be_hidden()
 
 
 def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(shaken: Site, visit: Go) -> None:
@@ -153,9 +153,9 @@ def test_the_page_opened_while_the_store_is_away_says_so_and_recovers(shaken: Si
     shaken.store.stop()
     seen.page.goto(shaken.url + "/dashboard/observability")
     seen.live()
-    expect(seen.page.locator("[data-banner=store]")).to_be_visible(timeout=30_000)
+    expect(seen.page.locator("[data-banner=store]")).to_be_visible()
     shaken.store.start()
-    expect(seen.page.locator("[data-banner=store]")).to_be_hidden(timeout=60_000)
+    expect(seen.page.locator("[data-banner=store]")).to_be_hidden()
 
 
 def test_a_server_that_is_gone_shows_as_offline_and_comes_back_by_itself(shaken: Site, visit: Go) -> None:
@@ -163,11 +163,11 @@ def test_a_server_that_is_gone_shows_as_offline_and_comes_back_by_itself(shaken:
     seen.live()
     page = seen.page
     shaken.server.stop()
-    expect(page.locator(".state")).to_have_attribute("data-state", "offline", timeout=30_000)
+    expect(page.locator(".state")).to_have_attribute("data-state", "offline")
     expect(page.locator("[data-banner=offline]")).to_be_visible()
     expect(page.locator("[data-state-word]")).to_have_text("Offline")
     shaken.server.start()
-    expect(page.locator(".state")).to_have_attribute("data-state", "polling", timeout=60_000)
+    expect(page.locator(".state")).to_have_attribute("data-state", "polling")
     expect(page.locator("[data-banner=offline]")).to_be_hidden()
 
 
@@ -209,10 +209,10 @@ def test_a_job_page_follows_its_job_to_the_end_and_rests_then(headway: Site, vis
     seen = visit(headway, f"/dashboard/jobs/{number}", stream="none")
     seen.live()
     headway.change(number, stage="rendering", progress=60)
-    expect(seen.page.locator(".waterfall")).to_contain_text("rendering", timeout=30_000)
+    expect(seen.page.locator(".waterfall")).to_contain_text("rendering")
     headway.change(number, status="completed", result={"ok": True})
-    expect(seen.page.locator(".headline")).to_contain_text("completed", timeout=30_000)
-    expect(seen.page.locator("[data-state-word]")).to_have_text("Finished", timeout=30_000)
+    expect(seen.page.locator(".headline")).to_contain_text("completed")
+    expect(seen.page.locator("[data-state-word]")).to_have_text("Finished")
     seen.asked.clear()
     seen.page.dispatch_event("#region-job", "every")
     seen.page.wait_for_timeout(400)
@@ -223,7 +223,7 @@ def test_the_job_list_grows_while_it_is_open(headway: Site, visit: Go) -> None:
     seen = visit(headway, "/dashboard/jobs")
     seen.live()
     number = headway.make("just came in")
-    expect(seen.page.locator(f"#job-{number}")).to_contain_text("just came in", timeout=30_000)
+    expect(seen.page.locator(f"#job-{number}")).to_contain_text("just came in")
 
 
 def test_a_panel_that_the_first_paint_did_not_wait_for_is_asked_for_at_once(headway: Site, visit: Go) -> None:

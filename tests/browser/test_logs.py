@@ -81,7 +81,7 @@ def test_the_newest_line_stays_in_sight_until_the_reader_scrolls_up(headway: Sit
     before = shown(seen)
     waiting = some(headway, 3)
     button = seen.page.get_by_role("button", name="3 new lines")
-    expect(button).to_be_visible(timeout=30_000)
+    expect(button).to_be_visible()
     assert shown(seen) == before, "nothing moves under who reads"
     button.click()
     follows(seen, waiting)
@@ -95,7 +95,7 @@ def test_who_stopped_to_follow_is_not_disturbed_until_the_button_is_used_again(h
     follow = seen.page.get_by_role("button", name="Follow")
     follow.click()
     waiting = some(headway, 2)
-    expect(seen.page.get_by_role("button", name="2 new lines")).to_be_visible(timeout=30_000)
+    expect(seen.page.get_by_role("button", name="2 new lines")).to_be_visible()
     assert not set(waiting) & set(shown(seen))
     follow.click()
     follows(seen, waiting)
@@ -166,7 +166,7 @@ def test_what_was_logged_while_the_server_was_away_comes_once_and_in_order(own_h
     follows(seen, some(own_headway, 2))
     before = shown(seen)
     own_headway.server.kill()
-    expect(seen.page.locator("[data-state-word]")).to_have_text("Offline", timeout=30_000)
+    expect(seen.page.locator("[data-state-word]")).to_have_text("Offline")
     own_headway.server.start()
     meanwhile = some(own_headway, 5)
     follows(seen, before + meanwhile)
@@ -227,7 +227,7 @@ def test_a_jobs_lines_come_to_its_page_with_the_newest_in_sight(headway: Site, v
     expect(seen.page.locator("#region-job-logs")).to_contain_text("No lines yet")
     for turn in range(40):
         headway.ask("POST", "/api/v1/logs", {"message": f"step {turn}", "job": number})
-    expect(seen.page.locator("#region-job-logs .log").last).to_contain_text("step 39", timeout=30_000)
+    expect(seen.page.locator("#region-job-logs .log").last).to_contain_text("step 39")
     assert seen.page.evaluate("""() => {
       const lines = document.querySelector("#region-job-logs .lines");
       const last = lines.querySelector(".log:last-child").getBoundingClientRect();

@@ -138,7 +138,7 @@ def test_what_is_open_and_typed_in_a_workers_row_stays_while_the_list_changes_an
     row.get_by_label("Task").fill("app.send")
     row.get_by_label("Rate").press_sequentially("10")
     work("w1b", *(f"w{place}" for place in range(40) if place != 3), w2="busy", w30="busy", w17="dead")
-    expect(rows.first).to_contain_text("w17", timeout=30_000)
+    expect(rows.first).to_contain_text("w17")
     expect(row).to_contain_text("busy")
     page.keyboard.type("/m")
     expect(row.get_by_label("Rate")).to_have_value("10/m")
@@ -170,16 +170,16 @@ def test_a_real_queue_waits_for_a_worker_and_is_worked_off_before_the_readers_ey
     mail = queue(broker.url, "mail")
     jobs = [mail.enqueue(f"{TASKS}.add", 1, each) for each in range(3)]
     queues, workers = visit(headway, "/dashboard/queues").page, visit(headway, "/dashboard/workers").page
-    expect(queues.locator("table.queues")).to_contain_text("3 jobs wait and no worker listens", timeout=30_000)
+    expect(queues.locator("table.queues")).to_contain_text("3 jobs wait and no worker listens")
     expect(workers.locator("main")).to_contain_text("No worker is known.")
     worker = RqWorker(broker.url, "mail", name="mail-1")
     try:
         worker.start()
         row = workers.locator("table.workers tbody tr")
-        expect(row).to_contain_text("mail-1", timeout=30_000)
-        expect(row).to_contain_text("idle", timeout=30_000)
+        expect(row).to_contain_text("mail-1")
+        expect(row).to_contain_text("idle")
         expect(row.locator("[data-label=Done]")).to_have_text("3")
-        expect(queues.locator("table.queues [data-label=Waiting]")).to_have_text("0", timeout=30_000)
+        expect(queues.locator("table.queues [data-label=Waiting]")).to_have_text("0")
         expect(queues.locator("table.queues")).not_to_contain_text("no worker listens")
         expect(queues.locator("table.queues [data-label=Workers]")).to_have_text("1")
     finally:

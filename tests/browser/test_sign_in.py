@@ -82,4 +82,4 @@ def test_an_open_page_goes_to_the_sign_in_page_once_its_session_is_over(one: Ser
     other.goto(f"{one.url}/dashboard/jobs")
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url(re.compile(r"/login"))
-    page.wait_for_url(re.compile(r"/login\?next=(/|%2F)dashboard(/|%2F)observability$"), timeout=30_000)
+    page.wait_for_url(re.compile(r"/login\?next=(/|%2F)dashboard(/|%2F)observability$"))

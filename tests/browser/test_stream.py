@@ -29,8 +29,8 @@ def another_tab(one: Visit, url: str) -> Visit:
     return tab
 
 
-def word(page: Page, text: str, timeout: float = 30_000) -> None:
-    expect(page.locator("[data-state-word]")).to_have_text(text, timeout=timeout)
+def word(page: Page, text: str) -> None:
+    expect(page.locator("[data-state-word]")).to_have_text(text)
 
 
 def test_progress_that_is_reported_shows_without_a_poll_in_a_browser_that_shares_nothing(
@@ -40,7 +40,7 @@ def test_progress_that_is_reported_shows_without_a_poll_in_a_browser_that_shares
     seen = visit(headway, f"/dashboard/jobs/{number}", stream="own")
     seen.streaming()
     headway.change(number, stage="render", progress=64)
-    expect(seen.page.locator("#region-job")).to_contain_text("64 %", timeout=30_000)
+    expect(seen.page.locator("#region-job")).to_contain_text("64 %")
     assert seen.asked_for_parts == []
 
 
@@ -52,11 +52,11 @@ def test_a_store_that_takes_nothing_new_is_told_of_on_an_open_page(headway: Site
     with redis.Redis(unix_socket_path=str(headway.store.socket)) as admin:
         admin.config_set("maxmemory", "1")
         try:
-            expect(banner).to_contain_text("Nothing new is stored. The store is out of memory", timeout=30_000)
+            expect(banner).to_contain_text("Nothing new is stored. The store is out of memory")
             word(seen.page, "Live")
         finally:
             admin.config_set("maxmemory", "0")
-    expect(banner).to_be_hidden(timeout=30_000)
+    expect(banner).to_be_hidden()
 
 
 def test_two_browsers_show_the_same_at_once(headway: Site, visit: Go) -> None:
@@ -68,7 +68,7 @@ def test_two_browsers_show_the_same_at_once(headway: Site, visit: Go) -> None:
     for progress in (41, 83):
         headway.change(number, progress=progress)
         for one, place in ((page, "#region-job"), (panels, f"#processing-{number}")):
-            expect(one.page.locator(place)).to_contain_text(f"{progress} %", timeout=30_000)
+            expect(one.page.locator(place)).to_contain_text(f"{progress} %")
     assert page.asked_for_parts == panels.asked_for_parts == []
 
 
@@ -82,12 +82,12 @@ def test_eight_tabs_of_one_browser_are_all_live_by_one_stream(headway: Site, vis
     wait_until(lambda: first.page.wait_for_timeout(50) or headway.page_streams() == 1, what="a single stream")
     headway.change(number, progress=77)
     for tab in tabs:
-        expect(tab.page.locator("main")).to_contain_text("77 %", timeout=30_000)
+        expect(tab.page.locator("main")).to_contain_text("77 %")
         assert tab.asked_for_parts == []
     for tab in tabs[1:]:
         tab.page.close()
     headway.change(number, progress=78)
-    expect(first.page.locator(f"#processing-{number}")).to_contain_text("78 %", timeout=30_000)
+    expect(first.page.locator(f"#processing-{number}")).to_contain_text("78 %")
 
 
 def test_a_killed_web_process_is_polled_for_and_then_streams_again(headway: Site, visit: Go) -> None:
@@ -103,7 +103,7 @@ def test_a_killed_web_process_is_polled_for_and_then_streams_again(headway: Site
     seen.streaming()
     expect(seen.page.locator("#region-job")).to_contain_text("55 %")
     headway.change(number, progress=56)
-    expect(seen.page.locator("#region-job")).to_contain_text("56 %", timeout=30_000)
+    expect(seen.page.locator("#region-job")).to_contain_text("56 %")
     assert seen.asked_for_parts == []
 
 
@@ -115,7 +115,7 @@ def test_a_restarted_server_is_missed_and_streams_again(headway: Site, visit: Go
     headway.server.start()
     number = headway.make("made meanwhile")
     seen.streaming()
-    expect(seen.page.locator(f"#job-{number}")).to_contain_text("made meanwhile", timeout=30_000)
+    expect(seen.page.locator(f"#job-{number}")).to_contain_text("made meanwhile")
 
 
 def test_where_streams_are_blocked_the_page_polls_until_they_are_not(headway: Site, visit: Go) -> None:
@@ -126,7 +126,7 @@ def test_where_streams_are_blocked_the_page_polls_until_they_are_not(headway: Si
     seen.page.goto(f"{headway.url}/dashboard/jobs/{number}", wait_until="domcontentloaded")
     word(seen.page, "Polling")
     headway.change(number, progress=47)
-    expect(seen.page.locator("#region-job")).to_contain_text("47 %", timeout=30_000)
+    expect(seen.page.locator("#region-job")).to_contain_text("47 %")
     assert seen.asked_for_parts
     seen.page.unroute("**/dashboard/stream?*", block)
     seen.streaming()
@@ -175,7 +175,7 @@ def test_a_paused_tab_and_a_hidden_one_leave_the_stream_and_catch_up(headway: Si
         assert seen.asked_for_parts == []
         expect(page.locator("#region-job")).not_to_contain_text(f"{at * 10 + 1} %")
         turn(False)
-        expect(page.locator("#region-job")).to_contain_text(f"{at * 10 + 1} %", timeout=30_000)
+        expect(page.locator("#region-job")).to_contain_text(f"{at * 10 + 1} %")
 
 
 def test_a_finished_job_leaves_the_stream(headway: Site, visit: Go) -> None:
@@ -194,11 +194,11 @@ def test_a_stopped_store_shows_by_the_stream_and_so_does_its_return(headway: Sit
     seen.streaming()
     banner = seen.page.locator("[data-banner=store]")
     headway.store.stop()
-    expect(banner).to_be_visible(timeout=30_000)
+    expect(banner).to_be_visible()
     expect(seen.page.locator("#region-job")).to_contain_text("steady")
     word(seen.page, "Live")
     headway.store.start()
-    expect(banner).to_be_hidden(timeout=60_000)
+    expect(banner).to_be_hidden()
     assert seen.page.locator(".state[data-streaming]").count() == 1, "the stream did not stay open"
 
 
@@ -207,9 +207,9 @@ def test_hostile_text_stays_text_when_it_is_pushed(headway: Site, visit: Go) -> 
     seen.streaming()
     number = headway.make(HOSTILE, stage=HOSTILE[:60])
     row = seen.page.locator(f"#job-{number}")
-    expect(row).to_contain_text(HOSTILE[:40], timeout=30_000)
+    expect(row).to_contain_text(HOSTILE[:40])
     headway.change(number, status="failed", error=HOSTILE)
-    expect(seen.page.locator(".toast strong")).to_have_text(f"{HOSTILE} failed", timeout=30_000)
+    expect(seen.page.locator(".toast strong")).to_have_text(f"{HOSTILE} failed")
     seen.page.wait_for_timeout(200)
     assert seen.page.evaluate("() => window.pwned") is None
     assert seen.page.locator("main img, .toast img, hx-partial").count() == 0

@@ -40,7 +40,7 @@ def test_a_failure_is_told_once_with_the_way_to_its_job_and_can_be_dismissed(hea
     before = seen.page.evaluate(top)
     number = fail(headway, "a.mp4", "studio")
     toast = seen.page.locator(".toast")
-    expect(toast).to_have_count(1, timeout=30_000)
+    expect(toast).to_have_count(1)
     expect(toast.locator("strong")).to_have_text("a.mp4 failed")
     expect(toast.locator("span")).to_have_text("studio · upload · disk full")
     assert toast.locator("a").get_attribute("href") == f"/dashboard/jobs/{number}"
@@ -56,11 +56,11 @@ def test_many_failures_are_a_line_an_agent_and_three_lines_at_most(headway: Site
     for turn in range(14):
         fail(headway, f"{turn}.mp4", "studio")
     toast = seen.page.locator(".toast")
-    expect(toast.locator("strong")).to_have_text("14 jobs failed in studio", timeout=30_000)
+    expect(toast.locator("strong")).to_have_text("14 jobs failed in studio")
     assert toast.locator("a").get_attribute("href") == "/dashboard/jobs?status=failed&agent=studio"
     for agent in ("a & b", "second", "third"):
         fail(headway, "b.mp4", agent)
-    expect(toast.last).to_contain_text("third", timeout=30_000)
+    expect(toast.last).to_contain_text("third")
     expect(toast).to_have_count(3)
     assert "14 jobs" not in " ".join(toast.all_inner_texts()), "the oldest did not make room"
 
@@ -84,7 +84,7 @@ def test_desktop_notifications_are_off_until_turned_on_and_come_from_one_tab(
         tab.page.evaluate(NOTE_NOTIFICATIONS)
     fail(headway, "quiet.mp4", "studio")
     for tab in tabs:
-        expect(tab.page.locator(".toast")).to_have_count(1, timeout=30_000)
+        expect(tab.page.locator(".toast")).to_have_count(1)
         assert tab.page.evaluate("() => window.told") == []
     expect(switch).to_have_attribute("aria-pressed", "false")
     switch.click()

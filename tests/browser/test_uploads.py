@@ -101,7 +101,7 @@ def test_a_new_upload_shows_in_the_list_without_a_reload(headway: Site, visit: G
     seen.live()
     seen.page.get_by_label("A file of NDJSON").focus()
     headway.server.post(f"{UPLOADS}?name=from-a-program.ndjson", as_ndjson(JOBS))
-    expect(seen.page.locator("table.uploads")).to_contain_text("from-a-program.ndjson", timeout=30_000)
+    expect(seen.page.locator("table.uploads")).to_contain_text("from-a-program.ndjson")
     expect(seen.page.get_by_label("A file of NDJSON")).to_be_focused()
 
 

@@ -50,7 +50,7 @@ def test_a_workflow_grows_and_each_job_is_reached_by_keyboard(headway: Site, vis
     rows = seen.page.locator(".waterfall tbody tr")
     expect(rows).to_have_count(6)
     number = passed(headway, "one more", 20, ("fetch", 5))
-    expect(rows).to_have_count(7, timeout=30_000)
+    expect(rows).to_have_count(7)
     assert seen.page.locator("main img, main script").count() == 0, "a stage's name is text"
     rows.first.locator("a").focus()
     seen.page.keyboard.press("Enter")

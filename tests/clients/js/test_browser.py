@@ -14,7 +14,7 @@ from tests.serving import Server
 
 
 def rows(page: Page, *texts: str) -> None:
-    expect(page.locator("li")).to_have_text(list(texts), timeout=30_000)
+    expect(page.locator("li")).to_have_text(list(texts))
 
 
 def test_a_page_of_another_origin_follows_jobs_by_tickets_and_comes_back(

@@ -54,10 +54,14 @@ def mask(**masking: Any) -> Mask:
 
 
 def fold(tasks: Tasks, *events: tuple[dict[str, Any], float]) -> list[EngineJob]:
-    """Events with the seconds at which they happened."""
+    """What is told by events, with the seconds at which they happened."""
+    take(tasks, *events)
+    return tasks.changed()
+
+
+def take(tasks: Tasks, *events: tuple[dict[str, Any], float]) -> None:
     for event, at_s in events:
         celery_event_words.take(tasks, {"timestamp": T0 + at_s, "hostname": "w@h"} | event)
-    return tasks.changed()
 
 
 def at(seconds: float) -> int:
@@ -76,6 +80,11 @@ def test_a_sending_that_is_told_late_takes_nothing_back(tasks: Tasks) -> None:
     jobs = fold(tasks, (RECEIVED, 1), (STARTED, 2), (SUCCEEDED, 3), (SENT, 3.2))
     assert [job.state for job in jobs] == ["finished"]
     assert (jobs[0].queue, jobs[0].ended_ms) == ("mail", at(3))
+
+
+def test_a_task_that_a_worker_began_before_its_sending_was_noted_did_not_wait(tasks: Tasks) -> None:
+    (job,) = fold(tasks, (RECEIVED, 1), (STARTED, 1.001), (SENT, 1.002))
+    assert (job.enqueued_ms, job.started_ms) == (at(1.001), at(1.001))
 
 
 def test_a_task_that_is_sent_again_after_its_end_begins_anew(tasks: Tasks) -> None:
@@ -102,6 +111,16 @@ def test_why_an_attempt_failed_stays_with_it_where_the_next_one_began_before_it_
         ("started", at(1), None),
         ("retrying", at(1), RETRIED["traceback"]),
         ("started", at(2.1), None),
+    ]
+
+
+def test_a_task_that_was_heard_of_first_as_it_was_tried_again_counts_the_attempt_before(tasks: Tasks) -> None:
+    (waiting,) = fold(tasks, (SENT | {"retries": 1, "eta": "2026-09-21T15:07:00+00:00"}, 2), (RETRIED, 2.1))
+    assert (waiting.state, waiting.attempt, waiting.error) == ("retrying", 2, RETRIED["traceback"])
+    jobs = fold(tasks, (STARTED, 9), (SUCCEEDED, 10))
+    assert [(job.state, job.attempt, job.message) for job in jobs] == [
+        ("retrying", 2, waiting.message),
+        ("finished", 2, None),
     ]
 
 
@@ -144,6 +163,21 @@ def test_a_task_that_had_ended_when_it_was_seen_at_work_has_ended(tasks: Tasks) 
     assert begun.started_ms == at(90)
     (job,) = by_result(tasks, {"status": "SUCCESS", "result": 3, "date_done": "2026-09-21T14:14:40+00:00"})
     assert (job.state, job.started_ms, job.ended_ms, job.result) == ("finished", at(80), at(80), 3)
+
+
+def test_an_attempt_that_its_result_says_is_tried_again_was_at_work_before(tasks: Tasks) -> None:
+    fold(tasks, (SENT, 0), (RECEIVED, 0.1))
+    take(tasks, (STARTED, 1), (SENT | {"retries": 1}, 2))
+    jobs = by_result(tasks, {"status": "RETRY", "result": {"exc_type": "SlowError"}, "traceback": "shop.SlowError: no"})
+    assert [(job.state, job.attempt, job.started_ms) for job in jobs] == [
+        ("started", 1, at(1)),
+        ("retrying", 2, at(1)),
+    ]
+
+
+def test_how_often_a_task_was_tried_again_before_anybody_listened_is_told_by_its_result(tasks: Tasks) -> None:
+    (job,) = by_result(tasks, {"status": "SUCCESS", "result": 3, "retries": 2})
+    assert (job.state, job.attempt) == ("finished", 3)
 
 
 @pytest.mark.parametrize("by", ["an event", "a result"])

@@ -109,6 +109,15 @@ def test_a_worker_that_left_or_died_long_ago_is_forgotten(tasks: Tasks) -> None:
     assert presences.by_name == {}
 
 
+def test_a_worker_that_left_shows_again_only_by_what_it_answers_after_that(tasks: Tasks) -> None:
+    presences = Presences()
+    beat(presences, kind="worker-offline", ago_s=10)
+    presences.forget_old(time.time())
+    for ago_s, count in ((11, 0), (9, 1)):
+        told = {NAME: Told(at_s=time.time() - ago_s)}
+        assert len(celery_workers.workers(tasks, presences, told, 0.0)) == count
+
+
 def test_one_that_counts_tasks_and_tells_of_none_sends_no_events() -> None:
     presences = Presences()
     for processed in (0, 3, 3):

@@ -197,6 +197,19 @@ def test_a_retry_shows_how_the_attempt_before_went(say: Callable[..., Job], part
     assert totals[f"{AGENT}\tcompleted"] == "1" and f"{AGENT}\tfailed" not in totals
 
 
+def test_an_engine_that_counts_attempts_tells_of_those_that_nobody_saw(say: Callable[..., Job], now_ms: int) -> None:
+    say({"state": "reserved", "attempt": 1, "enqueued_ms": now_ms - 900})
+    begun = say({"state": "started", "attempt": 3, "started_ms": now_ms - 500})
+    assert (begun.attempt, [each.attempt for each in begun.attempts]) == (3, [1])
+    lost = say({"state": "started", "attempt": 2, "started_ms": now_ms - 300})
+    assert lost.attempt == 4, "Headway's own count never goes back"
+    ended = say({"state": "finished", "attempt": 2, "started_ms": now_ms - 300, "ended_ms": now_ms - 200})
+    assert ended.attempt == 4
+    assert say({"state": "finished", "attempt": 9, "ended_ms": now_ms - 200}).attempt == 4, "an end is told once"
+    first = say({"id": "two", "state": "retrying", "attempt": 2, "due_ms": now_ms + 900})
+    assert (first.attempt, list(first.attempts)) == (2, [])
+
+
 def test_what_was_concluded_of_a_lost_worker_gives_way_to_what_the_engine_says(
     say: Callable[..., Job], parted_site: Site, now_ms: int
 ) -> None:
