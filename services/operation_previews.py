@@ -11,6 +11,7 @@ from core.site import Site
 from services import jobs_service, live_search
 from services.brokers import actions, possible
 from services.brokers.action_model import ActionRefused, JobAction
+from services.brokers.deadline import in_time
 from services.brokers.model import STATES, BrokerError
 from services.job_changes import JobRef
 from services.job_model import Job
@@ -105,11 +106,11 @@ class Targets:
 
     def unknown(self, agent: str) -> str | None:
         """Why nothing of a broker can be moved there. Raises StoreError."""
-        if self._to is None:
+        if (to := self._to) is None:
             return None
         if agent not in self._unknown:
             try:
-                self._engines.of(agent).expect_queue(self._to)
+                in_time(lambda: self._engines.of(agent).expect_queue(to))
                 self._unknown[agent] = None
             except ActionRefused as fault:
                 self._unknown[agent] = str(fault)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import gevent
 
 from services.brokers.model import BrokerError
 
+T = TypeVar("T")
 ACTION_S = 5.0
 
 
-def in_time(do: Callable[[], str]) -> str:
+def in_time(do: Callable[[], T]) -> T:
     """What `do` answers or raises. Raises BrokerError where that takes longer than ACTION_S: it is broken off where it waits, and
     begins nothing more, while what it holds is let go of without its caller."""
     running = gevent.spawn(_outcome, do)
@@ -19,13 +21,14 @@ def in_time(do: Callable[[], str]) -> str:
     if not running.ready():
         running.kill(block=False)
         raise BrokerError(f"it took longer than {ACTION_S:g} s, because its broker answers slowly")
-    outcome = running.value
+    outcome: Any = running.value
     if isinstance(outcome, BaseException):
         raise outcome
-    return str(outcome)
+    answer: T = outcome
+    return answer
 
 
-def _outcome(do: Callable[[], str]) -> str | BaseException:
+def _outcome(do: Callable[[], T]) -> T | BaseException:
     """Returned, since gevent writes what is raised into the log."""
     try:
         return do()

@@ -25,7 +25,7 @@ class Damage:
 
     def of(self, key: bytes, answer: Any) -> Any:
         """What a pipeline answered of a key; None where it holds another type. Raises what else was answered, inside `asking`."""
-        if not is_wrong_type(answer):
+        if not _is_wrong_type(answer):
             self._keys.discard(key)
             return answer
         self._keys.add(key)
@@ -57,7 +57,7 @@ class Damage:
         )
 
 
-def is_wrong_type(answer: Any) -> bool:
+def _is_wrong_type(answer: Any) -> bool:
     """Of an answer of a pipeline. Raises what is another failure."""
     if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
         raise answer
@@ -69,7 +69,7 @@ def _type(key: bytes) -> str:
         return "list"
     if key in (rq_keys.QUEUES, rq_keys.WORKERS, rq_keys.RATES) or key.endswith(rq_keys.AT_WORK):
         return "set"
-    return "hash" if key.startswith((rq_keys.WORKER, rq_keys.CRON_SCHEDULER)) else "sorted set"
+    return "hash" if key.startswith((rq_keys.JOB, rq_keys.WORKER, rq_keys.CRON_SCHEDULER)) else "sorted set"
 
 
 def _missing(key: bytes) -> str:
@@ -77,6 +77,8 @@ def _missing(key: bytes) -> str:
         return "no queue is found by it"
     if key == rq_keys.WORKERS:
         return "no worker is found by it"
+    if key.startswith(rq_keys.JOB):
+        return "that job is not read"
     if key.startswith(rq_keys.WORKER) and not key.endswith(rq_keys.AT_WORK):
         return "that worker is not shown"
     return "its jobs are not read" if rq_keys.queue_of(key) is not None else "it is not read"

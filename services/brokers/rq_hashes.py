@@ -11,7 +11,7 @@ import redis
 from services.brokers import rq_keys
 from services.brokers.connections import asking
 from services.brokers.model import State
-from services.brokers.rq_damage import is_wrong_type
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_keys import text
 
 LIGHT = (
@@ -84,24 +84,24 @@ class Hash:
         return self.state in ENDED or (self.was_at_work and self.fields[b"repeats_left"] is not None)
 
 
-def read(client: redis.Redis, ids: Sequence[bytes]) -> tuple[list[Hash], list[bytes]]:
-    """Some hundred jobs at most, and those of which Redis knows nothing, or no more than what a late heartbeat left. One whose key holds
-    anything else, or that was not enqueued yet, is in neither. Raises BrokerError."""
+def read(client: redis.Redis, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:
+    """Some hundred jobs at most, and those of which Redis knows nothing, or no more than what a late heartbeat left. One that is damaged,
+    or that was not enqueued yet, is in neither. Raises BrokerError."""
     with asking(), client.pipeline(transaction=False) as pipeline:
-        found, gone = _begun(pipeline, ids)
+        found, gone = _begun(pipeline, ids, damage)
         _go_on(pipeline, found)
         _end(pipeline, found)
     return [one for one in found if not one.is_between], gone
 
 
-def _begun(pipeline: Any, ids: Sequence[bytes]) -> tuple[list[Hash], list[bytes]]:
+def _begun(pipeline: Any, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:
     for id in ids:
         pipeline.hmget(rq_keys.JOB + id, LIGHT)
         pipeline.memory_usage(rq_keys.JOB + id, samples=0)
     answers = pipeline.execute(raise_on_error=False) if ids else []
     found, gone = list[Hash](), list[bytes]()
     for id, values, size in zip(ids, answers[::2], answers[1::2], strict=True):
-        if is_wrong_type(values):  # one damaged job
+        if damage.of(rq_keys.JOB + id, values) is None:
             continue
         fields = dict(zip(LIGHT, values, strict=True))
         if not fields[b"status"] and not fields[b"origin"]:

@@ -12,6 +12,7 @@ from services.brokers import rq_hashes, rq_results
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob
 from services.brokers.rq_calls import Call, call_of, meta_of
+from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms, real, texts, whole
 from services.brokers.rq_hashes import ENDED, MOST_RESULTS, Hash
 from services.brokers.rq_keys import text
@@ -34,20 +35,21 @@ class ReadJob(NamedTuple):
 class Reader:
     """Reads jobs of one Redis, and remembers what those call that were read last."""
 
-    def __init__(self, client: redis.Redis, mask: Mask) -> None:
+    def __init__(self, client: redis.Redis, mask: Mask, damage: Damage) -> None:
         self._redis = client
+        self._damage = damage
         self._mask = mask
         self._calls: OrderedDict[tuple[bytes, bytes | None], Call] = OrderedDict()
         self._scales = Scales()
 
     def read(self, ids: Sequence[bytes]) -> tuple[list[ReadJob], list[bytes]]:
         """Some hundred jobs at most, and the ids of those of which Redis knows nothing any more. Raises BrokerError."""
-        found, gone = rq_hashes.read(self._redis, ids)
+        found, gone = rq_hashes.read(self._redis, ids, self._damage)
         return [self._read(one) for one in found], gone
 
     def functions(self, ids: Sequence[bytes]) -> dict[bytes, str | None]:
         """What some of these jobs call: those that Redis knows. Raises BrokerError."""
-        return {one.id: self._call(one).function for one in rq_hashes.read(self._redis, ids)[0]}
+        return {one.id: self._call(one).function for one in rq_hashes.read(self._redis, ids, self._damage)[0]}
 
     def _call(self, one: Hash) -> Call:
         key = one.id, one.fields[b"created_at"]

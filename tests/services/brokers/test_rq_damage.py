@@ -38,6 +38,7 @@ def client(theirs: Valkey) -> Iterator[Any]:
         ("rq:scheduled:broken", "is no sorted set: its jobs are not read"),
         ("rq:finished:broken", "is no sorted set: its jobs are not read"),
         ("rq:workers", "is no set: no worker is found by it"),
+        ("rq:job:broken", "is no hash: that job is not read"),
         ("rq:worker:broken", "is no hash: that worker is not shown"),
         ("rq:worker:alive:executions", "is no set: it is not read"),
         ("rq:queues", "is no set: no queue is found by it"),
@@ -52,6 +53,7 @@ def test_it_is_told_by_its_name_until_it_is_mended_and_all_else_goes_on(
     def damage() -> None:
         client.sadd("rq:queues", "rq:queue:broken")
         client.sadd("rq:workers", "rq:worker:broken")
+        client.zadd("rq:finished:mail", {"broken": 2e9})
         client.set(key, "oops")
 
     if is_there_before:
