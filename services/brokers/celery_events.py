@@ -19,6 +19,11 @@ log = logging.getLogger("headway.brokers")
 
 MOST = 100_000
 """Events that wait to be taken; what comes beyond is lost, and counted."""
+REFUSALS = {
+    "AccessRefused": "its broker refused the user of its url: its password is wrong, or it may not do that",
+    "NotAllowed": "its broker has no such virtual host, or its user may not use it",
+}
+"""What RabbitMQ answers, by the names of the library's exceptions, which is loaded where it is used alone."""
 WAIT_S = 0.25
 """It waits for events so long at a time."""
 TURN_S = 0.02
@@ -102,6 +107,8 @@ class Events:
 def why(fault: BaseException) -> str:
     """Why a broker can't be followed, in words that name no address."""
     if not isinstance(fault, BrokerError) and type(fault).__module__.startswith(("kombu", "amqp", "celery")):
+        if (said := REFUSALS.get(type(fault).__name__)) is not None:
+            return said
         cause = fault.__cause__ or fault.__context__
         if cause is not None and cause is not fault:
             return why(cause)

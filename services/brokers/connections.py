@@ -78,7 +78,7 @@ def why(error: BaseException) -> str:
     text = str(error).rpartition(" of pipeline caused error: ")[2].rpartition("discarded because of: ")[2]
     causes: tuple[tuple[bool, str], ...] = (
         (isinstance(error, BrokerError), text),
-        (isinstance(error, RedisTimeoutError | TimeoutError), f"its Redis did not answer within {TIMEOUT_S:g} s"),
+        (isinstance(error, RedisTimeoutError), f"its Redis did not answer within {TIMEOUT_S:g} s"),
         (
             isinstance(error, AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")),
             "its Redis refused the user or the password of its url",
@@ -95,7 +95,8 @@ def why(error: BaseException) -> str:
         ("max number of clients" in text, "its Redis has no connection left"),
         ("No connection available" in text, "every connection to its Redis is busy"),
         (isinstance(error, ssl.SSLError) or "SSL" in text or "certificate" in text, "its TLS connection failed"),
-        (isinstance(error, RedisConnectionError | OSError), "its Redis can't be reached"),
+        (isinstance(error, RedisConnectionError), "its Redis can't be reached"),
+        (isinstance(error, OSError), "its broker can't be reached"),
         (isinstance(error, ResponseError), f"its Redis answered {printable(text.split(' ', 1)[0])}"),
     )
     return next((words for holds, words in causes if holds), f"it failed ({type(error).__name__})")
