@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import UTC, datetime
 
-MOST_DIGITS = 20
+from services.brokers.numbers import finite
+
+MOST_DIGITS = 30
 
 
 def moment_ms(value: bytes | None) -> int | None:
@@ -23,13 +24,12 @@ def whole(value: bytes | None) -> int | None:
 
 
 def real(value: bytes | None) -> float | None:
-    if not value or len(value) > MOST_DIGITS + 10:
+    if not value or len(value) > MOST_DIGITS:
         return None
     try:
-        number = float(value)
+        return finite(float(value))
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def texts(value: bytes | None, most: int) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from typing import Any, NamedTuple
+
+from services.brokers.numbers import finite
 
 PROGRESS = ("progress", "percent", "percentage")
 DONE = ("current", "done", "completed", "processed", "step", "iteration")
@@ -71,13 +72,7 @@ def _number(said: Any) -> float | None:
             said = float(said.strip().rstrip("%"))
         except ValueError:
             return None
-    if isinstance(said, bool) or not isinstance(said, int | float):
-        return None
-    try:
-        number = float(said)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return finite(said)
 
 
 def _bounded(number: float) -> float:
