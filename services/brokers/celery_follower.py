@@ -97,7 +97,8 @@ class CeleryFollower(Follower):
         self._presences.forget_old(time.time())
         told = dict(self.inspection.by_name)
         found = celery_workers.workers(self._tasks, self._presences, told, self._side.ahead_s)
-        paused = paused_queues.of(self.site, self.broker.agent, celery_workers.asked(found, told))
+        living = {worker.name for worker in found if worker.state != "dead"}
+        paused = paused_queues.of(self.site, self.broker.agent, celery_workers.asked(found, told), living)
         if paused != self._paused:
             self._paused, self._paused_s, self._tasks.only_queues = paused, time.time(), {}
             self.inspection.soon()

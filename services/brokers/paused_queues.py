@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 from msgspec import Struct
@@ -38,9 +38,14 @@ def forget(site: Site, agent: str, queue: str) -> None:
     site.store.redis.hdel(keys.PAUSED.at(), f"{agent}/{queue}")
 
 
-def of(site: Site, agent: str, taken: Mapping[str, float]) -> set[str]:
-    """The queues of an agent that were paused here and are so still: a worker that is started anew takes from its queues again.
-    `taken` says when a worker last said that it takes from a queue. Raises StoreError."""
+def of(site: Site, agent: str, taken: Mapping[str, float], living: Set[str]) -> set[str]:
+    """The queues of an agent that were paused here and are so still: a worker that is started anew takes from its queues again, and where
+    none of those lives that were told to rest, nobody rests. `taken` says when a worker last said that it takes from a queue. Raises
+    StoreError."""
     pauses = {str(name): _decode(str(kept)) for name, kept in site.store.redis.hgetall(keys.PAUSED.at()).items()}
     named = {name.removeprefix(f"{agent}/"): pause for name, pause in pauses.items() if name.startswith(f"{agent}/")}
-    return {queue for queue, pause in named.items() if taken.get(queue, 0.0) <= pause.at_s}
+    return {
+        queue
+        for queue, pause in named.items()
+        if taken.get(queue, 0.0) <= pause.at_s and not living.isdisjoint(pause.workers)
+    }

@@ -180,7 +180,9 @@ def test_a_task_at_work_is_ended_where_its_pool_can(
 def test_a_queue_is_paused_for_the_workers_that_took_from_it(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
     path = "/api/v1/queues/celery/other/actions"
     assert celery.post(path, {"action": "pause"})["said"].startswith("1 worker takes")
-    assert paused_queues.of(celery.site, "celery", {}) == {"other"}
+    assert paused_queues.of(
+        celery.site, "celery", {}, set(paused_queues.workers_of(celery.site, "celery", "other"))
+    ) == {"other"}
     sent = shop.send_task("shop.add", (1, 2), queue="other")
     assert ended(wire, shop.send_task("shop.add", (1, 2)).id)["result"] == 3
     assert "No worker" in celery.post(path, {"action": "pause"}, 409)["detail"]
@@ -207,7 +209,7 @@ def test_a_paused_queue_of_which_a_restarted_worker_takes_is_paused_no_longer(
         celery.post("/api/v1/queues/celery/again/actions", {"action": "pause"})
         wait_until(lambda: paused() == [True], what="the pause")
         worker.close()
-        assert paused() == [True]
+        wait_until(lambda: paused() == [False], what="the end of the last worker that rested")
         worker = CeleryWorker(url, "again", pool="threads", concurrency=1).start()
         assert ended(wire, shop.send_task("shop.add", (1, 2), queue="again").id)["result"] == 3
         wait_until(lambda: paused() == [False], what="the pause's end")
