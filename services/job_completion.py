@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from core.site import Site
 from services import job_query, jobs_service, queue_figures
 from services.job_query import KEYS
-from services.job_query_values import STATES
-from services.job_rules import STATUSES
+from services.job_rules import ALL_STATES, STATUSES
 from services.queue_figures import Field
 
 MOST = 12
@@ -81,8 +80,8 @@ def _values(site: Site, key: str, start: str) -> Iterable[str]:
         every: Iterable[str] = (each.agent for each in jobs_service.agents(site, MOST_AGENTS))
     else:
         fixed = {
-            "status": dict.fromkeys((*STATUSES, *STATES)),
-            "state": STATES,
+            "status": dict.fromkeys((*STATUSES, *ALL_STATES)),
+            "state": ALL_STATES,
             "after": SPANS,
             "before": SPANS,
             "took": LENGTHS,

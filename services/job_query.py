@@ -87,7 +87,7 @@ class JobQuery:
     status: tuple[Status, ...] = ()
     """`failed` leaves out what was ended on purpose: `job_rules.UNCOUNTED`."""
     state: tuple[str, ...] = ()
-    """Engine states, of `live_search.ALL_STATES`."""
+    """Engine states, of `job_rules.ALL_STATES`."""
     queue: tuple[str, ...] = ()
     function: tuple[str, ...] = ()
     error: tuple[str, ...] = ()

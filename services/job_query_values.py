@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from services.job_rules import STATUSES, State, Status
+from services.job_rules import ALL_STATES, STATUSES, State, Status
 
-STATES: tuple[str, ...] = (*State.__args__, "processing", "completed")  # type: ignore[attr-defined]
-"""As the indexes of the store have them: an engine's, or the status of a reported job that names a queue."""
 UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 LONGEST_MS = 10 * 366 * 86_400_000
 LATEST_MS = 253_402_000_000_000
@@ -33,16 +31,16 @@ def word(value: str) -> str:
 def status(value: str) -> Status | State:
     """A status, or an engine's state that is none."""
     found = value.lower()
-    if found in (*STATUSES, *STATES):
+    if found in (*STATUSES, *ALL_STATES):
         return found  # type: ignore[return-value]
-    raise ValueFault(f"write one of {', '.join(dict.fromkeys((*STATUSES, *STATES)))}.")
+    raise ValueFault(f"write one of {', '.join(dict.fromkeys((*STATUSES, *ALL_STATES)))}.")
 
 
 def state(value: str) -> str:
     found = value.lower()
-    if found in STATES:
+    if found in ALL_STATES:
         return found
-    raise ValueFault(f"write one of {', '.join(STATES)}.")
+    raise ValueFault(f"write one of {', '.join(ALL_STATES)}.")
 
 
 def moment_ms(value: str, now: float) -> int:

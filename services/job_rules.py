@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,6 +22,8 @@ State = Literal[
 attempt; `stopped` was ended at work, `canceled` before it, `deleted` is what its engine knows no longer and which had not ended."""
 UNCOUNTED: tuple[State, ...] = ("canceled", "deleted")
 """Ends that are no failures: rates leave them out."""
+ALL_STATES: tuple[str, ...] = (*get_args(State), "processing", "completed")
+"""The states of queues' jobs, as the store's indexes have them: an engine's, or the status of jobs that their reporter tells of."""
 DEFAULT_AGENT = "default"
 
 MOST_METADATA = 16 * 1024

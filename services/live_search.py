@@ -13,12 +13,10 @@ from core import keys
 from core.site import Site
 from services import job_counts
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, UNCOUNTED, State, Status
+from services.job_rules import ALL_STATES, STATUSES, UNCOUNTED, Status
 
 STEPS = 5_000
 """Index entries that a call looks at, and one round more at most."""
-ALL_STATES = (*State.__args__, "processing", "completed")  # type: ignore[attr-defined]
-"""The states of queues' jobs: an engine's, or the status of jobs that their reporter tells of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from core import keys
 from core.site import Site
 from services import jobs_service
 from services.job_model import Job, from_record, to_ms
-from services.live_search import ALL_STATES
+from services.job_rules import ALL_STATES
 
 MOST_QUEUES = 200
 MINUTES = 60
@@ -33,7 +33,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """An agent's queue. `counts` has the states that jobs are in, of `live_search.ALL_STATES`. `oldest_ms` is since when the job with the lowest
+    """An agent's queue. `counts` has the states that jobs are in, of `job_rules.ALL_STATES`. `oldest_ms` is since when the job with the lowest
     number waits; None where none does. `created`, `completed` and `failed` are of the last MINUTES, the present one last."""
 
     agent: str

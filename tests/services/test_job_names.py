@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +19,7 @@ from core.site import Site
 from services import agent_list, agents_service, error_types, jobs_service, retention_service
 from services.job_changes import Change, JobRef
 from services.job_model import DamagedJob, Job, from_ms, to_ms
-from services.job_rules import UNCOUNTED, Line, NewJob, State, Update
-from services.live_search import ALL_STATES
+from services.job_rules import ALL_STATES, UNCOUNTED, Line, NewJob, State, Update
 from tests import archive
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -229,6 +230,13 @@ def names_of(job: Job) -> set[str]:
     if job.queue:
         found.add(f"queue-state:{state}:{job.agent}/{job.queue}")
     return found
+
+
+def test_the_store_knows_the_same_states_as_the_site() -> None:
+    script = (Path(keys.__file__).parent / "scripts/parts/indexes.lua").read_text()
+    states, ends = (re.findall(r"\w+", table) for table in re.findall(r"(?s)= \{(.*?)\}", script)[:2])
+    assert tuple(states) == ALL_STATES
+    assert tuple(ends[::2]) == UNCOUNTED
 
 
 def test_what_waits_for_a_time_or_for_others_is_not_the_longest_wait(site: Site) -> None:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from services import job_conditions, job_query
 from services.archive_filter import Filter
 from services.job_query import KEYS, JobQuery, QueryFault, parse
-from services.job_query_values import STATES
-from services.job_rules import STATUSES
+from services.job_rules import ALL_STATES, STATUSES
 from services.live_search import Conditions
 
 names = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and "\0" not in text and text.isprintable())
@@ -22,7 +21,7 @@ words = st.lists(st.sampled_from(["timeout", '"two words"', "-retry", "12:30", "
     st.builds(
         JobQuery,
         status=st.sets(st.sampled_from(STATUSES)).map(lambda some: tuple(each for each in STATUSES if each in some)),
-        state=st.lists(st.sampled_from(STATES), max_size=2, unique=True).map(tuple),
+        state=st.lists(st.sampled_from(ALL_STATES), max_size=2, unique=True).map(tuple),
         queue=st.lists(names.map(str.strip), max_size=2, unique=True).map(tuple),
         worker=st.lists(names.map(str.strip), max_size=1).map(tuple),
         after=st.none() | st.sampled_from(["2h", "7d", "2026-11-21", "2026-11-21 10:00"]),

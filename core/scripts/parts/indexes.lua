@@ -1,6 +1,6 @@
 -- The indexes of jobs that name a queue, a function or the like; which ones they are follows from the record alone.
 
--- Of services.brokers.model.STATES, and of jobs that their reporter tells of.
+-- services.job_rules.ALL_STATES; a test compares them.
 local QUEUE_STATES = {'queued', 'scheduled', 'deferred', 'reserved', 'retrying', 'started', 'finished', 'failed', 'stopped',
   'canceled', 'deleted', 'processing', 'completed'}
 
