@@ -44,13 +44,12 @@ KEYS: Mapping[str, str] = {
     "took": "how long it ran: >30s, <2min, 1s..5s",
 }
 """Each key, in the order in which it is written, and what stands behind it."""
-ALIASES: Mapping[str, str] = {
-    "is": "status", "queues": "queue", "func": "function", "task": "function", "type": "error", "workers": "worker",
-    "tags": "tag", "job": "id", "since": "after", "until": "before", "duration": "took", "agents": "agent",
-}  # fmt: skip
-
 NAMED = ("id", "queue", "function", "error", "agent", "worker", "tag", "stage")
 """Keys whose values are names as jobs have them."""
+ALIASES: Mapping[str, str] = {
+    **{f"{key}s": key for key in (*NAMED, "state")}, "statuses": "status", "is": "status", "func": "function",
+    "task": "function", "type": "error", "job": "id", "since": "after", "until": "before", "duration": "took",
+}  # fmt: skip
 
 READERS: Mapping[str, Callable[[str], object]] = {
     **dict.fromkeys(NAMED, word),

@@ -58,6 +58,9 @@ def test_any_text_is_read_or_told_where_it_can_not_be(text: str) -> None:
         ('queue:"a b","x,y" worker:"say \\"hi\\""', JobQuery(queue=("a b", "x,y"), worker=('say "hi"',))),
         ("is:processing task:app.send type:E since:2h tags:eu", JobQuery(
             status=("processing",), function=("app.send",), error=("E",), after="2h", tag=("eu",))),
+        ("statuses:failed states:stopped functions:f errors:E ids:7 stages:load queues:q agents:a workers:w", JobQuery(
+            status=("failed",), state=("stopped",), function=("f",), error=("E",), id=("7",), stage=("load",), queue=("q",),
+            agent=("a",), worker=("w",))),
         ("status:scheduled,started", JobQuery(state=("scheduled", "started"))),
         ("status:queued,scheduled,deferred", JobQuery(status=("queued",))),
         ("state:queued status:processing", JobQuery(status=("processing",), state=("queued",))),
