@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from core import keys
 from core.site import Site
-from services import archive_words, job_conditions, job_totals, jobs_service, live_search
+from services import archive_words, job_conditions, job_totals, jobs_service, live_search, queue_figures
 from services.archive_search import Place
 from services.brokers.mirror import our_id
 from services.job_changes import JobRef
@@ -21,12 +21,15 @@ from services.job_list_archive import Archive, Placed
 from services.job_list_both import Both
 from services.job_list_model import FRESH, Cursor, Item, JobList, Lately, Total, place_of
 from services.job_model import Job
-from services.job_query import JobQuery
+from services.job_query import JobQuery, quoted
 from services.job_search import LARGEST_NUMBER
 
 MOST_COUNTED = 5_000
 MOST_AGENTS = 50
 """Agents whose ids are looked into where none is named: those that were seen last."""
+MOST_NAMES = 1_000
+MOST_MEANT = 3
+"""Names of errors that may be meant, the ones that were seen last."""
 
 
 def page(
@@ -45,7 +48,9 @@ def page(
     else:
         found = Both(site, archive, limit).page(before, after)
         found = replace(found, total=job_totals.of_both(archive))
-    return replace(found, notes=(*_wordless(query), *found.notes, *_away(archive)))
+    is_empty = not found.items and before is None and after is None and found.older is None
+    unnamed = _unnamed(site, query) if is_empty else ()
+    return replace(found, notes=(*_wordless(query), *found.notes, *unnamed, *_away(archive)))
 
 
 def head(query: JobQuery, page: JobList) -> Cursor | None:
@@ -171,6 +176,17 @@ def _going_on(archive: Archive) -> Iterable[str]:
 def _wordless(query: JobQuery) -> Iterable[str]:
     if query.text and not archive_words.read(query.text):
         yield "The text holds no letter or digit, so it narrows nothing."
+
+
+def _unnamed(site: Site, query: JobQuery) -> Iterable[str]:
+    """Errors that end in what was asked for: their type is indexed with its module."""
+    ends = tuple(f".{name}" for name in query.error)
+    meant = (
+        [name for name in queue_figures.named(site, "error", limit=MOST_NAMES) if name.endswith(ends)] if ends else ()
+    )
+    if meant:
+        whole = ",".join(map(quoted, meant[:MOST_MEANT]))
+        yield f"Errors are found by their whole name, with the module before it: error:{whole}."
 
 
 def _away(archive: Archive) -> Iterable[str]:

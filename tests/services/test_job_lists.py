@@ -363,3 +363,13 @@ def test_a_cursor_is_written_as_it_is_read(text: str) -> None:
 def test_what_no_answer_gave_is_no_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="no "):
         job_list_model.read(text)
+
+
+def test_a_name_without_its_module_finds_no_error_and_a_note_says_the_whole_one(filed: Site) -> None:
+    end(filed, error_type="rq_tasks.MailError")
+    end(filed, error_type="OtherMailError")
+    page = job_lists.page(filed, job_query.parse("error:MailError"))
+    assert not page.items
+    assert page.notes == ("Errors are found by their whole name, with the module before it: error:rq_tasks.MailError.",)
+    assert not job_lists.page(filed, job_query.parse("error:Mail")).notes
+    assert not job_lists.page(filed, job_query.parse("error:OtherMailError")).notes
