@@ -27,7 +27,7 @@ def data(site: Site) -> QueuesOverview:
     first = sorted(found.queues, key=lambda one: (not one.concerns, -one.depth - one.at_work, -one.per_minute))
     return QueuesOverview(
         brokers=found.brokers,
-        queues=tuple(first[:SHOWN]),
+        queues=queues_service.with_depths(site, first[:SHOWN]),
         total=len(found.queues),
         waiting=sum(queue.depth for queue in found.queues),
         concerned=found.concerned,

@@ -30,7 +30,8 @@ MOST_DUE = 500
 def queues() -> Response:
     """`{brokers, queues}`, by agent and name; `?find=` narrows to those whose AGENT/QUEUE holds it."""
     found = queues_service.queues(site(), _sought())
-    return _answer({"brokers": _brokers(found.brokers), "queues": [_queue(one) for one in found.queues]})
+    shown = queues_service.with_depths(site(), found.queues)
+    return _listed(found.brokers, queues=[_queue(one) for one in shown])
 
 
 @bp.get("/queues/<agent>/<path:queue>", merge_slashes=False)
@@ -49,7 +50,7 @@ def queue(agent: str, queue: str) -> Response:
 def workers() -> Response:
     """`{brokers, workers}`, dead ones first, then by agent and name; `?find=` narrows to those whose AGENT/NAME holds it."""
     found = workers_service.workers(site(), _sought())
-    return _answer({"brokers": _brokers(found.brokers), "workers": [_worker(one) for one in found.workers]})
+    return _listed(found.brokers, workers=[_worker(one) for one in found.workers])
 
 
 @bp.get("/schedules")
@@ -57,17 +58,12 @@ def workers() -> Response:
 def schedules() -> Response:
     """`{brokers, schedules, due: {items, total}}`, soonest first; `?limit=` is how many jobs are told of."""
     found = schedules_service.schedules(site(), query.whole("limit", schedules_service.MOST_DUE, MOST_DUE))
-    return _answer(
-        {
-            "brokers": _brokers(found.brokers),
-            "schedules": [_schedule(one) for one in found.schedules],
-            "due": {"items": [_due(job) for job in found.due.jobs], "total": found.due.total},
-        }
-    )
+    due = {"items": [_due(job) for job in found.due.jobs], "total": found.due.total}
+    return _listed(found.brokers, schedules=[_schedule(one) for one in found.schedules], due=due)
 
 
-def _brokers(brokers: tuple[BrokerState, ...]) -> list[dict[str, Any]]:
-    return [
+def _listed(brokers: tuple[BrokerState, ...], **lists: Any) -> Response:
+    told = [
         {
             "agent": one.agent,
             "engine": one.engine,
@@ -79,6 +75,7 @@ def _brokers(brokers: tuple[BrokerState, ...]) -> list[dict[str, Any]]:
         }
         for one in brokers
     ]
+    return _answer({"brokers": told, **lists})
 
 
 def _queue(one: Queue) -> dict[str, Any]:

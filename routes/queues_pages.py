@@ -94,7 +94,8 @@ def _queues(argument: str) -> Content:
     asked = queues_query.of_argument(argument)
     found = queues_service.queues(site(), asked.find)
     chosen = asked.of(found.queues)
-    html = render_template("components/queue_rows.html", found=found, chosen=chosen, asked=asked, most=MOST_SHOWN)
+    shown = queues_service.with_depths(site(), chosen[:MOST_SHOWN])
+    html = render_template("components/queue_rows.html", found=found, chosen=chosen, shown=shown, asked=asked)
     return Content(html)
 
 

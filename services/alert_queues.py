@@ -55,7 +55,7 @@ class Queues:
         agent, queue = whose(when)
         for name, broker in self.brokers.items() if agent or queue else ():
             state, known = broker.state, broker.snapshot
-            has_it = queue is None or known is None or any(one.name == queue for one in known.queues)
+            has_it = queue is None or known is None or queue in broker.queues
             # Without an agent, a broker that nobody ever read may have the queue as well as not.
             if not (agent == name if agent else has_it):
                 continue
@@ -76,12 +76,8 @@ class Queues:
         for key, depth in self.depths.items():
             of, _, name = key.partition("/")
             if (queue is None or name == queue) and (agent is None or of == agent):
-                yield Watched(of, name, depth, self._engine(of, name))
-
-    def _engine(self, agent: str, queue: str) -> QueueNow | None:
-        broker = self.brokers.get(agent)
-        known = broker.snapshot if broker else None
-        return next((one for one in known.queues if one.name == queue), None) if known else None
+                broker = self.brokers.get(of)
+                yield Watched(of, name, depth, broker.queues.get(name) if broker else None)
 
     def waits_s(self, queue: Watched, now: float) -> float:
         """For how long the job waits that is next; 0 where none does."""

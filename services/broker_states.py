@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.config.brokers import Engine
 from core.site import Site
 from services.alert_words import span
 from services.brokers import standings
-from services.brokers.model import Snapshot, Standing
+from services.brokers.mirror_texts import name_of
+from services.brokers.model import QueueNow, Snapshot, Standing
 
 SILENT_S = 20
 """A follower notes how its broker stands every second or two; when the process that follows ends, another takes over after a dozen."""
@@ -29,10 +31,12 @@ class BrokerState:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker and what was last read of it."""
+    """A broker and what was last read of it. `queues` are by the name that their jobs' records have, which a queue's own name is on
+    one line and not too long."""
 
     state: BrokerState
     snapshot: Snapshot | None
+    queues: Mapping[str, QueueNow]
 
 
 def brokers(site: Site) -> tuple[Broker, ...]:
@@ -50,7 +54,7 @@ def _broker(one: Standing, now_ms: float) -> Broker:
         read_ms=known.at_ms if known else None,
         notes=known.notes if known else (),
     )
-    return Broker(state, known)
+    return Broker(state, known, {name_of(queue.name) or "": queue for queue in (known.queues if known else ())})
 
 
 def _why(one: Standing, now_ms: float) -> str | None:

@@ -7,19 +7,23 @@ from typing import Any
 
 from core import keys
 from core.site import Site
-from services.brokers import standings
+from services import broker_states
 from services.queue_figures import MINUTES, MOST_QUEUES
 
 EVERY_S = 10
 KEPT_S = 2 * 3600
+MOST_SAMPLED = 500
+"""Queues of which a minute is kept: the first to be seen in it, the deepest of these."""
 
 
 def now(site: Site) -> dict[str, int]:
-    """Jobs that could begin, by AGENT/QUEUE. Raises StoreError."""
-    depths = _indexed(site)
-    for standing in standings.read(site):
-        if standing.why is None and standing.snapshot is not None:
-            depths |= {f"{standing.broker}/{queue.name}": queue.depth for queue in standing.snapshot.queues}
+    """Jobs that could begin, by AGENT/QUEUE; none of brokers that are unavailable: nobody knows them. Raises StoreError."""
+    brokers = broker_states.brokers(site)
+    away = {broker.state.agent for broker in brokers if broker.state.why is not None}
+    depths = {queue: depth for queue, depth in _indexed(site).items() if queue.partition("/")[0] not in away}
+    for broker in brokers:
+        if broker.state.why is None:
+            depths |= {f"{broker.state.agent}/{name}": queue.depth for name, queue in broker.queues.items()}
     return depths
 
 
@@ -28,10 +32,12 @@ def sample(site: Site) -> None:
     depths = now(site)
     key = keys.QUEUE_DEPTH.at(0, int(site.clock() // 60))
     known: Any = site.store.redis.hgetall(key)
-    grown = {name: depth for name, depth in depths.items() if depth > int(known.get(name, -1))}
+    grown = {name: depths[name] for name in known.keys() & depths.keys() if depths[name] > int(known[name])}
+    fresh = sorted(depths.keys() - known.keys(), key=lambda name: (-depths[name], name))
+    grown |= {name: depths[name] for name in fresh[: max(0, MOST_SAMPLED - len(known))]}
     if grown:
         with site.store.redis.pipeline() as pipeline:
-            pipeline.hset(key, mapping=grown)  # type: ignore[arg-type]
+            pipeline.hset(key, mapping=grown)
             pipeline.expire(key, KEPT_S)
             pipeline.execute()
 

@@ -6,7 +6,7 @@ Of reported jobs as of those of RQ and Celery; what an engine counts itself is i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from services.job_model import Job, from_record, to_ms
 from services.job_rules import ALL_STATES
 
 MOST_QUEUES = 200
+MOST_SEARCHED = 5_000
+"""Names of queues, the last seen, that are looked through for what is sought: a store may have as many as it has jobs."""
 MINUTES = 60
 
 Field = Literal["queue", "function", "worker", "error", "tag"]
@@ -59,17 +61,18 @@ class FunctionFigures:
     run: Times
 
 
-def queues(site: Site, sought: str = "") -> tuple[QueueFigures, ...]:
-    """The queues that were seen last, MOST_QUEUES at most, by agent and name; of these the ones whose AGENT/QUEUE holds what is sought,
-    whatever the case. Raises redis.RedisError."""
-    newest = _newest(site, keys.QUEUES, MOST_QUEUES)
-    seen = {name: at for name, at in newest.items() if sought.casefold() in name.casefold()}
-    figures = list[QueueFigures]()
-    for partition in range(site.store.partitions):
-        here = {name: at for name, at in seen.items() if site.store.partition_of(name.partition("/")[0]) == partition}
-        if here:
-            figures += _of_partition(site, partition, here)
-    return tuple(sorted(figures, key=lambda one: (one.agent, one.name)))
+def queues(site: Site, sought: str = "", besides: Collection[str] = ()) -> tuple[QueueFigures, ...]:
+    """The queues that were seen last, MOST_QUEUES at most, of those whose AGENT/QUEUE holds what is sought, whatever the case; and
+    `besides`, by AGENT/QUEUE, those of them that have jobs. By agent and name. Raises redis.RedisError."""
+    newest = _newest(site, keys.QUEUES, MOST_SEARCHED if sought else MOST_QUEUES)
+    found = [name for name in newest if sought.casefold() in name.casefold()][:MOST_QUEUES]
+    seen = {name: newest[name] for name in found} | _seen(site, set(besides).difference(found))
+    return tuple(sorted(_of(site, seen), key=lambda one: (one.agent, one.name)))
+
+
+def one(site: Site, agent: str, name: str) -> QueueFigures | None:
+    """None where the queue has no job. Raises redis.RedisError."""
+    return next(_of(site, _seen(site, (f"{agent}/{name}",))), None)
 
 
 def functions(site: Site, limit: int = 100) -> tuple[FunctionFigures, ...]:
@@ -113,6 +116,26 @@ def _newest(site: Site, key: keys.Key, most: int | None, *parts: str) -> dict[st
         for name, at in found:
             seen[name] = max(int(at), seen.get(name, 0))
     return dict(sorted(seen.items(), key=lambda one: -one[1])[:most])
+
+
+def _seen(site: Site, names: Collection[str]) -> dict[str, int]:
+    """When these queues were last seen, of those that have jobs."""
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.zscore(keys.QUEUES.at(_partition_of(site, name)), name)
+        return {name: int(at) for name, at in zip(names, pipeline.execute(), strict=True) if at is not None}
+
+
+def _of(site: Site, seen: Mapping[str, int]) -> Iterator[QueueFigures]:
+    by_partition: dict[int, dict[str, int]] = {}
+    for name, at in seen.items():
+        by_partition.setdefault(_partition_of(site, name), {})[name] = at
+    for partition, here in by_partition.items():
+        yield from _of_partition(site, partition, here)
+
+
+def _partition_of(site: Site, name: str) -> int:
+    return site.store.partition_of(name.partition("/")[0])
 
 
 def _of_partition(site: Site, partition: int, seen: Mapping[str, int]) -> Iterator[QueueFigures]:

@@ -77,16 +77,15 @@ def _workers(brokers: Iterable[Broker]) -> Metric:
 
 
 def _of_broker(broker: Broker, now: float) -> Iterator[_Queue]:
-    known = broker.snapshot if broker.state.why is None else None
-    if known is None:
+    if broker.state.why is not None:
         return
-    states = sorted({"queued", *(state for queue in known.queues for state in queue.counts)})
-    for queue in known.queues:
+    states = sorted({"queued", *(state for queue in broker.queues.values() for state in queue.counts)})
+    for name, queue in broker.queues.items():
         oldest_s = 0.0 if not queue.depth else None
         if queue.depth and queue.oldest_ms is not None:
             oldest_s = max(0.0, now - queue.oldest_ms / 1000)
         jobs: Any = {state: queue.counts.get(state, 0) for state in states}
-        yield _Queue(broker.state.agent, queue.name, jobs, queue, oldest_s)
+        yield _Queue(broker.state.agent, name, jobs, queue, oldest_s)
 
 
 def _reported(site: Site, brokers: set[str]) -> Iterator[_Queue]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from core.config.brokers import Engine
 from core.site import Site
 from services import broker_states, name_order, queue_concerns, queue_depths, queue_figures
 from services.broker_states import Broker, BrokerState
-from services.brokers.mirror_texts import name_of
 from services.brokers.model import QueueNow
 from services.queue_concerns import Concern
 from services.queue_figures import MINUTES, QueueFigures, Times
@@ -23,7 +22,7 @@ NOTHING = (0,) * MINUTES
 class Queue:
     """An agent's queue. `counts` are its engine's own where that tells of a state, else those of `kept`, which are of the jobs that
     Headway has. `added`, `completed`, `failed` and `depths` are of the last MINUTES, the present one last; a depth is None where
-    nobody looked. `is_old`: its broker is unavailable, and the engine's counts are those of its last reading."""
+    nobody looked, and `with_depths` fills them in. `is_old`: its broker is unavailable, and the engine's counts are those of its last reading."""
 
     agent: str
     name: str
@@ -38,7 +37,6 @@ class Queue:
     added: tuple[int, ...]
     completed: tuple[int, ...]
     failed: tuple[int, ...]
-    depths: tuple[int | None, ...]
     per_minute: float
     """Jobs that ended a minute, lately."""
     failure_rate: float | None
@@ -47,6 +45,7 @@ class Queue:
     run: Times
     concerns: tuple[Concern, ...]
     is_old: bool
+    depths: tuple[int | None, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -76,45 +75,49 @@ class Queues:
 
 
 def queues(site: Site, sought: str = "") -> Queues:
-    """All of them, or those whose AGENT/QUEUE holds what is sought, whatever the case. Raises StoreError."""
-    brokers = broker_states.brokers(site)
-    engines = {broker.state.agent: broker for broker in brokers}
-    told = {(broker.state.agent, name_of(queue.name) or ""): queue for broker in brokers for queue in _queues(broker)}
-    figures = {(one.agent, one.name): one for one in queue_figures.queues(site, sought)}
-    names = [name for name in {*told, *figures} if sought.casefold() in "/".join(name).casefold()]
-    names.sort(key=lambda name: name_order.place(*name))
-    depths = queue_depths.lately(site, ["/".join(name) for name in names])
-    merged = (
-        _merged(site, name, engines.get(name[0]), told.get(name), figures.get(name), depths["/".join(name)])
-        for name in names
-    )
-    return Queues(tuple(broker.state for broker in brokers), tuple(merged))
+    """Those that brokers tell of and those that were seen last, or of them the ones whose AGENT/QUEUE holds what is sought, whatever
+    the case; without their depths. Raises StoreError."""
+    brokers = {broker.state.agent: broker for broker in broker_states.brokers(site)}
+    told = {
+        (agent, name)
+        for agent, broker in brokers.items()
+        for name in broker.queues
+        if sought.casefold() in f"{agent}/{name}".casefold()
+    }
+    found = queue_figures.queues(site, sought, ["/".join(name) for name in told])
+    figures = {(one.agent, one.name): one for one in found}
+    names = sorted({*told, *figures}, key=lambda name: name_order.place(*name))
+    merged = (_merged(site, name, brokers.get(name[0]), figures.get(name)) for name in names)
+    return Queues(tuple(broker.state for broker in brokers.values()), tuple(merged))
 
 
 def one(site: Site, agent: str, name: str) -> Queue | None:
-    """None for a queue that nobody knows. Raises StoreError."""
-    found = queues(site, f"{agent}/{name}").queues
-    return next((queue for queue in found if (queue.agent, queue.name) == (agent, name)), None)
+    """With its depths; None for a queue that nobody knows. Raises StoreError."""
+    broker = next((one for one in broker_states.brokers(site) if one.state.agent == agent), None)
+    figures = queue_figures.one(site, agent, name)
+    if figures is None and (broker is None or name not in broker.queues):
+        return None
+    (found,) = with_depths(site, [_merged(site, (agent, name), broker, figures)])
+    return found
+
+
+def with_depths(site: Site, queues: Iterable[Queue]) -> tuple[Queue, ...]:
+    """What waited in the last hour costs far more to read than all else of a queue: so it is read of those alone that are shown.
+
+    Raises StoreError."""
+    shown = {f"{queue.agent}/{queue.name}": queue for queue in queues}
+    depths = queue_depths.lately(site, shown)
+    return tuple(replace(queue, depths=depths[key]) for key, queue in shown.items())
 
 
 def names(site: Site, agents: Collection[str] = ()) -> list[str]:
     """Of the queues that brokers tell of: of these agents' brokers, or of all. Raises StoreError."""
     brokers = (broker for broker in broker_states.brokers(site) if not agents or broker.state.agent in agents)
-    return sorted({name for broker in brokers for queue in _queues(broker) if (name := name_of(queue.name))})
+    return sorted({name for broker in brokers for name in broker.queues if name})
 
 
-def _queues(broker: Broker) -> tuple[QueueNow, ...]:
-    return broker.snapshot.queues if broker.snapshot else ()
-
-
-def _merged(
-    site: Site,
-    name: tuple[str, str],
-    broker: Broker | None,
-    told: QueueNow | None,
-    figures: QueueFigures | None,
-    depths: tuple[int | None, ...],
-) -> Queue:
+def _merged(site: Site, name: tuple[str, str], broker: Broker | None, figures: QueueFigures | None) -> Queue:
+    told = broker.queues.get(name[1]) if broker else None
     kept = dict(figures.counts) if figures else {}
     counts = kept | dict[str, int](told.counts) if told else kept  # type: ignore[arg-type]
     completed, failed = (figures.completed, figures.failed) if figures else (NOTHING, NOTHING)
@@ -130,7 +133,6 @@ def _merged(
         added=figures.created if figures else NOTHING,
         completed=completed,
         failed=failed,
-        depths=depths,
         per_minute=_per_minute(completed, failed, site.clock()),
         failure_rate=_share(sum(failed), sum(completed) + sum(failed)),
         wait=figures.wait if figures else Times(),

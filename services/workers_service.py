@@ -13,6 +13,7 @@ from core.site import Site
 from services import broker_states, name_order, queue_concerns
 from services.broker_states import Broker, BrokerState
 from services.brokers import mirror
+from services.brokers.mirror_texts import name_of
 from services.brokers.model import WorkerNow
 from services.job_model import Job, from_record, to_ms
 from services.queue_concerns import Concern
@@ -74,7 +75,7 @@ def workers(site: Site, sought: str = "", queue: tuple[str, str] | None = None) 
         for broker in brokers
         for worker in (broker.snapshot.workers if broker.snapshot else ())
         if sought.casefold() in f"{broker.state.agent}/{worker.name}".casefold()
-        and (queue is None or (broker.state.agent == queue[0] and queue[1] in worker.queues))
+        and (queue is None or (broker.state.agent == queue[0] and queue[1] in map(name_of, worker.queues)))
     ]
     chosen.sort(key=lambda one: (one[1].state != "dead", name_order.place(one[0].state.agent, one[1].name)))
     jobs = _jobs(site, ((broker.state.agent, id) for broker, worker in chosen for id in worker.jobs[:MOST_JOBS]))

@@ -84,6 +84,16 @@ def test_a_brokers_queue_is_as_its_engine_says(site: Site) -> None:
     assert reading(site, 'kind = "no_worker", queue = "mails"').value == pytest.approx(90, abs=5), "as of reported jobs"
 
 
+def test_a_brokers_queue_goes_by_the_name_that_its_jobs_have(site: Site) -> None:
+    create(site, agent="rq", queue="mails of Ann")
+    note(site, "rq", queue(site, " mails\nof Ann", 120, waits_s=90, workers=0))
+    assert reading(site, 'kind = "queue_depth", above = 1, queue = "mails of Ann"') == Reading(120)
+    assert reading(site, 'kind = "queue_depth", above = 1, agent = "rq"') == Reading(120), "it is one queue"
+    assert reading(site, 'kind = "no_worker", queue = "mails of Ann"').value == pytest.approx(90, abs=5)
+    note(site, "rq", why="it refused the connection")
+    assert reading(site, 'kind = "queue_depth", above = 1, queue = "mails of Ann"').unknown is not None
+
+
 def test_a_queue_whose_oldest_job_nobody_knows_waits_since_it_was_seen_empty(site: Site) -> None:
     at = site.clock() // 60 * 60 + 30
     for minute, depth in ((-4, 0), (-3, 1), (-2, 5), (-1, 5)):

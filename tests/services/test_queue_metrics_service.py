@@ -94,6 +94,16 @@ def test_what_ended_counts_by_queue_and_whose_it_is(parted_site: Site) -> None:
     }  # fmt: skip
 
 
+def test_a_queue_is_called_the_same_in_all_families(site: Site) -> None:
+    note(site, "rq", queue(site, " mails\nof Ann", 3, waits_s=5, workers=2))
+    tell(site, create(site, agent="rq", queue="mails of Ann"), status="completed")
+    found = samples(site)
+    assert found["queue_depth"]["rq", "mails of Ann"] == 3
+    assert found["queue_workers"] == {("rq", "mails of Ann"): 2}
+    assert found["queue_jobs_finished_total"]["rq", "completed", "mails of Ann"] == 1
+    assert {labels[1] for labels in found["queue_jobs"]} == {"mails of Ann"}
+
+
 def test_names_are_bounded_and_those_that_alerts_name_are_told(site: Site) -> None:
     note(site, "rq", *(queue(site, f"q{n:04}", 1, waits_s=n, workers=1) for n in range(MOST_QUEUES + 50)))
     declared = rules('[[alerts]]\nid = "a"\nwhen = { kind = "queue_depth", above = 1, queue = "q0149" }')

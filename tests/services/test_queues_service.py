@@ -10,11 +10,11 @@ import pytest
 
 from core.site import Site
 from core.store import Store
-from services import jobs_service, queue_depths, queue_jobs, queues_service
-from services.brokers.model import QueueNow
-from services.job_changes import JobRef
+from services import jobs_service, queue_depths, queue_jobs, queues_service, workers_service
+from services.brokers.model import QueueNow, WorkerNow
+from services.job_changes import Change, JobRef
 from services.job_rules import NewJob, Update
-from services.queue_figures import MINUTES, Times
+from services.queue_figures import MINUTES, MOST_QUEUES, Times
 from services.queues_service import Queue
 from tests.told import fails, mirrors, now_ms, stands
 
@@ -138,17 +138,68 @@ def test_the_most_that_waited_in_a_minute_is_kept_for_an_hour(still: Site) -> No
         moment = ago(wide, 60 * ago_min)
         stands(moment, queues=[QueueNow(name="web", counts={"queued": depth})])
         queue_depths.sample(moment)
-    found = {(queue.agent, queue.name): queue.depths for queue in queues_service.queues(wide).queues}
+    shown = queues_service.with_depths(wide, queues_service.queues(wide).queues)
+    found = {(queue.agent, queue.name): queue.depths for queue in shown}
     assert found["rq", "web"] == (*(None,) * (MINUTES - 3), 5, None, 9)
     assert found["third", "mail"][-1] == 1
     wide.store.close()
 
 
 def test_a_broker_that_is_away_has_no_depth_of_this_minute(still: Site) -> None:
+    mirrors(still, "a", qu="mail", x="queued", ca=now_ms(still))
     stands(still, queues=[QueueNow(name="mail", counts={"queued": 7})])
     fails(still, "nothing listens at its address")
     queue_depths.sample(still)
-    assert only(still).depths[-1] is None
+    queue = queues_service.one(still, "rq", "mail")
+    assert queue is not None
+    assert queue.depths[-1] is None, "what Headway keeps of it is as old as its last reading"
+
+
+def test_a_broker_that_nobody_follows_any_more_has_no_depth_of_this_minute(still: Site) -> None:
+    stands(ago(still, 300), queues=[QueueNow(name="mail", counts={"queued": 7})])
+    queue_depths.sample(still)
+    queue = queues_service.one(still, "rq", "mail")
+    assert queue is not None
+    assert queue.depths == (None,) * MINUTES
+
+
+def test_a_queue_that_was_not_seen_for_long_among_many_is_told_of_and_found_as_any(still: Site) -> None:
+    now, many = now_ms(still), MOST_QUEUES + 5
+    jobs_service.apply_all(
+        still, "app", [Change("put", a="app", i=f"j{at}", qu=f"q{at:03}", w=now - many + at) for at in range(many)]
+    )
+    first = queues_service.one(still, "app", "q000")
+    assert first is not None
+    assert (first.kept, sum(first.added), first.oldest_ms is None) == ({"queued": 1}, 1, False)
+    assert [queue.name for queue in queues_service.queues(still, "APP/q000").queues] == ["q000"]
+    assert len(queues_service.queues(still, "q").queues) == len(queues_service.queues(still).queues) == MOST_QUEUES
+    stands(still, "app", queues=[QueueNow(name="q000", counts={"queued": 7})])
+    told = queues_service.queues(still).queues[0]
+    assert (told.name, told.depth, told.kept, sum(told.added)) == ("q000", 7, {"queued": 1}, 1)
+    assert queues_service.one(still, "app", "q000") == queues_service.with_depths(still, [told])[0]
+
+
+def test_a_queue_whose_name_no_record_takes_is_one_with_that_of_its_jobs(still: Site) -> None:
+    odd = " mail\nof Ann "
+    mirrors(still, "a", qu="mail of Ann", x="queued")
+    listens, other = (WorkerNow(name=queue[:2], state="idle", queues=(queue,)) for queue in (odd, "web"))
+    stands(still, queues=[QueueNow(name=odd, counts={"queued": 7})], workers=[listens, other])
+    queue_depths.sample(still)
+    (queue,) = queues_service.with_depths(still, queues_service.queues(still).queues)
+    assert (queue.name, queue.depth, queue.kept, queue.depths[-1]) == ("mail of Ann", 7, {"queued": 1}, 7)
+    assert queues_service.one(still, "rq", "mail of Ann") == queue
+    assert [one.now for one in workers_service.workers(still, queue=("rq", "mail of Ann")).workers] == [listens]
+
+
+def test_a_minute_of_depths_is_bounded_and_has_the_deepest_queues_of_its_beginning(
+    still: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_depths, "MOST_SAMPLED", 2)
+    for depths in ({"a": 1, "b": 5, "c": 3}, {"a": 9, "b": 4, "c": 4}):
+        stands(still, queues=[QueueNow(name=name, counts={"queued": depth}) for name, depth in depths.items()])
+        queue_depths.sample(still)
+    shown = queues_service.with_depths(still, queues_service.queues(still).queues)
+    assert {queue.name: queue.depths[-1] for queue in shown} == {"a": None, "b": 5, "c": 4}
 
 
 def test_a_queues_jobs_are_told_oldest_waiting_first_with_the_last_failures_and_what_functions_take(
