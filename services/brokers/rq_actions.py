@@ -11,7 +11,7 @@ from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Queue, suspension
 from rq.command import send_shutdown_command, send_stop_job_command
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchGroupError, NoSuchJobError
 from rq.job import Job
 
 from core.config.brokers import Broker
@@ -51,6 +51,8 @@ PRESENT: dict[str, State] = {
     "stopped": "stopped",
     "canceled": "canceled",
 }
+UNREADABLE = (ValueError, TypeError, AssertionError, NoSuchGroupError)
+"""What RQ raises over a field that it can't read, as it fetches a job or once it is to write it."""
 EMPTY = """
 local gone = 0
 for _ = 1, ARGV[1] do
@@ -84,7 +86,10 @@ class RqActions:
 
     def on_job(self, action: JobAction, job: Target, to: str | None) -> str:
         with asking():
-            return self._on_job(action, job, to)
+            try:
+                return self._on_job(action, job, to)
+            except UNREADABLE as fault:
+                raise ActionRefused("RQ can't read this job: a field of it is damaged.") from fault
 
     def _on_job(self, action: JobAction, target: Target, to: str | None) -> str:
         if action == "retry":
@@ -250,10 +255,8 @@ class RqActions:
         key, gone = self._queue(queue).key, 0
         left = int(self._redis.llen(key))
         script = self._redis.register_script(EMPTY)
-        while left > 0:
-            taken = int(script(keys=[key], args=[min(left, CHUNK)]))
-            gone += taken
-            left -= max(taken, 1)
+        while left > 0 and (taken := int(script(keys=[key], args=[min(left, CHUNK)]))):
+            gone, left = gone + taken, left - taken
         return gone
 
     def _queue(self, name: str) -> Queue:

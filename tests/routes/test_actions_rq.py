@@ -17,6 +17,8 @@ from rq import Queue
 from rq.job import Job as RqJob
 
 from core.config import Broker
+from services.brokers.action_model import ActionRefused, Target
+from services.brokers.rq_actions import RqActions
 from tests.acted import Followed, followed
 from tests.conftest import Valkey, wait_until
 from tests.rq_workers import TASKS, RqWorker, Version, queue
@@ -166,6 +168,29 @@ def test_a_payload_that_would_run_code_is_acted_on_and_never_read(rq: Followed, 
     assert trap.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "resting"),
+        ("timeout", "x"),
+        ("created_at", "yesterday"),
+        ("result_ttl", "x"),
+        ("retries_left", "x"),
+        ("dependency_ids", "5"),  # at which RQ fails once it is to write the job
+        ("group_id", "gone"),
+    ],
+)
+def test_a_job_that_rq_cant_read_is_refused(rq_url: str, idle: Queue, field: str, value: str) -> None:
+    job = idle.enqueue_in(timedelta(hours=1), f"{TASKS}.add", 1, 2)
+    idle.connection.hset(job.key, field, value)
+    seen = Target(id=job.id, state="scheduled", queue=IDLE, function=None, worker=None, started_ms=None)
+    actions = RqActions(Broker("rq", rq_url))
+    with pytest.raises(ActionRefused, match="RQ can't read this job: a field of it is damaged"):
+        actions.on_job("delete" if field == "group_id" else "run", seen, None)
+    actions.close()
+    assert job.id in idle.scheduled_job_registry.get_job_ids()
+
+
 def test_an_ended_job_is_deleted_from_rq_and_headway_keeps_its_record(
     rq: Followed, workers: dict[Version, RqWorker], rq_url: str
 ) -> None:
@@ -185,6 +210,25 @@ def test_a_queue_is_emptied_in_steps(rq: Followed, rq_url: str, monkeypatch: pyt
     told = rq.post("/api/v1/queues/rq/full/actions", {"action": "empty"})
     assert told["said"] == "5 jobs that waited were deleted from RQ."
     assert full.count == 0 and not full.connection.exists(*(f"rq:job:{id}" for id in ids))
+
+
+def test_emptying_a_queue_ends_where_others_have_emptied_it(rq_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = queue(rq_url, "drained")
+    full.connection.rpush(full.key, *range(50))
+    whole = redis.Redis.llen
+
+    def drained(self: redis.Redis, key: str) -> object:
+        waiting = whole(self, key)
+        full.connection.ltrim(key, 0, 19)  # as workers would
+        return waiting
+
+    monkeypatch.setattr(redis.Redis, "llen", drained)
+    monkeypatch.setattr("services.brokers.rq_actions.CHUNK", 10)
+    full.connection.config_resetstat()
+    actions = RqActions(Broker("rq", rq_url))
+    assert actions.on_queue("empty", full.name) == "20 jobs that waited were deleted from RQ."
+    actions.close()
+    assert full.connection.info("commandstats")["cmdstat_evalsha"]["calls"] <= 4
 
 
 def test_a_pause_concerns_all_workers_and_says_so(rq: Followed, workers: dict[Version, RqWorker], rq_url: str) -> None:
