@@ -1,4 +1,5 @@
 // The search box of jobs: what may come next in it, chosen by keys or a pointer. Without this script it is a plain field.
+// The site counts characters where a field counts UTF-16 units, of which an emoji has two.
 const box = document.querySelector("[data-completion]");
 const WAIT_MS = 90;
 
@@ -37,11 +38,15 @@ class Completion {
     clearTimeout(this.waiting);
     this.asking?.abort();
     const asking = (this.asking = new AbortController());
-    const { value: q, selectionEnd: at } = this.field;
+    const { value: q, selectionEnd } = this.field;
+    const characters = [...q];
+    const units = (count) => characters.slice(0, count).join("").length;
+    const at = [...q.slice(0, selectionEnd)].length;
     try {
       const answer = await fetch(`${this.source}?${new URLSearchParams({ q, at })}`, { signal: asking.signal });
       const found = answer.ok ? await answer.json() : null;
-      if (asking === this.asking && document.activeElement === this.field) this.show(found);
+      if (asking !== this.asking || document.activeElement !== this.field) return;
+      this.show(found && { ...found, begin: units(found.begin), end: units(found.end) });
     } catch (fault) {
       if (fault.name !== "AbortError") this.close();
     }

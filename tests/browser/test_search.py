@@ -85,6 +85,26 @@ def test_a_search_is_written_by_keys_alone_and_its_address_shows_the_same_to_oth
     assert other.text(".chosen") == "status failed × , take away queue mail reports × , take away Show all"
 
 
+def test_what_completes_takes_the_place_of_what_was_typed_behind_an_emoji_and_before_another(
+    headway: Site, visit: Go
+) -> None:
+    seen = visit(headway, "/dashboard/jobs")
+    field, options = seen.page.locator("#q"), seen.page.locator("#q-options [role=option]")
+    seen.live()
+    seen.page.fill("#q", "😀 sta 😀")
+    for _ in range(2):
+        seen.page.keyboard.press("ArrowLeft")
+    seen.page.keyboard.press("ArrowDown")
+    expect(options.first).to_contain_text("status:")
+    seen.page.keyboard.press("Tab")
+    expect(field).to_have_value("😀 status: 😀")
+    expect(options.nth(3)).to_have_text("failed")
+    seen.page.keyboard.type("fa")
+    expect(options).to_have_count(1)
+    seen.page.keyboard.press("Tab")
+    expect(field).to_have_value("😀 status:failed 😀")
+
+
 @pytest.mark.usefixtures("engine")
 def test_names_from_outside_are_text_in_the_list_and_in_what_completes(headway: Site, visit: Go) -> None:
     seen = visit(headway, "/dashboard/jobs")
