@@ -22,7 +22,8 @@ NOTHING = (0,) * MINUTES
 class Queue:
     """An agent's queue. `counts` are its engine's own where that tells of a state, else those of `kept`, which are of the jobs that
     Headway has. `added`, `completed`, `failed` and `depths` are of the last MINUTES, the present one last; a depth is None where
-    nobody looked, and `with_depths` fills them in. `is_old`: its broker is unavailable, and the engine's counts are those of its last reading."""
+    nobody looked, and `with_depths` fills them in. `is_old`: its broker is unavailable, and the engine's counts are those of its last
+    reading."""
 
     agent: str
     name: str
