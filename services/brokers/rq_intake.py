@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
 import redis
 
 from core.site import Site
 from core.store import StoreError
-from services.brokers import mirror, rq_attempts
+from services.brokers import mirror, rq_attempts, rq_gone
 from services.brokers.connections import asking
-from services.brokers.mirror_records import Known
 from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
 from services.brokers.rq_compare import known_of
@@ -28,10 +25,10 @@ AT_ONCE = 1_000
 """Jobs that are put in order and taken together."""
 READ = 200
 """Jobs a round trip."""
+LETS_GO_S = 1.0
+"""So long a worker may be at a job that is gone before that counts as deleted: it notes a moment late that it has ended."""
 REMEMBERED = 2
 """Takes for which it is remembered what was at work: what is told of one job may come in two parts."""
-FORGOTTEN = "RQ kept nothing of it (result_ttl 0)"
-UNSEEN = "RQ knows it no longer: it may have ended well unseen, as with result_ttl 0 nothing is kept"
 
 
 class Intake:
@@ -43,8 +40,8 @@ class Intake:
         self._agent = agent
         self._reader = reader
         self._schedules = schedules
-        self._pending: dict[bytes, bool] = {}
-        """To be read; True where it was gone when it was looked for last."""
+        self._pending: dict[bytes, float] = {}
+        """To be read; when it was gone first, as of `time.monotonic`, or 0."""
         self._glimpses = Glimpses(client)
         self._taken = 0
         self._executed: dict[bytes, int] = {}
@@ -66,7 +63,7 @@ class Intake:
         self._executed = {id: at for id, at in self._executed.items() if at > oldest or id in self._pending}
         self._queues.append(set(changed.queues))
         for job in changed.jobs:
-            self._pending.setdefault(job, False)
+            self._pending.setdefault(job, 0.0)
 
     def go_on(self, until: float) -> None:
         """Read what is pending until that moment of `time.monotonic`. What was gone is looked for once more at the next call. Raises
@@ -79,7 +76,7 @@ class Intake:
                 return
             part = ids[at : at + AT_ONCE]
             try:
-                self._take(part, {id for id in part if pending[id]})
+                self._take(part, {id: pending[id] for id in part if pending[id]})
             except StoreError:
                 self._pending |= {id: pending[id] for id in ids[at:]}
                 raise
@@ -87,9 +84,9 @@ class Intake:
 
     def take(self, ids: Sequence[bytes]) -> None:
         """Read these now. Raises BrokerError, StoreError."""
-        self._take(ids, ())
+        self._take(ids, {})
 
-    def _take(self, ids: Sequence[bytes], missed: Collection[bytes]) -> None:
+    def _take(self, ids: Sequence[bytes], missed: Mapping[bytes, float]) -> None:
         found, gone = list[ReadJob](), list[bytes]()
         for at in range(0, len(ids), READ):
             read, lost = self._reader.read(ids[at : at + READ])
@@ -106,26 +103,35 @@ class Intake:
         for one, record in zip(found, records, strict=True):
             yield from rq_attempts.told(one, record)
 
-    def _forgotten(self, gone: list[bytes], missed: Collection[bytes]) -> None:
-        """RQ deletes at once what ended well and has a result_ttl of 0: so does what was at work go, unless it was to be kept."""
+    def _forgotten(self, gone: list[bytes], missed: Mapping[bytes, float]) -> None:
+        """RQ knows nothing of these: what did not come to its end is looked for once more, since that may be told next."""
         ended, unknown = list[EngineJob](), list[bytes]()
-        ended_ms = int(self._site.clock() * 1000)
-        for id, record in zip(gone, known_of(self._site, self._agent, [text(id) for id in gone]), strict=True):
+        ended_ms, now = int(self._site.clock() * 1000), time.monotonic()
+        records = known_of(self._site, self._agent, [text(id) for id in gone])
+        at_work = [(id, one.worker) for id, one in zip(gone, records, strict=True) if one and one.worker]
+        held = rq_gone.held(self._redis, at_work)
+        for id, record in zip(gone, records, strict=True):
             was_at_work = id in self._executed
             if record is not None and record.status in FINAL:
                 continue
-            if record is not None and (was_at_work or record.status == "processing") and not _is_kept(record):
-                ended.append(EngineJob(id=text(id), state="finished", ended_ms=ended_ms, message=FORGOTTEN))
-            elif id not in missed:
-                self._pending[id] = True  # that it was at work, or where, may be told next
+            if record is not None and rq_gone.has_ended(record, was_at_work, held.get(id)):
+                ended.append(EngineJob(id=text(id), state="finished", ended_ms=ended_ms, message=rq_gone.FORGOTTEN))
+            elif id not in missed or (held.get(id) and now - missed[id] < LETS_GO_S):
+                self._pending[id] = missed.get(id, now)  # that it was at work, or where, may be told next
             elif record is not None:
-                message = UNSEEN if _result_ttl_s(record) == 0 else None
+                message = rq_gone.why_deleted(record)
                 ended.append(EngineJob(id=text(id), state="deleted", ended_ms=ended_ms, message=message))
             elif was_at_work:
                 unknown.append(id)
         if unknown and self._has_one_database():
             ended += [
-                EngineJob(id=text(id), state="finished", queue=self._queue_of(id), ended_ms=ended_ms, message=FORGOTTEN)
+                EngineJob(
+                    id=text(id),
+                    state="finished",
+                    queue=self._queue_of(id),
+                    ended_ms=ended_ms,
+                    message=rq_gone.FORGOTTEN,
+                )
                 for id in unknown
             ]
         mirror.take(self._site, self._agent, "rq", ended)
@@ -144,16 +150,3 @@ class Intake:
                 return len(self._redis.info("keyspace")) <= 1
             except redis.ResponseError:  # who may not ask can't tell
                 return False
-
-
-def _is_kept(record: Known) -> bool:
-    """Whether RQ is to remember the job when it has ended well."""
-    return bool(_result_ttl_s(record))
-
-
-def _result_ttl_s(record: Known) -> Any:
-    """None where it is RQ's own."""
-    try:
-        return msgspec.json.decode(record.metadata or "{}").get("result_ttl_s")
-    except (msgspec.DecodeError, AttributeError):
-        return None

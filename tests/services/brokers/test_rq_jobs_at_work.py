@@ -15,7 +15,10 @@ from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.registry import StartedJobRegistry
 
+from services.brokers import rq_gone
 from services.brokers.mirror_changes import SAME_MS
+from services.brokers.mirror_records import Known
+from services.job_rules import State, Status
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker, queue
 from tests.services.brokers.followed_rq import FollowedRq, metadata
@@ -204,6 +207,46 @@ def test_a_job_that_is_deleted_while_it_waits_counts_as_no_failure(rq: Rq, follo
     followed.comes_to(job.id, "scheduled")
     job.delete()
     assert followed.comes_to(job.id, "deleted").status == "failed"
+
+
+def test_a_job_that_is_deleted_at_work_did_not_end_well(rq: Rq, followed: FollowedRq) -> None:
+    rq.queue.connection.delete("deleted-gate")
+    job = rq.queue.enqueue(f"{TASKS}.hold", "deleted-gate")
+    followed.comes_to(job.id, "started")
+    followed.until(lambda: followed.worker(rq.worker.name).jobs == (job.id,), "its worker's word")
+    job.delete()
+    deleted = followed.comes_to(job.id, "deleted")
+    rq.gate("deleted-gate")
+    assert "may have ended well unseen" in str(deleted.message)
+
+
+def test_a_job_that_is_deleted_between_two_attempts_did_not_end_well(rq: Rq, followed: FollowedRq) -> None:
+    job = rq.queue.enqueue(f"{TASKS}.fail", retry=Retry(max=1, interval=600))
+    followed.comes_to(job.id, "scheduled")
+    job.delete()
+    assert followed.comes_to(job.id, "deleted").attempt == 2
+
+
+@pytest.mark.parametrize(
+    ("ttl", "status", "state", "was_at_work", "is_held", "has_ended"),
+    [
+        (None, "processing", "started", True, False, True),
+        (None, "processing", "started", True, True, False),
+        (None, "processing", "started", True, None, False),
+        (0, "processing", "started", True, None, True),
+        (0, "processing", "started", True, True, False),
+        (500, "processing", "started", True, False, False),
+        (None, "queued", "queued", True, None, True),
+        (None, "queued", "queued", False, None, False),
+        (0, "queued", "scheduled", True, False, False),
+    ],
+)
+def test_what_rq_knows_no_longer_has_ended_where_its_worker_came_to_its_end(
+    ttl: int | None, status: Status, state: State, was_at_work: bool, is_held: bool | None, has_ended: bool
+) -> None:
+    metadata = None if ttl is None else f'{{"result_ttl_s":{ttl}}}'
+    record = Known("one", status, 0, state=state, metadata=metadata)
+    assert rq_gone.has_ended(record, was_at_work, is_held) is has_ended
 
 
 def test_figures_of_queues_are_rqs_own(rq: Rq, followed: FollowedRq) -> None:
