@@ -156,11 +156,12 @@ def chosen(site: Site, number: int, start: int, count: int) -> list[Chosen]:
     return [_chosen(one) for one in kept]
 
 
-def _forget(site: Site, number: int) -> None:
-    if number > 0:
+def _forget(site: Site, newest: int) -> None:
+    """All up to this number that have ended."""
+    older = [int(str(each)) for each in site.store.redis.zrangebyscore(keys.OPERATIONS.at(), "-inf", newest)]
+    for number in set(older).difference(open_ones(site)):
         site.store.redis.delete(keys.OPERATION.at(0, number), keys.OPERATION_JOBS.at(0, number))
         site.store.redis.zrem(keys.OPERATIONS.at(), str(number))
-        close(site, number)
 
 
 def _text(value: object) -> str:

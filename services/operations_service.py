@@ -6,12 +6,14 @@ tried again.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from core.site import Site
+from core.store import StoreError
 from services import audit_service, jobs_service, live_search, operation_previews, operation_records
 from services.audit_service import Entry, Result, Who
 from services.brokers import actions, possible
@@ -23,6 +25,8 @@ from services.job_rules import State
 from services.live_search import Conditions
 from services.operation_records import MOST_FAULTS, Asked, Chosen, Fault, Progress
 
+log = logging.getLogger("headway.operations")
+
 EVERY_S = 0.5
 SLICE_S = 2.0
 """So long an operation goes on before the next one has its turn."""
@@ -30,7 +34,7 @@ PAGE = 100
 MOST_CHOSEN = 500
 AWAY_AFTER = 3
 """Failures of an engine in a row after which it is taken to be away."""
-NOBODY_KNOWS = "The process that was at it ended, and nobody knows whether it was done: look at the job."
+NOBODY_KNOWS = "What was at it broke off, and nobody knows whether it was done: look at the job."
 
 
 def look(site: Site, numbers: Sequence[int]) -> list[Chosen]:
@@ -72,8 +76,14 @@ class Work:
             operation = operation_records.get(site, number)
             if operation is None:
                 operation_records.close(site, number)
-            else:
+                continue
+            try:
                 self._go_on(site, operation.asked)
+            except StoreError:
+                raise
+            except Exception:
+                # The border around an operation: whatever went wrong in one, the others go on.
+                log.exception("Operation %d failed, and goes on behind the job that it was at", number)
 
     def _go_on(self, site: Site, asked: Asked) -> None:
         held = operation_records.go_on(site, asked.number, self._holder)

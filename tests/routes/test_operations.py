@@ -178,6 +178,54 @@ def test_an_operation_is_stopped_and_goes_no_further(
     rq.post("/api/v1/operations/999/stop", {}, 404)
 
 
+def test_an_operation_that_fails_is_told_of_and_the_others_go_on(
+    rq: Followed, full: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = add(rq, full, 3)
+    first, second = (
+        rq.post("/api/v1/jobs/actions", {"action": "cancel", "jobs": [job.number for job in part]}, 202)["id"]
+        for part in (jobs[:2], jobs[2:])
+    )
+    whole: Callable[..., str] = RqActions.on_job
+
+    def fails(self: RqActions, action: str, job: Any, to: str | None) -> str:
+        if job.id == jobs[0].id:
+            raise KeyError("unforeseen")
+        return whole(self, action, job, to)
+
+    monkeypatch.setattr(RqActions, "on_job", fails)
+    by = Work()
+    work(rq, first, by)
+    assert f"Operation {first} failed" in caplog.text and "unforeseen" in caplog.text
+    assert told(rq, second)["done"] == 1
+    progress = work(rq, first, by).progress
+    assert (progress.state, progress.done, progress.failed) == ("done", 1, 1)
+    assert [(fault.job, fault.why) for fault in progress.faults] == [(jobs[0].number, NOBODY_KNOWS)]
+
+
+def test_an_operation_that_goes_on_outlives_many_later_ones(rq: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operation_records, "KEPT", 2)
+
+    def start() -> int:
+        return operations_service.start_chosen(rq.site, Who("open", "anyone", "192.0.2.1"), "retry", [])
+
+    open_one, ended = start(), start()
+    operation_records.close(rq.site, ended)
+    held = operation_records.go_on(rq.site, open_one, "one")
+    assert held is not None
+    later = [start() for _ in range(3)]
+    assert operation_records.get(rq.site, ended) is None
+    assert operation_records.get(rq.site, open_one) is not None
+    assert open_one in operation_records.open_ones(rq.site)
+    operation_records.close(rq.site, open_one)
+    later.append(start())
+    assert operation_records.get(rq.site, open_one) is None
+    assert operation_records.go_on(rq.site, open_one, "one", held[0]) is None, "it is forgotten"
+    assert not rq.site.store.redis.exists(keys.OPERATION.at(0, open_one))
+    for number in later:
+        operation_records.close(rq.site, number)
+
+
 class Killed(BaseException):
     pass
 
