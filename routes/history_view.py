@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from panels._words import span
 from routes.history_query import Asked
-from services import archive_words
+from services import archive_words, error_types
 from services.archive_rows import ArchivedJob
 from services.job_model import Job
 
@@ -109,11 +109,11 @@ def marked(text: str, pattern: re.Pattern[str] | None) -> tuple[Piece, ...]:
 
 
 def telling(text: str, pattern: re.Pattern[str] | None) -> str:
-    """The first line with what was sought, else the first; of a traceback the last one, which says what went wrong."""
+    """The first line with what was sought, else the first; of a traceback the one that says what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return ""
-    usual = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    usual = error_types.telling_line(text)[0].strip() if lines[0].startswith("Traceback") else lines[0]
     line = next((line for line in (usual, *lines) if pattern and pattern.search(line)), usual)
     match = pattern.search(line) if pattern else None
     begin = max(match.start() - BEFORE_MATCH, 0) if match and match.end() > MOST_SHOWN else 0

@@ -191,6 +191,16 @@ def test_an_earlier_attempt_stays_on_the_page(client: FlaskClient, site: Site) -
     assert "no luck" in words
 
 
+def test_an_earlier_attempt_tells_the_line_of_its_traceback_that_says_what_went_wrong(
+    client: FlaskClient, site: Site
+) -> None:
+    error = 'Traceback (most recent call last):\n  File "shop.py", line 3, in order\nOrderError: attempt 1 failed\nask Ann'
+    number = make(site, "a", {"status": "failed", "error": error}, {"attempt": 2, "progress": 5.0})
+    words = text(client.get(f"/dashboard/jobs/{number}").text)
+    assert "OrderError: attempt 1 failed" in words
+    assert "Traceback" not in words
+
+
 def test_a_running_job_is_asked_for_again_until_it_ended(client: FlaskClient, site: Site) -> None:
     number = make(site, "a", {"progress": 5.0})
     page = client.get(f"/dashboard/jobs/{number}").text
