@@ -17,7 +17,7 @@ from core.config import Config
 from core.settings import read
 from services import queue_depths
 from services.brokers.model import QueueNow, ScheduleNow, WorkerNow
-from tests.browser.conftest import OBSERVABILITY, Site, Visit
+from tests.browser.conftest import OBSERVABILITY, SIDEWAYS, Site, Visit
 from tests.conftest import TOKEN, Valkey, free_port
 from tests.panels.boards import HOSTILE
 from tests.rq_workers import TASKS, RqWorker, queue
@@ -146,6 +146,18 @@ def test_what_is_open_and_typed_in_a_workers_row_stays_while_the_list_changes_an
     row.locator("summary", has_text="Limit").click()
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.locator("table.workers").evaluate("table => table.offsetHeight") < 40 * 125
+
+
+def test_what_is_asked_once_more_fits_a_phone_whatever_the_queue_is_called(
+    crowded: tuple[Site, site.Site], visit: Go
+) -> None:
+    headway, within = crowded
+    name = "emails-transactional-high-priority-eu-central-1-customers-with-a-plan"
+    stands(within, "celery", engine="celery", queues=[QueueNow(name=name, counts={"queued": 1})])
+    page = visit(headway, f"/dashboard/queues/celery/{name}", viewport={"width": 390, "height": 800}).page
+    page.locator(".acting summary", has_text="Empty").click()
+    expect(page.get_by_role("button", name=f"Empty {name}")).to_be_visible()
+    assert page.evaluate(SIDEWAYS) <= 0
 
 
 @pytest.fixture(scope="module")
