@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ HEAVY = {
     b"result": 128 * 1024,
 }
 """The most bytes of each that are read. The last two are of versions before 1.12."""
+STILL = b"status"
+"""What is asked for again at the last look at a job's hash: one that has none there any more was deleted since the first."""
 SMALL = 64 * 1024
 """A hash of no more bytes is read without asking for the length of each field."""
 MOST_RESULTS = 1024 * 1024
@@ -57,6 +59,8 @@ class Hash:
     state: State
     fields: dict[bytes, bytes | None]
     is_small: bool
+    is_gone: bool = False
+    """Whether it was deleted while it was read."""
     long: set[bytes] = field(default_factory=set)
     """Fields that are longer than they may be."""
     due_s: float | None = None
@@ -64,6 +68,13 @@ class Hash:
     """None where there are none."""
     entry: tuple[bytes, dict[bytes, bytes]] | None = None
     """The last of its results, where these are not too long."""
+
+    def take(self, names: Iterable[bytes], answer: Any) -> None:
+        """What stands in some fields, and in `STILL`."""
+        if isinstance(answer, list):
+            *values, still = answer
+            self.fields.update(zip(names, values, strict=True))
+            self.is_gone = still is None
 
     @property
     def queue(self) -> str:
@@ -91,7 +102,8 @@ def read(client: redis.Redis, ids: Sequence[bytes], damage: Damage) -> tuple[lis
         found, gone = _begun(pipeline, ids, damage)
         _go_on(pipeline, found)
         _end(pipeline, found)
-    return [one for one in found if not one.is_between], gone
+    gone += [one.id for one in found if one.is_gone]
+    return [one for one in found if not one.is_gone and not one.is_between], gone
 
 
 def _begun(pipeline: Any, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:
@@ -116,7 +128,7 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
     for one in found:
         key = rq_keys.JOB + one.id
         if one.is_small:
-            pipeline.hmget(key, *HEAVY)
+            pipeline.hmget(key, *HEAVY, STILL)
         else:
             for name in HEAVY:
                 pipeline.hstrlen(key, name)
@@ -128,8 +140,7 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
     answers = iter(pipeline.execute(raise_on_error=False) if found else [])
     for one in found:
         if one.is_small:
-            values = next(answers)
-            one.fields.update(zip(HEAVY, values, strict=True) if isinstance(values, list) else ())
+            one.take(HEAVY, next(answers))
         else:
             lengths = {name: next(answers) for name in HEAVY}
             one.long = {name for name, length in lengths.items() if not isinstance(length, int) or length > HEAVY[name]}
@@ -149,11 +160,11 @@ def _end(pipeline: Any, found: list[Hash]) -> None:
     long = [(one, names) for one, names in long if names]
     ended = [one for one in found if one.results_bytes is not None and one.results_bytes <= MOST_RESULTS]
     for one, names in long:
-        pipeline.hmget(rq_keys.JOB + one.id, names)
+        pipeline.hmget(rq_keys.JOB + one.id, *names, STILL)
     for one in ended:
         pipeline.xrevrange(rq_keys.RESULTS + one.id, count=1)
     answers = iter(pipeline.execute(raise_on_error=False) if long or ended else [])
     for (one, names), values in zip(long, answers, strict=False):
-        one.fields.update(zip(names, values, strict=True) if isinstance(values, list) else ())
+        one.take(names, values)
     for one, entries in zip(ended, answers, strict=False):
         one.entry = entries[0] if isinstance(entries, list) and entries else None

@@ -9,11 +9,12 @@ import pytest
 import redis
 
 from core.site import Site
-from services.brokers import mirror
+from services.brokers import mirror, rq_hashes
 from services.brokers.model import EngineJob
+from services.brokers.rq_damage import Damage
 from tests.conftest import Valkey
 from tests.services.brokers.followed_rq import FollowedRq
-from tests.services.brokers.rq_hashes_made import job_of, packed, put, put_many
+from tests.services.brokers.rq_hashes_made import CREATED, job_of, packed, put, put_many
 from tests.services.brokers.test_rq_workers import register
 
 WAITS = job_of(packed("app.mail"))
@@ -76,6 +77,31 @@ def test_it_is_told_by_its_name_until_it_is_mended_and_all_else_goes_on(
     client.srem("rq:workers", "rq:worker:broken")
     if key != "rq:rl-keys":
         followed.until(lambda: not followed.snapshot.notes, "the end of the note")
+
+
+@pytest.mark.parametrize(
+    ("step", "note"),
+    [("_go_on", ""), ("_go_on", "x" * 2 * rq_hashes.SMALL), ("_end", "x" * 2 * rq_hashes.SMALL)],
+    ids=["small", "large", "large, later"],
+)
+@pytest.mark.parametrize("is_late", [False, True], ids=["whole", "but for a late heartbeat"])
+def test_a_job_that_is_deleted_while_it_is_read_is_gone(
+    step: str, note: str, is_late: bool, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(client, {id: job_of(packed("app.mail"), note=note) for id in ("deleted", "stays")})
+    put(client, {"empty": job_of(b"")})
+    whole = getattr(rq_hashes, step)
+
+    def deleted_first(*asked: Any) -> None:
+        client.delete("rq:job:deleted")
+        if is_late:
+            client.hset("rq:job:deleted", "last_heartbeat", CREATED)
+        whole(*asked)
+
+    monkeypatch.setattr(rq_hashes, step, deleted_first)
+    found, gone = rq_hashes.read(client, [b"deleted", b"stays", b"empty"], Damage())
+    assert ([one.id for one in found], gone) == ([b"stays", b"empty"], [b"deleted"])
+    assert [one.fields[b"data"] for one in found] == [packed("app.mail"), b""]
 
 
 def test_jobs_stay_as_they_were_whose_list_can_not_be_read(
