@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import redis
 
@@ -13,7 +14,8 @@ from services.brokers.celery_tasks import Tasks
 
 MOST_MESSAGES = 1_000
 """Looked at in a tick, of each list."""
-MOST_BYTES = 1_000_000
+MOST_BYTES = 2_000_000
+"""The same: what comes beyond is of the answer that reached it."""
 MOST_UNREAD = 1_000
 """Messages of a list that can't be read which are counted."""
 SEPARATOR = "\x06\x16"
@@ -24,17 +26,19 @@ Since = Callable[[str], int | None]
 
 @dataclass
 class Waiting:
-    """What is known of one list: its first `known` messages, from `newest` to `edge`, tags of messages."""
+    """What is known of one list: its first `known` messages, from `newest`, a tag, to `edge`, the message itself. It has an edge as long
+    as something stands behind that."""
 
     queue: str
     length: int = 0
     known: int = 0
     newest: str = ""
-    edge: str = ""
+    edge: bytes = b""
     next: str | None = None
     """The task that a worker takes first, and since when it waits, once that was asked."""
     next_since_ms: int | None = None
-    each_bytes: int = 2_000
+    each_bytes: int = 200_000
+    """Of those that were read last; many are asked for once they proved small."""
     pushed: int = 0
     """Messages that came since it was read from its beginning."""
     unread: set[int] = field(default_factory=set)
@@ -45,11 +49,12 @@ class Waiting:
 
     @property
     def chunk(self) -> int:
-        return max(1, min(200, MOST_BYTES // max(1, self.each_bytes)))
+        """Messages of an answer: two at least, for the edge comes again with what stands behind it."""
+        return max(2, min(200, MOST_BYTES // max(1, self.each_bytes)))
 
     def begin_anew(self) -> None:
         """Nothing of it is known any more."""
-        self.known, self.newest, self.edge = 0, "", ""
+        self.known, self.newest, self.edge = 0, "", b""
         self.pushed, self.unread = 0, set()
 
     def note_unread(self, messages: Sequence[celery_messages.Message], begin: int) -> None:
@@ -63,6 +68,17 @@ class Waiting:
         self.unread = {number for number in self.unread if self.pushed - number < self.length}
 
 
+class Part(NamedTuple):
+    """A part of a list; `is_end` where nothing stands behind it."""
+
+    raws: list[bytes]
+    is_end: bool
+
+    @property
+    def messages(self) -> list[celery_messages.Message]:
+        return [celery_messages.message_of(raw) or _nothing(raw) for raw in self.raws]
+
+
 class Lists:
     """The lists of all queues that are watched."""
 
@@ -70,13 +86,16 @@ class Lists:
         self._client = client
         self._tasks = tasks
         self._lists: dict[str, Waiting] = {}
+        self._of: dict[str, list[Waiting]] = {}
+        """The lists of each queue."""
         self.seen: set[str] | None = None
         """Ids of what was read since `reread`, while somebody compares them."""
 
     def add(self, queue: str) -> None:
         """Watch the lists of a queue too."""
-        for step in STEPS:
-            self._lists[f"{queue}{SEPARATOR}{step}" if step else queue] = Waiting(queue)
+        self._of[queue] = [Waiting(queue) for _ in STEPS]
+        for step, waiting in zip(STEPS, self._of[queue], strict=True):
+            self._lists[f"{queue}{SEPARATOR}{step}" if step else queue] = waiting
 
     @property
     def is_behind(self) -> bool:
@@ -97,7 +116,7 @@ class Lists:
 
     def length(self, queue: str) -> int:
         """Messages that wait in a queue."""
-        return sum(waiting.length for waiting in self._lists.values() if waiting.queue == queue)
+        return sum(waiting.length for waiting in self._of[queue])
 
     def unread(self) -> dict[str, int]:
         """Messages that can't be read, of each queue where there are any."""
@@ -110,8 +129,8 @@ class Lists:
     def oldest_ms(self, queue: str, since: Since) -> int | None:
         """Since when the message waits that is next in a queue, where `since` knows it."""
         known = []
-        for waiting in self._lists.values():
-            if waiting.queue == queue and waiting.length and waiting.next is not None:
+        for waiting in self._of[queue]:
+            if waiting.length and waiting.next is not None:
                 waiting.next_since_ms = waiting.next_since_ms or since(waiting.next)
                 known.append(waiting.next_since_ms)
         return min((ms for ms in known if ms is not None), default=None)
@@ -142,12 +161,11 @@ class Lists:
     def _look_list(self, key: str, waiting: Waiting, at_ms: int) -> None:
         """New messages stand first; what stood there before is read on behind them, a part a tick."""
         fresh: list[celery_messages.Message] = []
-        met = False
-        while not met and len(fresh) < min(MOST_MESSAGES, waiting.length):
-            messages = self._read(key, waiting, len(fresh))
-            if not messages:
-                break
-            for message in messages:
+        part, size, met = Part([], is_end=False), 0, False
+        while not (met or part.is_end) and len(fresh) < MOST_MESSAGES and size < MOST_BYTES:
+            part = self._read(key, waiting, len(fresh))
+            size += sum(map(len, part.raws))
+            for message in part.messages:
                 if waiting.newest and message.tag == waiting.newest:
                     met = True
                     break
@@ -159,26 +177,55 @@ class Lists:
             waiting.pushed += len(fresh)
         else:
             waiting.begin_anew()
-            waiting.known, waiting.edge = len(fresh), fresh[-1].tag if fresh else ""
+            self._note_read(waiting, part, len(fresh))
         waiting.note_unread(fresh, 0)
         waiting.forget_left()
         if fresh:
             waiting.newest = fresh[0].tag
-        if waiting.known < waiting.length:
+        if waiting.edge or waiting.known < waiting.length:
             self._read_on(key, waiting, at_ms)
-        if waiting.known >= waiting.length:
-            waiting.known, waiting.edge = waiting.length, ""
-        waiting.is_behind = waiting.known < waiting.length
+        if not waiting.edge:
+            waiting.known = min(waiting.known, waiting.length)
+        waiting.is_behind = bool(waiting.edge) or waiting.known < waiting.length
 
     def _read_on(self, key: str, waiting: Waiting, at_ms: int) -> None:
-        messages = self._read(key, waiting, max(0, waiting.known - 1))
-        tags = [message.tag for message in messages]
-        begin = tags.index(waiting.edge) + 1 if waiting.edge in tags else (0 if not waiting.edge else len(tags))
-        self._take(messages[begin:], waiting, at_ms, is_new=False)
-        waiting.note_unread(messages[begin:], waiting.known)
-        waiting.known += len(messages) - begin
-        if messages:
-            waiting.edge = tags[-1]
+        """What stands behind the edge, or, where there is none, what was put at the end."""
+        part = self._behind_edge(key, waiting) if waiting.edge else self._read(key, waiting, waiting.known)
+        if part is None:
+            return
+        messages = part.messages
+        self._take(messages, waiting, at_ms, is_new=False)
+        waiting.note_unread(messages, waiting.known)
+        self._note_read(waiting, part, waiting.known + len(messages))
+
+    def _note_read(self, waiting: Waiting, part: Part, known: int) -> None:
+        """It was read as far as this part goes."""
+        if part.is_end:
+            waiting.known, waiting.edge = max(known, waiting.length), b""
+        elif part.raws:
+            waiting.known, waiting.edge = known, part.raws[-1]
+
+    def _behind_edge(self, key: str, waiting: Waiting) -> Part | None:
+        """None where the next look has to see."""
+        part = self._read(key, waiting, waiting.known - 1)
+        if waiting.edge not in part.raws:
+            # Messages before it were taken out, or many came just now. To begin anew each time might never come to an end.
+            place: Any = self._client.lpos(key, waiting.edge)  # type: ignore[arg-type]
+            if place is None:
+                self._lose_edge(waiting)
+                return None
+            waiting.known = min(waiting.known, place + 1)  # what came just now counts once it is met
+            part = self._read(key, waiting, place)
+            if waiting.edge not in part.raws:
+                return None
+        return Part(part.raws[part.raws.index(waiting.edge) + 1 :], part.is_end)
+
+    def _lose_edge(self, waiting: Waiting) -> None:
+        if waiting.known >= waiting.length:
+            waiting.edge = b""  # workers took it, and before it all that stood behind it
+        else:
+            waiting.begin_anew()
+            waiting.is_read = False  # what is read once more is not new
 
     def _take(self, messages: Sequence[celery_messages.Message], waiting: Waiting, at_ms: int, *, is_new: bool) -> None:
         for message in messages:
@@ -186,11 +233,12 @@ class Lists:
             if self.seen is not None and message.id is not None:
                 self.seen.add(message.id)
 
-    def _read(self, key: str, waiting: Waiting, begin: int) -> list[celery_messages.Message]:
-        raws = self._client.lrange(key, begin, begin + waiting.chunk - 1)
+    def _read(self, key: str, waiting: Waiting, begin: int) -> Part:
+        chunk = waiting.chunk
+        raws: list[bytes] = self._client.lrange(key, begin, begin + chunk - 1)  # type: ignore[assignment]
         if raws:
             waiting.each_bytes = sum(map(len, raws)) // len(raws)
-        return [celery_messages.message_of(raw) or _nothing(raw) for raw in raws]
+        return Part(raws, len(raws) < chunk)
 
     def _look_tails(self, keys: list[str], at_ms: int) -> None:
         """Since when the message waits that is next."""
@@ -205,7 +253,7 @@ class Lists:
                 waiting.next, waiting.next_since_ms = message.id, None
 
 
-def _nothing(raw: bytes | str) -> celery_messages.Message:
+def _nothing(raw: bytes) -> celery_messages.Message:
     """Something in a list that is no message: it is passed over, and counts where the list is counted. It is known again as others are by
     their tags, or what stands behind it would never be read."""
     tag = f"?{hashlib.sha256(repr(raw).encode()).hexdigest()}"
