@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from core.config.brokers import Broker
 from core.site import Site
-from services import audit_service, jobs_service
+from services import audit_service, broker_states, jobs_service
 from services.audit_service import Entry, Who
 from services.brokers import possible, standings
 from services.brokers.action_model import (
@@ -125,9 +125,16 @@ def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) 
         with Engines(site) as engines:
             if why := possible_of_queue(site, agent)[action]:
                 raise ActionRefused(why)
-            return in_time(lambda: engines.of(agent).on_queue(action, queue))
+            named = _engines_name(site, agent, queue)
+            return in_time(lambda: engines.of(agent).on_queue(action, named))
 
     return audit_service.noted(site, who, action, f"queue {agent}/{queue}", do)
+
+
+def _engines_name(site: Site, agent: str, queue: str) -> str:
+    """What its engine calls a queue that pages call so."""
+    told = next((one.queues.get(queue) for one in broker_states.brokers(site) if one.state.agent == agent), None)
+    return told.name if told else queue
 
 
 def on_worker(site: Site, who: Who, change: WorkerChange, agent: str, worker: str) -> Entry:

@@ -212,6 +212,13 @@ def test_a_queue_is_emptied_in_steps(rq: Followed, rq_url: str, monkeypatch: pyt
     assert full.count == 0 and not full.connection.exists(*(f"rq:job:{id}" for id in ids))
 
 
+def test_a_queue_is_acted_on_by_the_name_that_is_shown_of_it(rq: Followed, rq_url: str) -> None:
+    odd = queue(rq_url, " mail\nof Ann ")
+    rq.job(odd.enqueue(f"{TASKS}.add", 1, 2).id, "queued")
+    assert "1 job" in rq.post("/api/v1/queues/rq/mail of Ann/actions", {"action": "empty"})["said"]
+    assert odd.count == 0
+
+
 def test_emptying_a_queue_ends_where_others_have_emptied_it(rq_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     full = queue(rq_url, "drained")
     full.connection.rpush(full.key, *range(50))
