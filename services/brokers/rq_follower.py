@@ -80,7 +80,7 @@ class RqFollower(Follower):
             self._look(changed, now_ms)
         self._take_in(changed, until, now_ms)
         self._is_new &= self._intake.is_behind or self._comparing is not None
-        if self._intake.has_more or self._comparing is not None:
+        if self._intake.has_more or self._workers.has_more or self._comparing is not None:
             self.woken.set()
         return self._snapshot(now_ms)
 
@@ -136,7 +136,7 @@ class RqFollower(Follower):
                 self._is_suspended = bool(self._redis.exists(rq_keys.SUSPENDED))
         if changed.cron:
             self._schedules.look()
-        if changed.workers:
+        if changed.workers or self._workers.has_more:
             self._workers.look(now_ms, changed.workers)
 
     def _compare(self, until: float) -> None:

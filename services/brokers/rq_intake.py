@@ -16,15 +16,13 @@ from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
 from services.brokers.rq_compare import known_of
 from services.brokers.rq_glimpses import Glimpses
-from services.brokers.rq_jobs import Reader, ReadJob
+from services.brokers.rq_jobs import READ, Reader, ReadJob
 from services.brokers.rq_keys import text
 from services.brokers.rq_schedules import Schedules
 from services.job_rules import FINAL
 
 AT_ONCE = 1_000
 """Jobs that are put in order and taken together."""
-READ = 200
-"""Jobs a round trip."""
 LETS_GO_S = 1.0
 """So long a worker may be at a job that is gone before that counts as deleted: it notes a moment late that it has ended."""
 REMEMBERED = 2

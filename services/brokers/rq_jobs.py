@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import redis
 
-from services.brokers import rq_hashes, rq_results
+from services.brokers import rq_hashes, rq_keys, rq_results
+from services.brokers.connections import asking
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob
 from services.brokers.rq_calls import Call, call_of, meta_of
@@ -21,6 +22,8 @@ from services.brokers.rq_results import Ended
 
 MOST_DEPENDENCIES = 20
 MOST_REMEMBERED = 2_000
+READ = 200
+"""Jobs a round trip."""
 UNDERSTOOD = ("progress", "percent", "percentage", "fraction", "stage", "message", "tags")
 """What of `meta` stands elsewhere in Headway's jobs."""
 
@@ -48,8 +51,23 @@ class Reader:
         return [self._read(one) for one in found], gone
 
     def functions(self, ids: Sequence[bytes]) -> dict[bytes, str | None]:
-        """What some of these jobs call: those that Redis knows. Raises BrokerError."""
-        return {one.id: self._call(one).function for one in rq_hashes.read(self._redis, ids, self._damage)[0]}
+        """What these jobs call, however many: those that Redis knows. Raises BrokerError."""
+        found = dict[bytes, str | None]()
+        for at in range(0, len(ids), READ):
+            part = ids[at : at + READ]
+            found |= self._remembered(part)
+            if unknown := [id for id in part if id not in found]:
+                read, _ = rq_hashes.read(self._redis, unknown, self._damage)
+                found |= {one.id: self._call(one).function for one in read}
+        return found
+
+    def _remembered(self, ids: Sequence[bytes]) -> dict[bytes, str | None]:
+        """What those of them call whose payload was read already. An id may be another job's by now."""
+        with asking(), self._redis.pipeline(transaction=False) as pipeline:
+            for id in ids:
+                pipeline.hget(rq_keys.JOB + id, "created_at")
+            told = zip(ids, pipeline.execute(raise_on_error=False), strict=True)
+        return {id: call.function for id, created in told if (call := self._calls.get((id, created))) is not None}
 
     def _call(self, one: Hash) -> Call:
         key = one.id, one.fields[b"created_at"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -26,7 +27,7 @@ STATES: dict[str, Literal["busy", "idle", "suspended", "starting"]] = {
     "started": "starting",
 }
 MOST = 1_000
-"""Workers that are known at a time."""
+"""Workers that are read at a time."""
 MOST_JOBS = 20
 """Of one worker: it works on one job at a time, but for the classes that others wrote."""
 GONE_S = 15 * 60
@@ -46,9 +47,15 @@ class Workers:
         self._damage = damage
         self._known: dict[bytes, WorkerNow] = {}
         self._lost: dict[bytes, int] = {}
-        """Those that ended without a word, each with when that was noticed."""
+        """Those that ended without a word, each with when that was noticed, for as long as they are registered."""
         self._damaged = set[bytes]()
         """Those whose hash is none."""
+        self._pending: dict[bytes, bool] = {}
+        """To be read, those first that have waited longest; True where it was told that they changed."""
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self._pending)
 
     def all(self) -> tuple[WorkerNow, ...]:
         return tuple(sorted(self._known.values(), key=lambda worker: worker.name))
@@ -60,25 +67,31 @@ class Workers:
         return sum(worker.state != "dead" and queue in worker.queues for worker in self._known.values())
 
     def look(self, now_ms: int, changed: Iterable[bytes] | None = None) -> None:
-        """Read those whose keys changed; None: all. Raises BrokerError."""
+        """Read those whose keys changed, as many as may be read at a time; None: all. Raises BrokerError."""
         found = self._damage.asked(rq_keys.WORKERS, lambda: self._redis.smembers(rq_keys.WORKERS))
-        registered = set(self._known) if found is None else {key.removeprefix(rq_keys.WORKER) for key in found}
-        for name in ({*self._known, *self._damaged}) - registered:
+        held = {*self._known, *self._lost, *self._damaged, *self._pending}
+        registered = held if found is None else {key.removeprefix(rq_keys.WORKER) for key in found}
+        for name in held - registered:
             self._forget(name)
-        for name in [name for name, at_ms in self._lost.items() if now_ms - at_ms > GONE_S * 1000]:
-            self._forget(name)
+        for name, at_ms in self._lost.items():
+            if now_ms - at_ms > GONE_S * 1000:
+                self._known.pop(name, None)
         wanted = registered if changed is None else registered & {_worker_of(key) for key in changed}
         wanted |= registered - set(self._known) - set(self._lost)
-        self._read(sorted(wanted)[:MOST], now_ms, is_new=changed is None)
+        for name in sorted(wanted):
+            self._pending[name] = changed is not None and self._pending.get(name, True)
+        now = list(islice(self._pending, MOST))
+        self._read({name: self._pending.pop(name) for name in now}, now_ms)
 
     def _forget(self, name: bytes) -> None:
         self._known.pop(name, None)
         self._lost.pop(name, None)
+        self._pending.pop(name, None)
         self._damaged.discard(name)
         for key in _keys_of(name):
             self._damage.forget(key)
 
-    def _read(self, names: list[bytes], now_ms: int, *, is_new: bool) -> None:
+    def _read(self, names: Mapping[bytes, bool], now_ms: int) -> None:
         if not names:
             return
         with asking(), self._redis.pipeline(transaction=False) as pipeline:
@@ -111,12 +124,13 @@ class Workers:
             before = self._known.get(name)
             self._lost.pop(name, None)
             worker = _worker(name, fields, jobs[name], functions)
-            skew_s = _skew(worker.heartbeat_ms, before, now_ms, is_told=not is_new)
+            skew_s = _skew(worker.heartbeat_ms, before, now_ms, is_told=names[name])
             self._known[name] = msgspec.structs.replace(worker, skew_s=skew_s)
 
     def _died(self, name: bytes, now_ms: int) -> None:
         """Its hash is gone while it is registered still: it gave no sign within its time."""
-        self._lost.setdefault(name, now_ms)
+        if now_ms - self._lost.setdefault(name, now_ms) > GONE_S * 1000:
+            return
         known = self._known.get(name) or WorkerNow(name=text(name), state="dead")
         self._known[name] = msgspec.structs.replace(known, state="dead", jobs=(), functions=())
 

@@ -12,11 +12,13 @@ import redis
 from rq import Worker
 from rq.suspension import resume, suspend
 
+from services.brokers import rq_jobs, rq_workers
 from services.brokers.rq_damage import Damage
 from services.brokers.rq_workers import Workers
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker, queue
 from tests.services.brokers.followed_rq import FollowedRq
+from tests.services.brokers.rq_hashes_made import job_of, packed, put
 
 
 @pytest.fixture
@@ -85,6 +87,60 @@ def test_a_worker_whose_time_is_over_is_dead_until_rq_forgets_it(
     assert followed.queue().workers == 0
     client.srem("rq:workers", "rq:worker:lost")
     followed.until(lambda: followed.snapshot.workers == (), "its end")
+
+
+def test_a_dead_worker_that_rq_never_forgets_is_shown_for_a_while_and_then_no_more(client: Any) -> None:
+    workers = Workers(client, lambda ids: {}, Damage())
+    register(client, "lost", 1e9)
+    workers.look(0)
+    client.delete("rq:worker:lost")
+    first_s = 60
+    for at_s in range(first_s, 3 * rq_workers.GONE_S, 60):
+        # Whether it is told of itself, others are, or all is compared anew.
+        changed = ([b"rq:worker:lost"], [b"rq:worker:other"], None)[(at_s // 60 - 1) % 3]
+        workers.look(at_s * 1000, changed)
+        shown = [(worker.state, worker.host) for worker in workers.all()]
+        assert shown == ([("dead", "box")] if at_s - first_s <= rq_workers.GONE_S else []), at_s
+    register(client, "lost", 1e9)
+    workers.look(0, [b"rq:worker:lost"])
+    assert [worker.state for worker in workers.all()] == ["idle"]
+
+
+def test_no_change_is_lost_where_more_workers_changed_than_are_read_at_a_time(
+    theirs: Valkey, client: Any, follow: Callable[..., FollowedRq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rq_workers, "MOST", 2)
+    monkeypatch.setattr(rq_jobs, "READ", 2)
+    names = [f"w-{number}" for number in range(7)]
+    put(client, {name: job_of(packed(f"app.{name}")) for name in names})
+    for name in names:
+        register(client, name, 1e9)
+    followed = follow(theirs.url)
+    assert [worker.name for worker in followed.settled().workers] == names
+    workers = followed.follower._workers
+    for name in names:
+        register(client, name, 1e9, state="busy", current_job=name)
+    workers.look(0, [f"rq:worker:{name}".encode() for name in names])
+    looks = 1
+    while workers.has_more:
+        workers.look(0, ())
+        looks += 1
+    assert looks == 4
+    assert [worker.functions for worker in workers.all()] == [(f"app.{name}",) for name in names]
+
+
+def test_what_a_worker_is_at_is_read_once_for_all_its_heartbeats(
+    theirs: Valkey, client: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    put(client, {"long": job_of(packed("app.long"))})
+    register(client, "busy", time.time(), state="busy", current_job="long")
+    followed = follow(theirs.url)
+    followed.settled()
+    client.config_resetstat()
+    register(client, "busy", time.time() + 1, state="busy", current_job="long", pid=8)
+    followed.until(lambda: followed.worker("busy").pid == 8, "the heartbeat")
+    assert followed.worker("busy").functions == ("app.long",)
+    assert client.info("commandstats")["cmdstat_hmget"]["calls"] == 1, "of the worker alone"
 
 
 def test_a_worker_whose_clock_is_off_says_by_how_much(
