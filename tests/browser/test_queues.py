@@ -93,6 +93,23 @@ def test_nothing_scrolls_sideways_and_axe_finds_nothing_serious_with_much_on_the
     seen.looks_right(390, 768, 1440)
 
 
+def test_a_long_host_leaves_what_stands_beside_it_in_sight(crowded: tuple[Site, site.Site], visit: Go) -> None:
+    headway, within = crowded
+    host = "host-3.eu-central-1.compute.internal.example.com"
+    names = ("mail", host * 2, "web")
+    stands(within, workers=[WorkerNow(name=host * 2, state="idle", queues=names, host=host, pid=4711, version="3.0.0")])
+    page = visit(headway, "/dashboard/workers").page
+    cut = "part => part.scrollWidth > part.clientWidth"
+    for width in (1440, 768, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        row = page.locator("table.workers tbody tr")
+        for short in ("rq", "pid 4711", "RQ 3.0.0"):
+            part = row.locator(".sub > *").filter(has_text=re.compile(f"^{short}$"))
+            assert not part.evaluate(cut), (width, short)
+        assert not row.locator(".sub").first.evaluate(cut), width
+        assert not row.locator("[data-label=Queues]").evaluate(cut), width
+
+
 def test_times_ahead_are_said_as_such_and_exactly_and_the_pages_are_reached_by_keyboard(
     crowded: tuple[Site, site.Site], visit: Go
 ) -> None:
