@@ -16,6 +16,7 @@ from services.brokers.celery_presence import Presences
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_results import Results
 from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.mirror_texts import name_of
 from services.brokers.model import LOST, State
 
 LOOK_S = 5.0
@@ -112,7 +113,7 @@ class Reconciling:
         partition = self._site.store.partition_of(self._agent)
         with self._site.store.raw.pipeline(transaction=False) as pipe:
             for name in self._queues.names:
-                pipe.zcard(keys.QUEUE_STATE.at(partition, "queued", f"{self._agent}/{name}"))
+                pipe.zcard(keys.QUEUE_STATE.at(partition, "queued", f"{self._agent}/{name_of(name)}"))
             held = pipe.execute()
         differs = any(count > self._queues.length(name) for name, count in zip(self._queues.names, held, strict=True))
         if not differs:

@@ -158,15 +158,22 @@ def test_lists_that_were_read_cost_nothing_until_they_change(followed: FollowedC
     followed.until(lambda: followed.queue("celery").depth == 530, "the count")
 
 
+@pytest.mark.parametrize("queue", ["celery", " night\tmail"])
 def test_a_queue_that_was_purged_leaves_no_jobs_behind(
-    followed: FollowedCelery, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    broker: redis.Redis,
+    theirs: Valkey,
+    follow_celery: Callable[..., FollowedCelery],
+    monkeypatch: pytest.MonkeyPatch,
+    queue: str,
 ) -> None:
+    followed = follow_celery(theirs.url, queues=(queue,))
     monkeypatch.setattr("services.brokers.celery_reconciling.LOOK_S", 0.05)
     monkeypatch.setattr("services.brokers.celery_reconciling.DIFFERS_S", 0.1)
     monkeypatch.setattr("services.brokers.celery_reconciling.REREAD_S", 0.0)
-    fill(broker, 3)
+    fill(broker, 3, queue)
     followed.comes_to("task-1", "queued")
-    broker.delete("celery")
+    followed.settled()
+    broker.delete(queue)
     job = followed.comes_to("task-1", "deleted")
     assert job.message == "Its engine knows it no longer"
 
