@@ -12,6 +12,7 @@ from msgspec import structs
 from services.brokers import celery_texts
 from services.brokers.celery_tasks import SENT_LATE_MS, Task, Tasks
 from services.brokers.model import State
+from services.brokers.numbers import finite
 
 Event = dict[str, Any]
 LATEST_MS = 253_402_300_799_000
@@ -37,12 +38,16 @@ def moment_ms(said: object) -> int | None:
         if isinstance(said, str):
             moment = datetime.fromisoformat(said)
             said = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        if isinstance(said, bool) or not isinstance(said, int | float):
-            return None
-        at_ms = int(said * 1000)
     except (ValueError, OverflowError):
         return None
-    return at_ms if 0 < at_ms < LATEST_MS else None
+    seconds = finite(said)
+    return int(seconds * 1000) if seconds is not None and 1 <= seconds * 1000 < LATEST_MS else None
+
+
+def whole(said: object) -> int | None:
+    """A number of things, or one that names something."""
+    number = finite(said)
+    return None if number is None else int(number)
 
 
 def name_of(said: object) -> str | None:
@@ -70,8 +75,8 @@ def describe(tasks: Tasks, task: Task, said: Event) -> None:
 
 
 def attempt_of(said: Event) -> int:
-    retries = said.get("retries")
-    return retries if isinstance(retries, int) and 0 <= retries < 1_000_000 else 0
+    retries = whole(said.get("retries"))
+    return retries if retries is not None and 0 <= retries < 1_000_000 else 0
 
 
 def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
@@ -171,8 +176,8 @@ def _cancelled(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 def _took(task: Task, event: Event, at_ms: int) -> None:
     """Since when it was at work, where its start was not heard."""
-    runtime = event.get("runtime")
-    if isinstance(runtime, int | float) and 0 <= runtime < 1e8:
+    runtime = finite(event.get("runtime"))
+    if runtime is not None and 0 <= runtime < 1e8:
         task.metadata = task.metadata | {"runtime_s": round(runtime, 3)}
         if task.started_ms is None:
             task.started_ms = at_ms - int(runtime * 1000)

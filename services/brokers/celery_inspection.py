@@ -15,6 +15,8 @@ from core.logs import printable
 from services.brokers import celery_app
 from services.brokers import celery_event_words as words
 from services.brokers.celery_events import why
+from services.brokers.celery_remote import pool_of
+from services.brokers.numbers import finite
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -45,7 +47,6 @@ class Told(Struct):
     """When it was asked for these."""
     reserved: int | None = None
     scheduled: int | None = None
-    total: dict[str, int] = {}
     rate_limits: dict[str, str] = {}
     conf: dict[str, Any] = {}
 
@@ -134,16 +135,10 @@ def stats_of(told: Told, stats: Any) -> None:
         return
     pool = stats.get("pool")
     if isinstance(pool, dict):
-        module, _, kind = str(pool.get("implementation", "")).partition(":")
-        told.pool = {"TaskPool": module.rpartition(".")[2]}.get(kind, kind.lower()) or None
-        told.pool = {"thread": "threads"}.get(told.pool or "", told.pool)
-        most = pool.get("max-concurrency")
-        told.concurrency = most if isinstance(most, int) else 1 if told.pool == "solo" else None
-    uptime = stats.get("uptime")
-    told.uptime_s = float(uptime) if isinstance(uptime, int | float) else None
-    total = stats.get("total")
-    if isinstance(total, dict):
-        told.total = {str(name): count for name, count in total.items() if isinstance(count, int)}
+        told.pool = pool_of(stats) or None
+        most = words.whole(pool.get("max-concurrency"))
+        told.concurrency = 1 if most is None and told.pool == "solo" else most
+    told.uptime_s = finite(stats.get("uptime"))
 
 
 def _queues(told: Any) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from services.brokers import celery_event_words as words
 from services.brokers.celery_tasks import ENDED, Task, Tasks
 from services.brokers.model import State
+from services.brokers.numbers import finite
 
 _NAMES = ("id", "task", "argsrepr", "kwargsrepr", "eta", "expires", "retries", "root_id", "parent_id", "group")
 
@@ -125,10 +126,10 @@ def _describe(tasks: Tasks, task: Task, message: Message) -> None:
     if attempt := words.attempt_of(message.headers):
         more["retries"] = attempt
     limits = message.headers.get("timelimit")
-    if isinstance(limits, list) and limits and isinstance(limits[0], int | float):
+    if isinstance(limits, list) and limits and finite(limits[0]) is not None:
         more["timeout_s"] = limits[0]
-    if isinstance(message.properties.priority, int) and message.properties.priority:
-        more["priority"] = message.properties.priority
+    if priority := words.whole(message.properties.priority):
+        more["priority"] = priority
     if isinstance(message.headers.get("origin"), str):
         more["origin"] = words.name_of(message.headers["origin"])
     if isinstance(group := message.headers.get("group"), str):

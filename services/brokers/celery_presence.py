@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.brokers import celery_event_words as words
+from services.brokers.numbers import finite
 
 LATE_BEATS = 2
 DEAD_BEATS, LOST_BEATS = 5, 15
@@ -94,7 +95,7 @@ class Presences:
         return self.by_name.get(name)
 
     def _worker(self, kind: str, name: str, event: dict[str, Any], heard_s: float) -> None:
-        pid = event.get("pid")
+        pid = words.whole(event.get("pid"))
         worker = self.by_name.get(name)
         if worker is not None and (kind == "worker-online" or (worker.pid is not None and pid != worker.pid)):
             del self.by_name[name]  # it was started anew
@@ -104,20 +105,19 @@ class Presences:
         worker.heard_s, worker.is_online = heard_s, kind != "worker-offline"
         if not worker.is_online:
             self.left[name] = heard_s
-        worker.pid = pid if isinstance(pid, int) else None
+        worker.pid = pid
         worker.version = words.name_of(event.get("sw_ver"))
-        frequency = event.get("freq")
-        if isinstance(frequency, int | float) and 0 < frequency < 3600:
-            worker.beat_s = float(frequency)
-        timestamp = event.get("timestamp")
-        if isinstance(timestamp, int | float) and abs(timestamp - heard_s) < 1e8:
+        frequency = finite(event.get("freq"))
+        if frequency is not None and 0 < frequency < 3600:
+            worker.beat_s = frequency
+        timestamp = finite(event.get("timestamp"))
+        if timestamp is not None and abs(timestamp - heard_s) < 1e8:
             worker.skews.append(timestamp - heard_s)
         self._counts(worker, event)
 
     def _counts(self, worker: Presence, event: dict[str, Any]) -> None:
-        processed, active = event.get("processed"), event.get("active")
-        worker.active = active if isinstance(active, int) else None
-        if not isinstance(processed, int):
+        processed, worker.active = words.whole(event.get("processed")), words.whole(event.get("active"))
+        if processed is None:
             return
         if worker.is_silent and (
             worker.silent_beats or (worker.processed is not None and processed > worker.processed)

@@ -12,6 +12,7 @@ import redis
 from services.brokers import celery_event_words as words
 from services.brokers.celery_tasks import Task, Tasks
 from services.brokers.connections import asking
+from services.brokers.numbers import finite
 
 PREFIX = "celery-task-meta-"
 MOST_ASKED = 500
@@ -163,8 +164,8 @@ def _goes_on(tasks: Tasks, task: Task, status: str, told: Any) -> None:
     task.stage = words.name_of(status) if status != "PROGRESS" else task.stage
     if not isinstance(told, dict):
         return
-    percent = _number(told.get("percent", told.get("progress")))
-    current, total = _number(told.get("current")), _number(told.get("total"))
+    percent = finite(told.get("percent", told.get("progress")))
+    current, total = finite(told.get("current")), finite(told.get("total"))
     if current is not None and total:
         percent = 100 * current / total
     if percent is not None:
@@ -183,7 +184,3 @@ def _children(told: Any) -> list[str]:
         if isinstance(child, str) and len(ids) < 100:
             ids.append(child[: words.LONGEST])
     return ids
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 from services.brokers import celery_event_words as words
 from services.brokers.model import ScheduleNow
+from services.brokers.numbers import finite
 from services.brokers.schedule_words import every
 
 MOST = 500
-_FREQUENCY = re.compile(r"<freq: (\d+(?:\.\d+)?) (second|minute|hour|day)s?>")
+_FREQUENCY = re.compile(r"<freq: (\d{1,20}(?:\.\d+)?) (second|minute|hour|day)s?>")
 _CRONTAB = re.compile(r"<crontab: (.+) \(m/h/dM/MY/d\)>")
-_SPAN = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_SPAN = re.compile(r"(?:(\d{1,20}) days?, )?(\d{1,20}):(\d\d):(\d\d(?:\.\d+)?)")
 _UNIT_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
@@ -70,9 +71,9 @@ def _spec(told: Any, conf: Mapping[str, Any], last_ms: int | None, now_ms: int) 
     """A schedule in words, and when it is due next where that can be reckoned."""
     every_s = _every_s(told)
     if every_s is not None:
-        if last_ms is None or every_s <= 0:
+        if last_ms is None or every_s <= 0 or (next_ms := last_ms + every_s * 1000) >= words.LATEST_MS:
             return every(every_s), None
-        return every(every_s), last_ms + int(every_s * 1000)
+        return every(every_s), int(next_ms)
     said = str(told)[:200]
     if (found := _CRONTAB.fullmatch(said)) is not None and len(fields := found[1].split(" ")) == 5:
         return found[1], _next_ms(fields, conf, now_ms)
@@ -80,10 +81,8 @@ def _spec(told: Any, conf: Mapping[str, Any], last_ms: int | None, now_ms: int) 
 
 
 def _every_s(told: Any) -> float | None:
-    if isinstance(told, int | float) and not isinstance(told, bool):
-        return float(told)
     if not isinstance(told, str):
-        return None
+        return finite(told)
     if (found := _FREQUENCY.fullmatch(told)) is not None:
         return float(found[1]) * _UNIT_S[found[2]]
     if (found := _SPAN.fullmatch(told)) is not None:
@@ -95,11 +94,13 @@ def _next_ms(fields: list[str], conf: Mapping[str, Any], now_ms: int) -> int | N
     """By Celery's own reckoning, in the zone of the app; None where that can't tell."""
     from celery.schedules import ParseException, crontab
 
-    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    now, zone = datetime.fromtimestamp(now_ms / 1000, UTC), conf.get("timezone") or "UTC"
+    if not isinstance(zone, str):
+        return None
     try:
         schedule = crontab.from_string(" ".join(fields))
         schedule.nowfun = lambda: now
-        schedule.tz = ZoneInfo(conf.get("timezone") or "UTC")
+        schedule.tz = ZoneInfo(zone)
         return now_ms + int(schedule.remaining_estimate(now).total_seconds() * 1000)
-    except (ParseException, ValueError, KeyError, RuntimeError, OverflowError):
+    except (ParseException, ValueError, KeyError, RuntimeError, OverflowError, OSError):  # a zone is a file
         return None

@@ -4,13 +4,13 @@ evaluated, so that a field can be hidden by its name; where they are none (cut o
 from __future__ import annotations
 
 import ast
-import math
 import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from services.brokers.masking import MOST_TITLE, Mask
+from services.brokers.numbers import finite
 from services.log_redaction import HIDDEN
 
 MOST = 4_000
@@ -108,9 +108,11 @@ def _plain(value: Any, deepest: int) -> Any:
     """Raises ValueError for what JSON can't hold."""
     if deepest < 0:
         raise ValueError("too deep")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("no number of JSON")
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float):
+        if finite(value) is None:
+            raise ValueError("no number of JSON")
         return value
     if isinstance(value, list | tuple | set):
         return [_plain(each, deepest - 1) for each in value]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
+from services.brokers.celery_event_words import moment_ms
 from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presence, Presences
 from services.brokers.celery_tasks import Task, Tasks
@@ -83,7 +84,7 @@ def _worker(
         jobs=tuple(ids),
         functions=tuple(active[id] or "" for id in ids),
         heartbeat_ms=int((heard.heard_s if heard is not None else told.at_s) * 1000),
-        born_ms=int((told.at_s - told.uptime_s) * 1000) if told.uptime_s is not None else None,
+        born_ms=moment_ms(told.at_s - told.uptime_s) if told.uptime_s is not None else None,
         host=name.partition("@")[2] or None,
         pid=heard.pid if heard is not None else None,
         version=heard.version if heard is not None else None,

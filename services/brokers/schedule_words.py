@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from services.brokers.numbers import finite
 
+MOST_S = 1e12
+"""What is longer is told in seconds."""
 UNITS_S = ((86_400, "d", "day"), (3600, "h", "hour"), (60, "min", "minute"))
 
 
 def every(seconds: float) -> str:
     """`every 30 s`, `every minute`, `every 5 min`, `every 1 d 1.5 s`: exactly as often as it was said."""
-    if not isfinite(seconds) or seconds <= 0:
+    if finite(seconds) is None:
+        return "at an interval that is no number of seconds"
+    if not 0 < seconds < MOST_S:
         return f"every {seconds:g} s"
     left, parts = seconds, list[str]()
     for size, unit, alone in UNITS_S:

@@ -285,3 +285,21 @@ def test_arguments_are_kept_as_text_where_they_are_no_literal_and_never_run() ->
     assert told == {"args": "(__import__('os').abort(), <Order: 5>)"}
     assert celery_texts.arguments(mask(arguments=False), "(<Order: 5>,)", "{'n': 1}") == {}
     assert celery_texts.value(mask(arguments=False), "<Order: 5>") is None
+
+
+def test_numbers_that_no_job_can_have_are_passed_over(tasks: Tasks) -> None:
+    (job,) = fold(
+        tasks, (STARTED, 1), (SUCCEEDED | {"runtime": 10**400, "retries": True}, 2), (SENT | {"timestamp": 10**400}, 3)
+    )
+    assert (job.state, job.metadata, job.started_ms) == ("finished", {}, at(1))
+    for told in (f'{{"current": 1{"0" * 400}, "total": 3}}', f'{{"percent": 1{"0" * 400}}}', '{"percent": true}'):
+        celery_results.take(tasks, "b", f'{{"status": "PROGRESS", "result": {told}}}', at(1))
+        task = tasks.known("b")
+        assert task is not None
+        assert (task.state, task.progress) == ("started", None)
+
+
+def test_whole_numbers_without_end_in_arguments_are_kept_as_text() -> None:
+    said = f"(0x{'F' * 3_900},)"
+    assert celery_texts.arguments(mask(), said, "{}") == {"args": said}
+    assert celery_texts.value(mask(), "1" * 400) == "1" * 400

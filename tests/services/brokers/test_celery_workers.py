@@ -17,6 +17,7 @@ from services.brokers.celery_schedules import Runs, schedules
 from services.brokers.celery_tasks import Tasks
 from services.brokers.masking import Mask
 from services.brokers.model import ScheduleNow, WorkerNow
+from services.brokers.schedule_words import every
 
 NAME = "w@host"
 
@@ -137,13 +138,25 @@ def test_one_that_counts_tasks_and_tells_of_none_sends_no_events() -> None:
 )  # fmt: skip
 def test_a_pool_is_named_as_on_the_command_line(implementation: str, pool: str | None) -> None:
     told = Told()
-    stats_of(
-        told, {"pool": {"implementation": implementation, "max-concurrency": 4}, "uptime": 9, "total": {"shop.add": 2}}
-    )
-    assert (told.pool, told.concurrency, told.uptime_s, told.total) == (pool, 4, 9.0, {"shop.add": 2})
-    stats_of(told, {"pool": "odd", "uptime": "long", "total": [1]})
+    stats_of(told, {"pool": {"implementation": implementation, "max-concurrency": 4}, "uptime": 9})
+    assert (told.pool, told.concurrency, told.uptime_s) == (pool, 4, 9.0)
+    stats_of(told, {"pool": "odd", "uptime": "long"})
     stats_of(told, ["odd"])
     assert (told.pool, told.uptime_s) == (pool, None)
+
+
+@pytest.mark.parametrize(
+    "number", [10**400, 1e300, float("inf"), float("nan"), True, "7"], ids=lambda one: str(one)[:5]
+)
+def test_numbers_that_can_t_be_take_no_worker_away(tasks: Tasks, number: Any) -> None:
+    presences = Presences()
+    beat(presences, timestamp=number, freq=number)
+    told = Told(at_s=time.time())
+    stats_of(told, {"pool": {"max-concurrency": 10**400}, "uptime": number})
+    worker = shown(tasks, presences, told)
+    assert (worker.state, worker.skew_s, worker.concurrency, worker.born_ms) == ("idle", None, None, None)
+    beat(presences, pid=10**400, active=10**400, processed=float("nan"))
+    assert (shown(tasks, presences).pid, shown(tasks, presences).active) == (None, 0)
 
 
 NOW_MS = int(datetime(2026, 3, 2, 10, 7, 30, tzinfo=UTC).timestamp() * 1000)
@@ -175,6 +188,7 @@ def at(*when: int) -> int:
         ("<crontab: 0 9 * * * (m/h/dM/MY/d)>", {"timezone": "Nowhere/At_All"}, "0 9 * * *", None),
         ("<solar: sunset at latitude 1, longitude: 2>", {}, "solar: sunset at latitude 1, longitude: 2", None),
         (None, {}, "None", None),
+        *(("<crontab: 0 9 * * * (m/h/dM/MY/d)>", {"timezone": zone}, "0 9 * * *", None) for zone in ("Europe", 5, ["UTC"])),
     ],
 )  # fmt: skip
 def test_a_schedule_says_when_it_runs_next_where_that_is_plain(
@@ -191,3 +205,24 @@ def test_a_schedule_tells_its_last_run_and_reckons_an_interval_from_it() -> None
         runs.take({"type": "task-received", "uuid": id, "name": "shop.add", "timestamp": NOW_MS / 1000 + at_s})
     found = one(30.0, runs)
     assert (found.last_job, found.last_ms, found.next_ms) == ("b", NOW_MS + 5_000, NOW_MS + 35_000)
+    for endless in (
+        10**400,
+        float("inf"),
+        float("nan"),
+        1e300,
+        f"<freq: {'9' * 400} seconds>",
+        f"{'9' * 5_000} days, 0:00:00",
+    ):
+        assert one(endless, runs).next_ms is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (10**400, "at an interval that is no number of seconds"), (float("inf"), "at an interval that is no number of seconds"),
+        (1e300, "every 1e+300 s"), (-5, "every -5 s"), (86_401, "every 1 d 1 s"),
+    ],
+    ids=lambda one: str(one)[:5],
+)  # fmt: skip
+def test_an_interval_is_said_whatever_number_it_is(seconds: float, said: str) -> None:
+    assert every(seconds) == said
