@@ -17,7 +17,6 @@ from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
 from services.brokers.connections import asking
 
-CAN_END_A_TASK = ("prefork", "gevent", "eventlet", "asynpool")
 NOT_FOUND = 404
 """Of AMQP."""
 NO_ANSWER = "No worker answered, so nobody would heed it."
@@ -141,7 +140,7 @@ class CeleryActions:
             raise ActionRefused("Nobody knows which worker has it.")
         with self._connected() as connection:
             pool = celery_remote.pool_of(celery_remote.stats(self._app, connection, job.worker))
-            if pool not in CAN_END_A_TASK:
+            if pool not in possible.POOLS_OF_PROCESSES:
                 raise ActionRefused(
                     f"A worker's pool of the kind {pool} can't end a task at work; one of the kind prefork can."
                 )
@@ -220,7 +219,7 @@ class CeleryActions:
 
     def _resize(self, connection: Connection, change: WorkerChange, worker: str, told: dict[str, Any]) -> str:
         pool = celery_remote.pool_of(told)
-        if pool not in possible.CAN_CHANGE_SIZE:
+        if pool not in possible.POOLS_OF_PROCESSES:
             raise ActionRefused(possible.of_fixed_size(pool))
         size = _size(told["pool"])
         if change.action == "shrink" and size is not None and size <= change.amount:

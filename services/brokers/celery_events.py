@@ -44,7 +44,6 @@ class Events:
         self.why: str | None = None
         """What ended the listening, to go on behind "because"."""
         self.lost = 0
-        self.heard = 0
         self._thread = threading.Thread(target=self._run, name="headway-celery-events", daemon=True)
         self._thread.start()
 
@@ -95,7 +94,6 @@ class Events:
         for event in body if isinstance(body, list) else (body,):
             if not isinstance(event, dict):
                 continue
-            self.heard += 1
             if len(self._waiting) >= MOST:
                 self.lost += 1
                 continue

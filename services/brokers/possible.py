@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from core.config.brokers import Broker, Engine
 from services.brokers.action_model import (
     JOB_ACTIONS,
@@ -19,11 +17,8 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred", "reserved", "re
 TIMED: tuple[State, ...] = ("scheduled", "retrying")
 RETRIED: tuple[State, ...] = ("failed", "stopped", "canceled")
 
-CAN_CHANGE_SIZE = ("prefork", "gevent", "eventlet", "asynpool")
-"""Celery's kinds of pools."""
-
-JobPossible = Mapping[JobAction, str | None]
-"""Each action with the sentence that says why it can't be, None where it can."""
+POOLS_OF_PROCESSES = ("prefork", "gevent", "eventlet", "asynpool")
+"""Celery's kinds of pools that can change their size, and end a task at work: of processes, or of what counts as such."""
 
 
 def of_job(engine: Engine | None, state: State | None, broker: Broker | None) -> dict[JobAction, str | None]:
@@ -38,7 +33,7 @@ def of_job(engine: Engine | None, state: State | None, broker: Broker | None) ->
 def of_worker(engine: Engine, pool: str | None = None) -> dict[WorkerAction, str | None]:
     """`pool` is the kind of its pool, where that is known."""
     if engine == "celery":
-        fixed = of_fixed_size(pool) if pool and pool not in CAN_CHANGE_SIZE else None
+        fixed = of_fixed_size(pool) if pool and pool not in POOLS_OF_PROCESSES else None
         return {**dict.fromkeys(WORKER_ACTIONS), "grow": fixed, "shrink": fixed}
     only: dict[WorkerAction, str | None] = {
         "grow": "A worker of RQ does one job at a time: start another worker.",
