@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from core.config import alerts as kinds
 from core.site import Site
-from services import alert_readings, jobs_service
+from services import alert_readings, waiting_jobs
 from services.alerts_service import alerts
 
 SEVERITIES = ("info", "warning", "error")
@@ -46,7 +46,7 @@ def _waiting(site: Site) -> Metric:
         if isinstance(rule.when, kinds.OnQueueAge | kinds.OnNoWorker) and rule.when.agent is not None
     }
     for agent in sorted(watched):
-        of_agents.add_metric((agent,), jobs_service.longest_wait_s(site, agent) or 0.0)
+        of_agents.add_metric((agent,), waiting_jobs.longest_wait_s(site, agent) or 0.0)
     return of_agents
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
-from services import broker_states, jobs_service, live_search, queue_depths
+from services import broker_states, queue_depths, waiting_jobs
 from services.broker_states import Broker
 from services.brokers.model import QueueNow
-from services.job_model import Job, to_ms
-from services.live_search import Conditions
 
-MINUTE_MS = 60_000
+BY_DEPTH = (alerts.OnQueueDepth, alerts.OnQueueAge, alerts.OnNoWorker)
 BY_JOBS = (alerts.OnFailedJobs, alerts.OnFailureRate, alerts.OnNoJob, alerts.OnStalledJobs)
 """Rules that go by Headway's own records of jobs alone; how much waits, and who listens, a broker's engine tells."""
 
@@ -60,10 +58,25 @@ class Queues:
             if not (agent == name if agent else has_it):
                 continue
             if state.why is not None:
-                return f"the broker {name} is unavailable, because {state.why}"
+                return _unavailable(broker)
             if known is not None and known.is_new and isinstance(when, BY_JOBS):
                 return f"what was there before is still being read from the broker {name}"
         return None
+
+    def missing(self, when: When) -> str | None:
+        """Why a part of what a rule on all that waits is about can't be told; None where it can, and of any other rule."""
+        if not isinstance(when, BY_DEPTH) or whose(when) != (None, None):
+            return None
+        return next((_unavailable(broker) for broker in self.brokers.values() if broker.state.why is not None), None)
+
+    def of_brokers(self) -> tuple[Watched, ...]:
+        """Of those that answer."""
+        answering = [broker for broker in self.brokers.values() if broker.state.why is None]
+        return tuple(
+            Watched(broker.state.agent, name, queue.depth, queue)
+            for broker in answering
+            for name, queue in broker.queues.items()
+        )
 
     def watched(self, when: When) -> tuple[Watched, ...]:
         """The queues that a rule is about; of one about a broker all of the broker's. None where it is about neither."""
@@ -79,28 +92,16 @@ class Queues:
                 broker = self.brokers.get(of)
                 yield Watched(of, name, depth, broker.queues.get(name) if broker else None)
 
-    def waits_s(self, queue: Watched, now: float) -> float:
-        """For how long the job waits that is next; 0 where none does."""
-        if not queue.depth:
-            return 0.0
-        since_ms = (
-            (queue.engine.oldest_ms if queue.engine else None) or self._oldest_ms(queue) or self._filled_ms(queue)
-        )
-        return round(max(0.0, now - since_ms / 1000), 3)
+    def waits_s(self, queues: Collection[Watched], now: float) -> Iterator[tuple[Watched, float]]:
+        """For how long the job waits that is next in each of some queues; 0 where none does."""
+        since_ms = waiting_jobs.since_ms(self.site, {queue.key: queue.engine for queue in queues if queue.depth})
+        for queue in queues:
+            since = since_ms.get(queue.key)
+            yield queue, 0.0 if since is None else round(max(0.0, now - since / 1000), 3)
 
-    def _oldest_ms(self, queue: Watched) -> int | None:
-        waiting = Conditions(agents=(queue.agent,), queue=(queue.name,), states=("queued",))
-        for job in live_search.find(self.site, waiting, after=0, limit=1).items:
-            if isinstance(job, Job):
-                return to_ms(jobs_service.waiting_since(job))
-        return None
 
-    def _filled_ms(self, queue: Watched) -> int:
-        """Since when the queue was not seen empty, to the minute: what a broker says whose jobs nobody has told us of."""
-        *before, _ = queue_depths.lately(self.site, [queue.key])[queue.key]
-        minutes = next((age for age, depth in enumerate(reversed(before)) if not depth), len(before))
-        minute_ms = int(self.site.clock() // 60) * MINUTE_MS
-        return minute_ms - minutes * MINUTE_MS if minutes else int(self.site.clock() * 1000)
+def _unavailable(broker: Broker) -> str:
+    return f"the broker {broker.state.agent} is unavailable, because {broker.state.why}"
 
 
 def whose(when: When) -> tuple[str | None, str | None]:

@@ -11,21 +11,23 @@ from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
 from services import (
+    alert_limits,
     alert_queues,
+    alert_work,
     ended_jobs_service,
     history_service,
     jobs_service,
-    live_search,
     targets_service,
     tiles_service,
+    waiting_jobs,
 )
 from services.alert_life import Reading
 from services.alert_queues import Queues, Watched
 from services.alert_watch import Watch
 from services.alert_words import span
+from services.alert_work import Work
 from services.brokers import standings
 from services.ended_jobs_service import Ended
-from services.live_search import Conditions
 from services.targets_service import TargetView
 from services.tile_model import Tile
 
@@ -34,7 +36,6 @@ MOST_SILENT = 1_000
 HEARD_TO_S = 10.0
 """How much later than noted a job may have been heard of."""
 UNCOUNTED = "more agents or queues ended jobs at once than are counted by name"
-AT_WORK = ("processing", "started")
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,13 @@ class Sources:
 
 def read(when: When, sources: Sources) -> Reading:
     """The present figure of what a rule watches, in the unit of its limit. Raises StoreError."""
-    away = sources.queues.away(when)
-    return Reading(unknown=away) if away else READERS[type(when)](when, sources)
+    if away := sources.queues.away(when):
+        return Reading(unknown=away)
+    reading = READERS[type(when)](when, sources)
+    missing, limit = sources.queues.missing(when), alert_limits.of(when)
+    if missing is None or limit.above is None:
+        return reading
+    return _worst((reading, Reading(unknown=missing)), limit.above)
 
 
 def _tile(when: alerts.OnTile, sources: Sources) -> Reading:
@@ -108,58 +114,61 @@ def _failure_rate(when: alerts.OnFailureRate, sources: Sources) -> Reading:
 
 
 def _queue_depth(when: alerts.OnQueueDepth, sources: Sources) -> Reading:
-    if watched := sources.queues.watched(when):
-        return Reading(float(sum(queue.depth for queue in watched)))
-    return Reading(0.0 if when.queue else float(jobs_service.counts(sources.site, when.agent)["queued"]))
+    if when.queue or when.agent in sources.queues.brokers:
+        return Reading(float(sum(queue.depth for queue in sources.queues.watched(when))))
+    if when.agent:
+        return Reading(float(jobs_service.counts(sources.site, when.agent)["queued"]))
+    return Reading(float(waiting_jobs.depth(sources.site)))
 
 
 def _queue_age(when: alerts.OnQueueAge, sources: Sources) -> Reading:
-    return Reading(_longest_wait_s(when, sources, sources.queues.watched(when)))
+    if when.queue:
+        return Reading(_longest_wait_s(sources, sources.queues.watched(when)))
+    return Reading(waiting_jobs.longest_wait_s(sources.site, when.agent) or 0.0)
 
 
-def _longest_wait_s(
-    when: alerts.OnQueueAge | alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]
-) -> float:
-    if queues or when.queue:
-        return max((sources.queues.waits_s(queue, sources.now) for queue in queues), default=0.0)
-    return jobs_service.longest_wait_s(sources.site, when.agent) or 0.0
+def _longest_wait_s(sources: Sources, queues: Collection[Watched]) -> float:
+    return max((waits_s for _, waits_s in sources.queues.waits_s(queues, sources.now)), default=0.0)
 
 
 def _no_worker(when: alerts.OnNoWorker, sources: Sources) -> Reading:
-    """Where a broker knows who listens, that counts; elsewhere whether anybody is at work, or was."""
-    watched = sources.queues.watched(when)
-    heard = [queue for queue in watched if queue.engine is not None and queue.engine.workers is not None]
-    alone = [queue for queue in heard if queue.engine and not (queue.engine.workers or queue.engine.paused)]
-    waits_s = _longest_wait_s(when, sources, alone) if alone else 0.0
-    others = [queue for queue in watched if queue not in heard]
-    if waits_s > when.within or (heard and not others):
-        return Reading(waits_s)
-    return _no_work(when, sources, others)
+    """Where a broker knows who listens, that counts; elsewhere whether anybody is at work, or was: of such queues, and of jobs that are
+    reported by themselves."""
+    is_of_all = not (when.agent or when.queue)
+    watched = sources.queues.of_brokers() if is_of_all else sources.queues.watched(when)
+    taken = [queue for queue in watched if not (queue.engine and queue.engine.paused)]
+    heard = [queue for queue in taken if queue.engine is not None and queue.engine.workers is not None]
+    unheard = [queue for queue in taken if queue.engine is None or queue.engine.workers is None]
+    alone = [queue for queue in heard if queue.engine and not queue.engine.workers]
+    readings = [Reading(_longest_wait_s(sources, alone))]
+    if unheard:
+        readings.append(_no_work(when, sources, alert_work.of_queues(sources.queues, unheard, sources.now)))
+    if is_of_all:
+        readings.append(_no_work(when, sources, alert_work.reported(sources.queues, sources.now)))
+    elif not when.queue and when.agent and when.agent not in sources.queues.brokers:
+        readings.append(_no_work(when, sources, alert_work.of_agent(sources.site, when.agent, sources.now)))
+    return _worst(readings, when.within)
 
 
-def _no_work(when: alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]) -> Reading:
-    """`queues` are those that the rule is about, where it is about any."""
-    if _at_work(when, sources, queues):
+def _worst(readings: Collection[Reading], above: float) -> Reading:
+    """Of several parts, all of which have to be fine: what is not known of one counts, where no other is too much by itself."""
+    value = max((reading.value or 0.0 for reading in readings if reading.unknown is None), default=0.0)
+    unknown = next((reading for reading in readings if reading.unknown is not None), None)
+    return Reading(value) if unknown is None or value > above else unknown
+
+
+def _no_work(when: alerts.OnNoWorker, sources: Sources, work: Work) -> Reading:
+    if work.is_going_on:
         return Reading(0.0)
-    waits_s = _longest_wait_s(when, sources, queues)
-    if waits_s <= when.within:
-        return Reading(waits_s)
+    if work.wait_s <= when.within:
+        return Reading(work.wait_s)
     since = sources.watch.since(when.within)
     if since is None:
         return _not_watched(when.within)
-    ended = sources.ended(since, when)
+    ended = work.ended(since)
     if ended.uncounted and not ended.total:
         return Reading(unknown=UNCOUNTED)
-    return Reading(0.0 if ended.total or waits_s <= sources.now - since else waits_s)
-
-
-def _at_work(when: alerts.OnNoWorker, sources: Sources, queues: Collection[Watched]) -> bool:
-    if not queues and not when.queue:
-        return jobs_service.counts(sources.site, when.agent)["processing"] > 0
-    return any(
-        live_search.count(sources.site, Conditions(agents=(queue.agent,), queue=(queue.name,), states=AT_WORK), 1)[0]
-        for queue in queues
-    )
+    return Reading(0.0 if ended.total or work.wait_s <= sources.now - since else work.wait_s)
 
 
 def _no_job(when: alerts.OnNoJob, sources: Sources) -> Reading:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from core import keys
 from core.site import Site
 from core.times import rfc3339
-from services import job_sums, jobs_service, windows
+from services import job_sums, waiting_jobs, windows
 from services.analytics_service import RATE_MINUTES, success_rate
 from services.job_sums import Sums
 from services.windows import HOUR_S, Window
@@ -38,7 +38,7 @@ class Point:
     """What happened in the step that began `at` (RFC 3339), the present one up to now.
 
     Of a time of which only whole hours are known, each step has its share, and its rates are those of the hour. `created`, `completed` and `failed` count jobs; `jobs_per_minute` those that ended. `success_rate` is a percentage, None
-    where none ended. `queue_depth` is how many were queued on average, None where nobody looked; `deepest` the most.
+    where none ended. `queue_depth` is how many waited on average, None where nobody looked; `deepest` the most.
     """
 
     at: str
@@ -93,8 +93,8 @@ def recent(site: Site) -> Recent:
 
 
 def note_depth(site: Site, now: float) -> None:
-    """Count how many jobs are queued into the minute and the hour of `now`; a part of a duty. Raises StoreError."""
-    depth, now = jobs_service.counts(site)["queued"], int(now)
+    """Count how many jobs wait into the minute and the hour of `now`; a part of a duty. Raises StoreError."""
+    depth, now = waiting_jobs.depth(site), int(now)
     # One process does this, so nobody comes between reading the most and writing it.
     kept = (
         (keys.MINUTE.at(0, now // 60), job_sums.MINUTES_KEPT_S),
@@ -113,7 +113,7 @@ def note_depth(site: Site, now: float) -> None:
 
 
 def depths(site: Site, first: int, last: int) -> list[tuple[int, float | None]]:
-    """How many jobs were queued on average in each minute since the epoch from `first` to `last`, None where nobody looked.
+    """How many jobs waited on average in each minute since the epoch from `first` to `last`, None where nobody looked.
 
     Raises StoreError.
     """

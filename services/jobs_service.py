@@ -18,7 +18,7 @@ from core import keys
 from core.fields import FieldError
 from core.metrics import INGEST_UPDATES
 from core.site import Site
-from services import job_changes, job_counts, live_search
+from services import job_changes, job_counts
 from services.job_changes import Change, JobRef
 from services.job_counts import COUNTED, Counted
 from services.job_model import DamagedJob, Job, from_record
@@ -31,9 +31,6 @@ CHUNK_BYTES = 1024 * 1024
 SPARE = 1000
 """Numbers left out where the store was emptied: they may have been given just before, and this process not know it yet."""
 DAY_MS = 86_400_000
-HELD = ("scheduled", "deferred", "retrying")
-"""States of queued jobs that no worker could begin."""
-MOST_HELD = 50
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
 Kind = Literal["created", "applied", "kept", "missing", "damaged"]
@@ -225,24 +222,6 @@ def counts(site: Site, agent: str | None = None) -> dict[Counted, int]:
     with site.store.redis.pipeline(transaction=False) as pipeline:
         job_counts.ask(pipeline, site.store, agent)
         return job_counts.told(pipeline.execute(), site.store.partitions if agent is None else 1)
-
-
-def longest_wait_s(site: Site, agent: str | None = None) -> float | None:
-    """For how long the queued job with the lowest number has waited, of all or of an agent; None where none waits.
-
-    A job that is to begin later, or after others, waits for no worker, and one that was put back in the queue waits since then.
-    Raises redis.RedisError.
-    """
-    job = next((job for job in _oldest_queued(site, agent) if isinstance(job, Job) and job.state not in HELD), None)
-    return None if job is None else round(max(0.0, site.clock() - waiting_since(job).timestamp()), 3)
-
-
-def _oldest_queued(site: Site, agent: str | None) -> Iterator[Job | DamagedJob]:
-    """A few that came first, and where those are all to begin later, the first that could begin at once."""
-    yield from reversed(page(site, status="queued", agent=agent, limit=1, after=0).items)
-    yield from reversed(page(site, status="queued", agent=agent, limit=MOST_HELD, after=0).items)
-    ready = live_search.Conditions(states=("queued",), agents=(agent,) if agent is not None else ())
-    yield from live_search.find(site, ready, after=0, limit=1).items
 
 
 def waiting_since(job: Job) -> datetime:

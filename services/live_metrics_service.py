@@ -11,7 +11,7 @@ from core.site import Site
 from core.streams import Relay, Source
 from core.ticks import Ticks
 from core.times import rfc3339
-from services import job_series_service, jobs_service, system_health
+from services import job_series_service, jobs_service, system_health, waiting_jobs
 from services.analytics_service import success_rate
 from services.job_events import JobEvent
 from services.job_rules import FINAL, STATUSES
@@ -84,7 +84,7 @@ class LiveMetrics(Relay):
             jobs=Jobs(total=sum(counts.values()), **{status: counts[status] for status in STATUSES}),
             rates=Rates(recent.jobs_per_minute, success_rate(counts["completed"], counts["failed"])),
             processing_time=recent.took,
-            queue_depth=counts["queued"],
+            queue_depth=waiting_jobs.depth(self._site),
             system=System(**asdict(self._machine.load()), open_streams=system_health.open_streams(self._site)),
             timestamp=rfc3339(self._site.clock()),
         )

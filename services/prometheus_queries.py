@@ -34,7 +34,6 @@ GROWING: Mapping[str, tuple[str, str]] = {
 """Counters, and the labels that count: told as what they grew by in a step."""
 
 STANDING: Mapping[str, tuple[str, str]] = {
-    "longest_wait_s": ("headway_queue_oldest_seconds", 'queue="reported"'),
     "notifications_pending": ("headway_notifications_pending", ""),
 }
 """Gauges of one series."""
@@ -42,6 +41,7 @@ STANDING: Mapping[str, tuple[str, str]] = {
 ADDED: Mapping[str, tuple[str, str, str]] = {
     "jobs_processing": ("sum({})", "headway_jobs", 'status="processing"'),
     "jobs_queued": ("sum({})", "headway_queue_depth", ""),
+    "longest_wait_s": ("max({})", "headway_queue_oldest_seconds", ""),
     "agents_busy": ("sum({} > bool 0)", "headway_jobs", 'status="processing"'),
     "workers": ("sum({})", "headway_workers", 'state!="dead"'),
     "workers_busy": ("sum({})", "headway_workers", 'state="busy"'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from core import keys
 from core.config import alerts as kinds
 from core.site import Site
-from services import alert_queues, broker_states, jobs_service
+from services import alert_queues, broker_states, waiting_jobs
 from services.alert_queues import Queues
 from services.broker_states import Broker
 from services.brokers.model import QueueNow, WorkerNow
@@ -28,7 +28,7 @@ WORKER_STATES: tuple[str, ...] = get_args(get_type_hints(WorkerNow)["state"])
 
 @dataclass(frozen=True)
 class _Queue:
-    """A queue as it is told. `engine` is None for one of reported jobs; `oldest_s` is None where nobody knows."""
+    """A queue as it is told. `engine` is None for one of reported jobs; `oldest_s` is known of brokers' queues alone."""
 
     broker: str
     name: str
@@ -44,14 +44,14 @@ class _Queue:
 def families(site: Site) -> Iterator[Metric]:
     """`headway_broker_up`, `headway_workers`, `headway_queue_depth`, `headway_queue_oldest_seconds`, `headway_queue_jobs`,
     `headway_queue_workers`, `headway_queue_paused`, `headway_queue_jobs_finished`. Of a broker that can't be read nothing else
-    is told. Raises StoreError."""
+    is told but what has ended. Raises StoreError."""
     brokers = broker_states.brokers(site)
     yield _up(brokers)
     yield _workers(brokers)
-    engines = [queue for broker in brokers for queue in _of_broker(broker, site.clock())]
+    engines = [queue for broker in brokers for queue in _of_broker(site, broker)]
     told, rest = _bounded(engines, _named(site))
     yield _depth(site, brokers, told, rest)
-    yield _oldest(site, told, rest)
+    yield _oldest(site, brokers, told, rest)
     reported, others = _bounded(list(_reported(site, {broker.state.agent for broker in brokers})), _named(site))
     yield _jobs([*told, *reported], [*rest, *others])
     yield _listeners(told)
@@ -76,16 +76,16 @@ def _workers(brokers: Iterable[Broker]) -> Metric:
     return workers
 
 
-def _of_broker(broker: Broker, now: float) -> Iterator[_Queue]:
+def _of_broker(site: Site, broker: Broker) -> Iterator[_Queue]:
     if broker.state.why is not None:
         return
+    agent = broker.state.agent
+    waiting = {f"{agent}/{name}": queue for name, queue in broker.queues.items() if queue.depth}
+    waits_s = {key: waiting_jobs.waited_s(site, since) for key, since in waiting_jobs.since_ms(site, waiting).items()}
     states = sorted({"queued", *(state for queue in broker.queues.values() for state in queue.counts)})
     for name, queue in broker.queues.items():
-        oldest_s = 0.0 if not queue.depth else None
-        if queue.depth and queue.oldest_ms is not None:
-            oldest_s = max(0.0, now - queue.oldest_ms / 1000)
         jobs: Any = {state: queue.counts.get(state, 0) for state in states}
-        yield _Queue(broker.state.agent, name, jobs, queue, oldest_s)
+        yield _Queue(agent, name, jobs, queue, waits_s.get(f"{agent}/{name}", 0.0))
 
 
 def _reported(site: Site, brokers: set[str]) -> Iterator[_Queue]:
@@ -112,10 +112,9 @@ def _bounded(queues: list[_Queue], named: set[str]) -> tuple[list[_Queue], list[
     return ordered[:MOST_QUEUES], ordered[MOST_QUEUES:]
 
 
-def _depth(site: Site, brokers: Iterable[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
+def _depth(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
     depth = GaugeMetricFamily("headway_queue_depth", "Jobs that wait; `reported` are those told to us.")
-    mirrored = sum(jobs_service.counts(site, broker.state.agent)["queued"] for broker in brokers)
-    depth.add_sample(depth.name, {"queue": "reported"}, max(0, jobs_service.counts(site)["queued"] - mirrored))
+    depth.add_sample(depth.name, {"queue": "reported"}, waiting_jobs.reported(site, brokers))
     for queue in told:
         depth.add_sample(depth.name, queue.labels, queue.jobs["queued"])
     if rest:
@@ -123,17 +122,18 @@ def _depth(site: Site, brokers: Iterable[Broker], told: list[_Queue], rest: list
     return depth
 
 
-def _oldest(site: Site, told: list[_Queue], rest: list[_Queue]) -> Metric:
+def _oldest(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
     oldest = GaugeMetricFamily(
-        "headway_queue_oldest_seconds", "For how long the oldest job that waits has waited; `reported`: of all we know."
+        "headway_queue_oldest_seconds",
+        "For how long the oldest job that waits has waited; `reported`: of those told to us.",
     )
-    oldest.add_sample(oldest.name, {"queue": "reported"}, jobs_service.longest_wait_s(site) or 0.0)
+    oldest.add_sample(oldest.name, {"queue": "reported"}, waiting_jobs.reported_wait_s(site, brokers) or 0.0)
     waits_s = {(queue.broker, queue.name): queue.oldest_s for queue in told if queue.oldest_s is not None}
     watched, now = Queues(site), site.clock()
     for rule in site.config.alerts:
         if isinstance(rule.when, kinds.OnQueueAge | kinds.OnNoWorker) and watched.away(rule.when) is None:
-            for one in watched.watched(rule.when):
-                waits_s.setdefault((one.agent, one.name), watched.waits_s(one, now))
+            reported = [one for one in watched.watched(rule.when) if one.engine is None]
+            waits_s |= {(one.agent, one.name): wait_s for one, wait_s in watched.waits_s(reported, now)}
     for (broker, queue), wait_s in sorted(waits_s.items()):
         oldest.add_sample(oldest.name, {"broker": broker, "queue": queue}, wait_s)
     if known := [queue.oldest_s for queue in rest if queue.oldest_s is not None]:

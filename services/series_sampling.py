@@ -18,6 +18,7 @@ from services import (
     series_store,
     system_health,
     tiles_service,
+    waiting_jobs,
 )
 from services.job_metrics_service import Finished
 from services.machine_service import Machine
@@ -58,9 +59,9 @@ def _jobs(site: Site, sample: Sample) -> None:
     counts = jobs_service.counts(site)
     busy = sum(agent.processing > 0 for agent in jobs_service.agents(site, AGENTS_LOOKED_AT))
     sample.gauges |= {
-        "jobs_queued": counts["queued"],
+        "jobs_queued": waiting_jobs.depth(site),
         "jobs_processing": counts["processing"],
-        "longest_wait_s": max(jobs_service.longest_wait_s(site) or 0.0, 0.0),
+        "longest_wait_s": waiting_jobs.longest_wait_s(site) or 0.0,
         "agents_busy": busy,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.config.sources import Jobs
-from services import job_series_service, jobs_service
+from services import job_series_service, jobs_service, waiting_jobs
 from services.analytics_service import success_rate
 from services.job_rules import STATUSES
 from services.tile_sources.reading import Context
@@ -19,7 +19,7 @@ def read(source: Jobs, context: Context) -> int | float | None:
     if figure == "p95":
         return job_series_service.recent(site).took.p95
     if figure == "oldest":
-        return jobs_service.longest_wait_s(site, source.agent)
+        return waiting_jobs.longest_wait_s(site, source.agent)
     counts = jobs_service.counts(site, source.agent)
     if figure == "success_rate":
         return success_rate(counts["completed"], counts["failed"])

@@ -23,6 +23,7 @@ from tests.conftest import Valkey
 from tests.services.alert_rules import rule
 from tests.services.brokers_told import note, queue
 from tests.services.reports import create, tell
+from tests.told import mirrors
 
 
 def reading(site: Site, when: str) -> Reading:
@@ -94,6 +95,46 @@ def test_a_brokers_queue_goes_by_the_name_that_its_jobs_have(site: Site) -> None
     assert reading(site, 'kind = "queue_depth", above = 1, queue = "mails of Ann"').unknown is not None
 
 
+def test_a_rule_without_agent_and_queue_is_about_every_brokers_queues_and_reported_jobs(parted_site: Site) -> None:
+    site = parted_site
+    for state in ("scheduled", "deferred", "started"):
+        mirrors(site, state, agent="celery", x=state, qu="video")
+    note(site, "celery", queue(site, "video", 2, waits_s=40, workers=1))
+    note(site, "rq", queue(site, "mails", 5, waits_s=90, workers=0))
+    depth, age, nobody = 'kind = "queue_depth", above = 1', 'kind = "queue_age", above = "1m"', 'kind = "no_worker"'
+    assert reading(site, depth) == Reading(7), "two of Celery's wait for a time or for others"
+    assert reading(site, age).value == pytest.approx(90, abs=5)
+    assert reading(site, nobody).value == pytest.approx(90, abs=5), "while Celery is at work"
+    note(site, "rq", queue(site, "mails", 5, waits_s=90, workers=0, paused=True))
+    assert reading(site, nobody) == Reading(0), "nobody should take them"
+    note(site, "rq", queue(site, "mails", 5, waits_s=90, workers=None))
+    assert reading(site, nobody).value == pytest.approx(90, abs=5), "nobody knows who listens, and none is at work"
+    note(site, "rq", queue(site, "mails", 5, waits_s=90, workers=1))
+    first = create(site, agent="studio")
+    later = at_time(site, first.created_at.timestamp() + 600)
+    note(later, "rq", queue(later, "mails", 0, workers=1))
+    note(later, "celery", queue(later, "video", 2, waits_s=40, workers=1))
+    assert reading(later, depth) == Reading(3)
+    assert reading(later, nobody) == reading(later, age) == Reading(600), "none of those who report is at work"
+    ended(site, "celery", "video", 1, 0)
+    now = at_time(site, site.clock() + 90)
+    for broker in ("rq", "celery"):
+        note(now, broker)
+    assert (reading(now, nobody).value or 0) > 60, "what a broker did is not theirs"
+    ended(site, "night", "mails", 1, 0)
+    now = at_time(site, site.clock() + 61)
+    for broker in ("rq", "celery"):
+        note(now, broker)
+    assert reading(now, nobody) == Reading(0), "one of theirs just ended"
+
+
+def test_a_broker_without_queues_has_nothing_that_waits_for_a_worker(site: Site) -> None:
+    mirrors(site, "later", x="scheduled", qu="mails", ca=1)
+    note(site, "rq", queue(site, "mails", 0))
+    for kind in ('"queue_depth", above = 1', '"queue_age", above = "1m"', '"no_worker"'):
+        assert reading(site, f'kind = {kind}, agent = "rq"') == reading(site, f"kind = {kind}") == Reading(0)
+
+
 def test_a_queue_whose_oldest_job_nobody_knows_waits_since_it_was_seen_empty(site: Site) -> None:
     at = site.clock() // 60 * 60 + 30
     for minute, depth in ((-4, 0), (-3, 1), (-2, 5), (-1, 5)):
@@ -114,7 +155,13 @@ def test_a_broker_that_is_away_makes_its_rules_unknown_and_says_why(site: Site) 
         assert reading(site, f'kind = {kind}, queue = "mails"') == Reading(unknown=words)
         assert reading(site, f'kind = {kind}, agent = "rq"') == Reading(unknown=words)
     assert reading(site, 'kind = "queue_depth", above = 1, queue = "video"') == Reading(1)
-    assert reading(site, 'kind = "queue_depth", above = 1') == Reading(0)
+    assert reading(site, 'kind = "queue_depth", above = 1') == Reading(unknown=words)
+    assert reading(site, 'kind = "queue_depth", above = 0') == Reading(1), (
+        "too much by itself, whatever waits in the other"
+    )
+    assert reading(site, 'kind = "queue_age", above = "1h"') == Reading(unknown=words)
+    assert reading(site, 'kind = "no_worker"').value == pytest.approx(90, abs=5)
+    assert reading(site, 'kind = "failed_jobs"') == Reading(0), "by Headway's own records"
     assert reading(site, 'kind = "broker_unavailable", broker = "rq"') == Reading(1)
     assert reading(site, 'kind = "broker_unavailable", broker = "celery"') == Reading(0)
     assert reading(site, 'kind = "broker_unavailable", broker = "nobody"').unknown == "there is no broker nobody"

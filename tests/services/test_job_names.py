@@ -237,17 +237,3 @@ def test_the_store_knows_the_same_states_as_the_site() -> None:
     states, ends = (re.findall(r"\w+", table) for table in re.findall(r"(?s)= \{(.*?)\}", script)[:2])
     assert tuple(states) == ALL_STATES
     assert tuple(ends[::2]) == UNCOUNTED
-
-
-def test_what_waits_for_a_time_or_for_others_is_not_the_longest_wait(site: Site) -> None:
-    now = int(site.clock() * 1000)
-    put(site, "rq", "later", qu="mail", x="scheduled", ca=now - 900_000)
-    put(site, "rq", "behind", qu="mail", x="deferred", ca=now - 800_000)
-    assert jobs_service.longest_wait_s(site) is None
-    for place in range(jobs_service.MOST_HELD):
-        put(site, "rq", f"more-{place}", qu="mail", x="scheduled", ca=now - 700_000)
-    put(site, "rq", "ready", qu="mail", x="queued", ca=now - 600_000, qa=now - 60_000)
-    for agent in ("rq", None):
-        waited = jobs_service.longest_wait_s(site, agent)
-        assert waited is not None
-        assert 60 <= waited < 600

@@ -18,20 +18,21 @@ from core.store import Store
 from services import (
     history_service,
     job_metrics_service,
+    job_series_service,
     jobs_service,
     series_catalog,
     series_sampling,
     series_service,
     tiles_service,
 )
-from services.brokers.model import WorkerNow
+from services.brokers.model import QueueNow, WorkerNow
 from services.series_catalog import MOST_AGENTS, MOST_TILES, SERIES
 from services.series_store import GAUGE_BYTES, SLOTS, histogram_bytes
 from services.windows import Window
 from tests.conftest import Valkey
 from tests.services.alert_rules import Clock, declaring
 from tests.services.sampled_series import START, at
-from tests.told import fails, stands
+from tests.told import fails, mirrors, stands
 
 HOUR = Window(int(START), 3_600, 1)
 HISTOGRAMS = ("request_duration", "job_duration:mail")
@@ -103,6 +104,18 @@ def test_jobs_agents_and_tiles_are_told_as_they_stand(wide: Site) -> None:
     assert latest(site, "jobs_queued", "jobs_processing", "agents_busy", "tile:requests.total", "tile:users") == {
         "jobs_queued": 2, "jobs_processing": 2, "agents_busy": 2, "tile:requests.total": 12.5, "tile:users": None,
     }  # fmt: skip
+
+
+def test_what_waits_is_what_the_engines_say_and_the_reported_jobs(wide: Site) -> None:
+    site, clock = at(wide)
+    for state in ("scheduled", "deferred", "queued"):
+        mirrors(site, state, x=state, qu="mails")
+    report(site, {"agent": "studio", "id": "one"})
+    since_ms = int((site.clock() - 1e9) * 1000)  # before the reported one, whose time is the store's
+    stands(site, queues=[QueueNow(name="mails", counts={"queued": 3, "scheduled": 1}, oldest_ms=since_ms)])
+    sample(site, clock)
+    assert latest(site, "jobs_queued", "longest_wait_s") == {"jobs_queued": 4, "longest_wait_s": 1e9 + 5}
+    assert job_series_service.depths(site, int(clock.now // 60), int(clock.now // 60))[0][1] == 4
 
 
 def test_live_workers_are_told_of_brokers_that_answer(site: Site) -> None:
