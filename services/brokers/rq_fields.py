@@ -6,16 +6,24 @@ import json
 from datetime import UTC, datetime
 
 from services.brokers.numbers import finite
+from services.brokers.pickled_values import clean
 
 MOST_DIGITS = 30
+END_S = 253_402_300_799
+"""The last second that a calendar holds, in the year 9999."""
 
 
 def moment_ms(value: bytes | None) -> int | None:
     """RQ's times, `2026-11-21T10:00:00.000000Z`, those of old versions without a fraction too."""
     try:
-        return round(datetime.fromisoformat((value or b"").decode()).replace(tzinfo=UTC).timestamp() * 1000)
+        return ms_of(datetime.fromisoformat((value or b"").decode()).replace(tzinfo=UTC).timestamp())
     except (ValueError, OverflowError):
         return None
+
+
+def ms_of(seconds: float) -> int | None:
+    """A moment that is kept as a number, such as a score."""
+    return round(seconds * 1000) if 0 <= seconds < END_S else None
 
 
 def whole(value: bytes | None) -> int | None:
@@ -38,4 +46,4 @@ def texts(value: bytes | None, most: int) -> list[str]:
         found = json.loads(value or b"[]")
     except (ValueError, RecursionError):
         return []
-    return [str(one)[:200] for one in found[:most]] if isinstance(found, list) else []
+    return [clean(str(one)[:200]) for one in found[:most]] if isinstance(found, list) else []

@@ -14,7 +14,7 @@ from services.brokers.masking import Mask
 from services.brokers.model import EngineJob
 from services.brokers.rq_calls import Call, call_of, meta_of
 from services.brokers.rq_damage import Damage
-from services.brokers.rq_fields import moment_ms, real, texts, whole
+from services.brokers.rq_fields import moment_ms, ms_of, real, texts, whole
 from services.brokers.rq_hashes import ENDED, MOST_RESULTS, Hash
 from services.brokers.rq_keys import text
 from services.brokers.rq_progress import Scales
@@ -102,7 +102,7 @@ class Reader:
             enqueued_ms=moment_ms(fields[b"enqueued_at"]),
             started_ms=began_ms if was_at_work else None,
             ended_ms=_ended_ms(one, began_ms, ended),
-            due_ms=None if one.due_s is None else round(one.due_s * 1000),
+            due_ms=None if one.due_s is None else ms_of(one.due_s),
             stage=told.stage if was_at_work else None,
             progress=told.progress if was_at_work else None,
             message=told.message if was_at_work else None,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from services.brokers import payloads
 from services.brokers.masking import Mask
+from services.brokers.rq_fields import ms_of
 
 MOST_UNPACKED = 1024 * 1024
 MAX_RETRIES_EXCEEDED = b"5"
@@ -29,7 +30,7 @@ class Ended(NamedTuple):
 def of_entry(entry: tuple[bytes, dict[bytes, bytes]], mask: Mask) -> Ended:
     """An entry as XREVRANGE answers it."""
     id, fields = entry
-    at_ms = int(id.split(b"-")[0])
+    at_ms = ms_of(int(id.split(b"-")[0]) / 1000)
     error: str | None = None
     if packed := fields.get(b"exc_string"):
         error = _unpacked(_decoded(packed))

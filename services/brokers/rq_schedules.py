@@ -14,8 +14,9 @@ from services.brokers import rq_keys
 from services.brokers.connections import asking
 from services.brokers.masking import Mask
 from services.brokers.model import EngineJob, ScheduleNow
+from services.brokers.pickled_values import clean
 from services.brokers.rq_damage import Damage
-from services.brokers.rq_fields import moment_ms
+from services.brokers.rq_fields import moment_ms, ms_of
 from services.brokers.rq_keys import text
 from services.brokers.schedule_words import every
 
@@ -35,12 +36,15 @@ class Schedules:
         self._redis = client
         self._damage = damage
         self._mask = mask
-        self._cron: list[tuple[ScheduleNow, int]] = []
-        """Each with when its scheduler gave its last sign."""
+        self._cron: list[tuple[ScheduleNow, int | None]] = []
+        """Each with when its scheduler gave its last sign, where that is known."""
         self._repeating: OrderedDict[str, ScheduleNow] = OrderedDict()
 
     def all(self, now_ms: int) -> tuple[ScheduleNow, ...]:
-        cron = (_with(entry, now_ms - sign_ms < SILENT_S * 1000) for entry, sign_ms in self._cron)
+        cron = (
+            _with(entry, None if sign_ms is None else now_ms - sign_ms < SILENT_S * 1000)
+            for entry, sign_ms in self._cron
+        )
         return (*cron, *self._repeating.values())
 
     def note(self, jobs: list[EngineJob]) -> None:
@@ -82,7 +86,7 @@ class Schedules:
                 pipeline.zrevrange(key, 0, 0)
             last = self._asked(pipeline, lists)
         self._cron = [
-            (self._schedule(entry, text(name), text(jobs[0]) if jobs else None), round(sign * 1000))
+            (self._schedule(entry, text(name), text(jobs[0]) if jobs else None), ms_of(sign))
             for (name, sign, entry), jobs in zip(entries, last, strict=True)
         ]
 
@@ -95,7 +99,7 @@ class Schedules:
         cron, interval = entry.get("cron"), entry.get("interval")
         return ScheduleNow(
             name=self._mask.text(_name(entry)),
-            spec=str(cron) if cron else _interval(interval),
+            spec=_cut(str(cron) if cron else _interval(interval)),
             function=_told(entry, "func_name"),
             queue=_told(entry, "queue_name"),
             next_ms=_moment(entry, "next_enqueue_time"),
@@ -131,7 +135,7 @@ def _entries(cron_jobs: bytes | None) -> list[dict[str, Any]]:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("name") or entry.get("func_name") or "?")[:200]
+    return _cut(str(entry.get("name") or entry.get("func_name") or "?"))
 
 
 def _interval(said: Any) -> str:
@@ -140,15 +144,19 @@ def _interval(said: Any) -> str:
 
 def _told(entry: Mapping[str, Any], field: str) -> str | None:
     said = entry.get(field)
-    return said[:200] if isinstance(said, str) and said else None
+    return _cut(said) if isinstance(said, str) and said else None
+
+
+def _cut(said: str) -> str:
+    return clean(said[:200])
 
 
 def _moment(entry: Mapping[str, Any], field: str) -> int | None:
     said = entry.get(field)
-    return moment_ms(said.encode()) if isinstance(said, str) else None
+    return moment_ms(_cut(said).encode()) if isinstance(said, str) else None
 
 
-def _with(entry: ScheduleNow, alive: bool) -> ScheduleNow:
+def _with(entry: ScheduleNow, alive: bool | None) -> ScheduleNow:
     return msgspec.structs.replace(entry, alive=alive)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 import redis
 
 from core.site import Site
-from services.brokers import mirror, rq_hashes
-from services.brokers.model import EngineJob
+from services.brokers import mirror, rq_hashes, standings
+from services.brokers.model import EngineJob, Standing
 from services.brokers.rq_damage import Damage
 from tests.conftest import Valkey
 from tests.services.brokers.followed_rq import FollowedRq
@@ -77,6 +78,52 @@ def test_it_is_told_by_its_name_until_it_is_mended_and_all_else_goes_on(
     client.srem("rq:workers", "rq:worker:broken")
     if key != "rq:rl-keys":
         followed.until(lambda: not followed.snapshot.notes, "the end of the note")
+
+
+LONE = json.dumps(["\ud800"])
+"""Half of a character, which JSON can write and nobody can store."""
+
+
+def put_odd(client: Any, score: str, **fields: str) -> None:
+    client.hset("rq:job:odd", mapping=job_of(packed("app.mail"), status="scheduled", **fields))
+    client.zadd("rq:scheduled:default", {"odd": score})
+
+
+def put_cron(client: Any, score: str, **entry: Any) -> None:
+    client.zadd("rq:cron_schedulers", {"box:1": score})
+    client.hset("rq:cron_scheduler:box:1", "cron_jobs", json.dumps([{"func_name": "app.mail", "interval": 30} | entry]))
+
+
+@pytest.mark.parametrize("score", ["+inf", "-inf", "1e300", "1e13"])
+def test_a_moment_that_is_none_takes_nothing_else_away(
+    score: str, theirs: Valkey, client: Any, site: Site, follow: Callable[..., FollowedRq]
+) -> None:
+    ended = {"status": "finished", "started_at": "9999-12-31T23:59:59.999999", "ended_at": "0001-01-01T00:00:00"}
+    client.hset("rq:job:ended", mapping=job_of(packed("app.mail"), **ended))
+    client.xadd("rq:results:ended", {"type": "1"}, id="18446744073709551615-1")
+    client.zadd("rq:finished:default", {"ended": 2e9})
+    put_odd(client, score)
+    put_cron(client, score)
+    followed = follow(theirs.url)
+    assert followed.comes_to("odd", "scheduled").due_at is None
+    assert followed.comes_to("ended", "finished").finished_at is not None, "when that was seen"
+    assert followed.comes_to("first", "queued")
+    (entry,) = followed.snapshot.schedules
+    assert (entry.spec, entry.alive) == ("every 30 s", None)
+
+
+@pytest.mark.parametrize("field", ["name", "func_name", "queue_name", "cron", "interval", "next_enqueue_time"])
+def test_half_a_character_takes_nothing_else_away(
+    field: str, theirs: Valkey, client: Any, site: Site, follow: Callable[..., FollowedRq]
+) -> None:
+    put_odd(client, "2e9", repeats_left="3", repeat_intervals=LONE, dependency_ids=LONE)
+    put_cron(client, "2e9", **{field: "\ud800"})
+    followed = follow(theirs.url)
+    assert followed.comes_to("odd", "scheduled")
+    noted = Standing(broker="rq", engine="rq", discovered=True, at_ms=1, snapshot=followed.snapshot)
+    standings.note(site, noted)
+    assert standings.of(site, "rq") == noted
+    assert len(followed.snapshot.schedules) == 2
 
 
 @pytest.mark.parametrize(
