@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from flask import Blueprint, Response, redirect, render_template, request
@@ -19,6 +19,7 @@ from routes.job_query_view import Asked
 from routes.regions import Content, region
 from services import (
     archived_jobs,
+    broker_states,
     job_completion,
     job_list_model,
     job_lists,
@@ -89,6 +90,12 @@ def active_jobs() -> Response:
     return regions.answer("active-jobs", (request.args.get("agent") or "").strip()[: job_query_view.MOST_REF])
 
 
+@bp.get("/brokers")
+@access.scope("read")
+def brokers() -> Response:
+    return regions.answer("brokers", _agents_of(request.args.getlist("agent")))
+
+
 @bp.get("/rows")
 @access.scope("read")
 def listing_rows() -> Response:
@@ -117,12 +124,14 @@ def _rows(argument: str) -> Content:
     jobs = [item.job for item in page.items]
     seen = outlooks(site(), [job for job in jobs if isinstance(job, Job) and job.status == "processing"])
     held = {item.job.number for item in page.items if item.archived}
+    away = broker_states.away(site(), asked.query.agent)
     html = render_template(
         "components/job_rows.html",
         asked=asked,
         page=page,
         jobs=jobs,
         held=held,
+        away=away,
         outlooks=seen,
         oldest=BOTTOM,
         head=head,
@@ -132,6 +141,13 @@ def _rows(argument: str) -> Content:
     return Content(html)
 
 
+@region("brokers", every=5, topics=lambda argument: ())
+def _brokers(argument: str) -> Content:
+    """Those that can't be read: of the agents that the argument names, or all."""
+    away = broker_states.away(site(), [agent for _, agent in parse_qsl(argument)])
+    return Content(render_template("components/brokers_away.html", brokers=tuple(away.values())))
+
+
 @region("active-jobs", every=2, topics=lambda agent: (f"agent:{agent}",) if agent else ("jobs",))
 def _active(agent: str) -> Content:
     processing = jobs_service.page(site(), status="processing", agent=agent or None, limit=ACTIVE, after=0)
@@ -139,11 +155,12 @@ def _active(agent: str) -> Content:
     jobs = processing.items[::-1]
     active = Active(jobs, outlooks(site(), jobs), processing.total, queued)
     asked = Asked(JobQuery(agent=(agent,) if agent else ()))
-    return Content(render_template("components/active_jobs.html", active=active, asked=asked))
+    away = broker_states.away(site(), asked.query.agent)
+    return Content(render_template("components/active_jobs.html", active=active, asked=asked, away=away))
 
 
 def _page(asked: Asked, *, typed: str | None = None, sought: str = "", fault: QueryFault | None = None) -> str:
-    agent = "".join(asked.query.agent[:1])
+    agent, agents = "".join(asked.query.agent[:1]), _agents_of(asked.query.agent)
     misread = None
     if fault and typed is not None:
         end = fault.at + fault.length
@@ -157,6 +174,8 @@ def _page(asked: Asked, *, typed: str | None = None, sought: str = "", fault: Qu
         keys=job_query.KEYS,
         sought=sought,
         opens=_opens(asked.query),
+        brokers=regions.show("brokers", agents),
+        brokers_query=f"?{agents}",
         rows=None if fault else regions.show("job-list", asked.here[1:]),
         active=regions.show("active-jobs", agent) if asked.leads and not fault else None,
         active_query=f"?agent={agent}" if agent else "",
@@ -178,6 +197,11 @@ def _numbered(ref: str, agents: tuple[str, ...]) -> int | None:
             held = archived_jobs.of_agent(site(), agents[0], ref) if agents else archived_jobs.find(site(), ref)
             number = held.job.number if held else None
     return number
+
+
+def _agents_of(agents: Iterable[str]) -> str:
+    """The argument of the part that tells how their brokers stand."""
+    return urlencode([("agent", agent) for agent in agents])
 
 
 def _asked_of(argument: str) -> Asked:

@@ -8,7 +8,7 @@ from core import access
 from core.problems import Problem
 from routes import archived, job_view, regions, site
 from routes.regions import Content, region
-from services import archived_jobs, jobs_service, stage_times
+from services import archived_jobs, broker_states, jobs_service, stage_times
 from services.archive_rows import ArchivedJob
 from services.brokers import actions
 from services.job_changes import JobRef
@@ -44,11 +44,12 @@ def _state(argument: str) -> Content:
     usual = stage_times.of(site(), [found.agent])[found.agent]
     view = job_view.of(found, usual, site().clock())
     can = None if held else actions.possible_of_job(site(), found)
-    html = render_template("components/job_state.html", job=found, view=view, archived=held, can=can)
+    away = broker_states.away(site(), [found.agent]).values() if found.engine and not held else ()
+    html = render_template("components/job_state.html", job=found, view=view, archived=held, can=can, away=[*away])
     if held:
         return Content(html, resting=True)
-    # What failed is often tried again.
-    return Content(html, resting=found.status == "completed")
+    # What failed is often tried again, and a broker comes back.
+    return Content(html, resting=found.status == "completed" and not away)
 
 
 def _job(number: int) -> Job | DamagedJob | ArchivedJob:

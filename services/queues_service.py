@@ -139,7 +139,7 @@ def _merged(site: Site, name: tuple[str, str], broker: Broker | None, figures: Q
         wait=figures.wait if figures else Times(),
         run=figures.run if figures else Times(),
         concerns=queue_concerns.of_queue(told) if told else (),
-        is_old=bool(told and broker and broker.state.why),
+        is_old=bool(broker and broker.state.why),
     )
 
 

@@ -147,11 +147,13 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """How a broker stood when it was last asked. `why` is None where it answered; `snapshot` is its last, however old."""
+    """How a broker stood when it was last asked. `why` is None where it answered, else it has not since `since_ms`; `snapshot` is its
+    last, however old."""
 
     broker: str
     engine: Engine
     discovered: bool
     at_ms: int
     why: str | None = None
+    since_ms: int | None = None
     snapshot: Snapshot | None = None

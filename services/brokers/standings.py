@@ -19,9 +19,16 @@ _decode = msgspec.json.Decoder(Standing).decode
 
 
 def note(site: Site, standing: Standing) -> None:
-    """Keep how a broker stands. One without a snapshot keeps the one before, which pages show as old. Raises StoreError."""
+    """Keep how a broker stands. One without a snapshot keeps the one before, which pages show as old; one that does not answer, since
+    when that is so. Raises StoreError."""
     if standing.snapshot is None:
-        standing = msgspec.structs.replace(standing, snapshot=last_snapshot(site, standing.broker))
+        former = _last(site, standing.broker)
+        since_ms = former.since_ms if former and former.why is not None else None
+        standing = msgspec.structs.replace(
+            standing,
+            snapshot=former.snapshot if former else None,
+            since_ms=since_ms or standing.at_ms,
+        )
     site.store.raw.hset(keys.BROKERS.at(), standing.broker, msgspec.json.encode(standing))
 
 
@@ -49,9 +56,14 @@ def keep_only(site: Site, agents: Collection[str]) -> None:
 
 def last_snapshot(site: Site, agent: str) -> Snapshot | None:
     """What was noted last, however long ago and whatever came since. Raises StoreError."""
+    last = _last(site, agent)
+    return last.snapshot if last else None
+
+
+def _last(site: Site, agent: str) -> Standing | None:
     record = site.store.redis.hget(keys.BROKERS.at(), agent)
     try:
-        return _decode(record).snapshot if record else None
+        return _decode(record) if record else None
     except msgspec.DecodeError:
         return None
 

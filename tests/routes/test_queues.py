@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -216,6 +217,65 @@ def test_an_unavailable_broker_is_explained_on_each_page(client: FlaskClient, to
         page = client.get(f"/dashboard/{path}").text
         assert "rq is unavailable , because nothing listens at its address ." in Parts(page).text, path
         assert " old" in page or 'class="old"' in page, path
+
+
+def old_rows(page: str) -> int:
+    return len(re.findall(r'<tr[^>]* class="old">', page))
+
+
+def test_an_unavailable_broker_is_told_since_when_and_that_it_is_tried_again(client: FlaskClient, told: Site) -> None:
+    earlier = replace(told, clock=lambda: 1_795_262_400.0)
+    fails(earlier, "nothing listens at its address")
+    fails(told, "its Redis is still loading its data")
+    page = text(client, "queues")
+    assert "Since 21 Nov 2026, 12:00:00 UTC ; tried again every 5 s. What is shown of it in grey" in page
+    stands(told)
+    fails(told, "nothing listens at its address")
+    assert "21 Nov 2026, 12:00" not in text(client, "queues"), "it answered meanwhile"
+    alone = replace(told, clock=lambda: told.clock() - 60)
+    fails(alone, "nothing listens at its address")
+    assert "tried again every 5 s" not in text(client, "queues"), "nobody follows it"
+
+
+def test_what_waits_at_an_unavailable_broker_is_grey_and_counts_no_further(client: FlaskClient, told: Site) -> None:
+    fails(told, "nothing listens at its address")
+    assert old_rows(client.get("/dashboard/schedules").text) == 2, "the schedule and the job that waits for its time"
+    page = client.get("/dashboard/queues/rq/mail").text
+    assert page.count('class="pair old"') == 2
+    assert 'data-when="elapsed"' not in page.partition('id="region-queue-jobs"')[0]
+
+
+@pytest.mark.parametrize("name", [*PAGES, "jobs"])
+def test_what_a_broker_that_never_answered_has_is_not_told_to_be_nothing(
+    client: FlaskClient, site: Site, name: str
+) -> None:
+    fails(site, "nothing listens at its address")
+    page = text(client, name)
+    assert "rq is unavailable , because nothing listens at its address . Since" in page
+    assert "Nothing was read of it before." in page
+    assert f"Which {name} there are is not known while a broker is unavailable." in page
+    assert not re.search(r"No \w+ yet|No worker is known|Nothing is scheduled|No job is at work", page)
+
+
+def test_the_jobs_of_an_unavailable_broker_are_grey_and_their_pages_say_why(client: FlaskClient, told: Site) -> None:
+    jobs_service.create(told, NewJob(agent="app", title="by its app"))
+    page = client.get("/dashboard/jobs").text
+    assert 'class="brokers"' not in page and old_rows(page) == 0
+    fails(told, "nothing listens at its address")
+    words = "rq is unavailable , because nothing listens at its address ."
+    page = client.get("/dashboard/jobs").text
+    assert words in Parts(page).text
+    assert old_rows(page) == 3, "not what has ended, nor what its app reports"
+    assert 'class="job old"' in page
+    assert words in text(client, "jobs?q=agent:rq,app")
+    assert words not in text(client, "jobs?q=agent:app")
+    waiting = client.get("/dashboard/jobs/1").text
+    assert words in Parts(waiting).text
+    assert 'data-when="for"' not in waiting, "nobody knows how long it has waited"
+    assert words not in text(client, "jobs/5")
+    assert words in Parts(client.get("/dashboard/jobs/brokers?agent=rq").text).text
+    stands(told)
+    assert words not in text(client, "jobs/1")
 
 
 def test_hostile_names_are_text_everywhere(client: FlaskClient, site: Site) -> None:
