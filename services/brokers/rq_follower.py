@@ -31,6 +31,8 @@ UNTOLD_S = 5.0
 """How often all is compared at most where changes are not told."""
 UNTOLD_SHARE = 20
 """And so many times as long as the comparison took it rests after it."""
+MOST_QUEUES = 200
+"""Queues that are counted and shown: the declared ones, and others in the order of their names. Jobs are followed in all."""
 COUNTED = 100
 """Queues a round trip."""
 
@@ -50,6 +52,8 @@ class RqFollower(Follower):
         self._compared = Compared(self._redis, self._damage, site, broker.agent, self._intake.take)
         self._drift = Drift()
         self._names: tuple[str, ...] = ()
+        self._left_out = 0
+        """Queues besides these."""
         self._turn: deque[str] = deque()
         """Queues whose counts are looked at without their having changed, one a tick."""
         self._counted: dict[str, rq_queues.Counted] = {}
@@ -126,7 +130,9 @@ class RqFollower(Follower):
         if changed.names:
             found = rq_queues.names(self._redis, self._damage)
             known = self._names if rq_keys.QUEUES in self._damage else ()
-            self._names = tuple(sorted({*found, *known, *self.broker.queues}))
+            names = list(dict.fromkeys([*self.broker.queues, *sorted({*found, *known})]))
+            self._names = tuple(sorted(names[:MOST_QUEUES]))
+            self._left_out = len(names) - len(self._names)
             self._damage.keep_queues(self._names)
             self._turn = deque(self._names)
             self._counted = {name: counted for name, counted in self._counted.items() if name in self._names}
@@ -210,6 +216,9 @@ class RqFollower(Follower):
             notes.append("What was there before is still being read: until then figures of jobs are too low.")
         elif self._intake.is_behind:
             notes.append("More changes than can be read at once: jobs show late.")
+        if self._left_out:
+            more = "1 more queue is" if self._left_out == 1 else f"{self._left_out:,} more queues are"
+            notes.append(f"{more} not shown: {MOST_QUEUES} are, first those that headway.toml names")
         notes += self._damage.notes()
         scheduled = {name: counted.counts.get("scheduled", 0) for name, counted in self._counted.items()}
         return [*notes, *rq_schedules.without_scheduler(self._redis, scheduled)]

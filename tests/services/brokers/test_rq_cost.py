@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from core.site import Site
-from services.brokers import mirror, rq_drift
+from services.brokers import mirror, rq_drift, rq_follower
 from services.brokers.model import EngineJob
 from tests.conftest import Valkey
 from tests.services.brokers.followed_rq import FollowedRq
@@ -61,6 +61,30 @@ def test_a_tick_reads_what_changed_and_no_more(client: Any, theirs: Valkey, foll
     followed.comes_to("new", "queued")
     assert calls(client)["hmget"] <= 8
     assert "lrange" not in calls(client)
+
+
+def test_of_very_many_queues_some_are_shown_and_jobs_are_followed_in_all(
+    client: Any, theirs: Valkey, site: Site, follow: Callable[..., FollowedRq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rq_follower, "MOST_QUEUES", 3)
+    waits = job_of(packed("app.mail"))
+    for queue in "abcdef":
+        put(client, {f"in-{queue}": {**waits, "origin": queue}}, queue)
+    mirror.take(site, "rq", "rq", [EngineJob(id="in-e", state="queued", queue="e")])  # as before a restart
+    followed = follow(theirs.url, queues=("f",))
+    note = "3 more queues are not shown: 3 are, first those that headway.toml names"
+    assert note in followed.settled().notes
+    assert [queue.name for queue in followed.snapshot.queues] == ["a", "b", "f"]
+    put(client, {"new": {**waits, "origin": "d"}}, "d")
+    followed.comes_to("new", "queued")
+    client.hset("rq:job:in-c", "meta", "{}")
+    followed.comes_to("in-c", "queued")
+    followed.settled()
+    held = followed.job("in-e")
+    assert held is not None and held.state == "queued", "it waits in RQ"
+    client.srem("rq:queues", "rq:queue:a", "rq:queue:c", "rq:queue:d")
+    followed.until(lambda: not followed.snapshot.notes, "the end of the note")
+    assert [queue.name for queue in followed.snapshot.queues] == ["b", "e", "f"]
 
 
 def test_what_tracking_missed_is_found_by_counts(
