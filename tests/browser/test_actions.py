@@ -157,6 +157,9 @@ def test_chosen_jobs_are_acted_on_from_the_list(headway: Site, rq_url: str, visi
     page.go_back()
     page.locator("#bulk").get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("h1")).to_have_text("Cancel: 2 of 2 jobs")
+    page.set_viewport_size({"width": 390, "height": 800})
+    name = page.locator(".meant td").first
+    assert name.evaluate("name => name.offsetWidth == name.parentNode.offsetWidth")
     seen.looks_right(390, 1280)
     page.get_by_role("button", name="Cancel 2 jobs").click()
     expect(page.locator("#region-operation .tag")).to_have_text("done")

@@ -15,7 +15,8 @@ from app import create_site
 from core import keys, site
 from core.config import Config
 from core.settings import read
-from services import queue_depths
+from services import audit_service, queue_depths
+from services.audit_service import Who
 from services.brokers.model import QueueNow, ScheduleNow, WorkerNow
 from tests.browser.conftest import OBSERVABILITY, SIDEWAYS, Site, Visit
 from tests.conftest import TOKEN, Valkey, free_port
@@ -108,6 +109,19 @@ def test_a_long_host_leaves_what_stands_beside_it_in_sight(crowded: tuple[Site, 
             assert not part.evaluate(cut), (width, short)
         assert not row.locator(".sub").first.evaluate(cut), width
         assert not row.locator("[data-label=Queues]").evaluate(cut), width
+
+
+def test_the_audits_outcomes_are_in_sight_on_a_phone(crowded: tuple[Site, site.Site], visit: Go) -> None:
+    headway, within = crowded
+    who = Who("token", "the deploy token of the shop", "2001:db8:85a3::8a2e:370:7334")
+    entry = audit_service.begin(within, who, "move to " + "mail-" * 12, "queue rq/" + "emails-transactional-" * 5)
+    audit_service.settle(within, entry, "refused", "There is no queue of this name at its broker.")
+    seen = visit(headway, "/dashboard/audit", bypass_csp=True)
+    for width in (390, 768, 1440):
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        list_ = seen.page.get_by_role("region", name="Actions").last
+        assert list_.evaluate("list => list.scrollWidth - list.clientWidth") <= 0, width
+    seen.looks_right()
 
 
 def test_times_ahead_are_said_as_such_and_exactly_and_the_pages_are_reached_by_keyboard(

@@ -387,6 +387,13 @@ def test_a_form_that_says_too_little_leads_back_to_the_list_as_it_was(
     assert 'name="back" value="/dashboard/jobs?q=queue%3Amail"' in page  # what comes of the next one stands alone
 
 
+def test_a_preview_marks_a_failed_job_as_the_list_does(rq: Followed) -> None:
+    number = rq.client.post("/api/v1/queue", json={"title": "own"}).get_json()["queue_id"]
+    rq.client.put(f"/api/v1/queue/{number}", json={"status": "failed"})
+    preview = rq.client.post("/dashboard/jobs/actions", data={"action": "retry", "job": f"{number} - 1"}).text
+    assert '<span class="tag bad">failed</span>' in preview
+
+
 def test_an_operation_that_did_nothing_or_a_part_says_so(rq: Followed, full: Queue) -> None:
     jobs = add(rq, full, 2)
     asked = {"action": "cancel", "jobs": [job.number for job in jobs]}
