@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from core.config import alerts as kinds
 from core.site import Site
-from services import alert_readings, waiting_jobs
+from services import alert_readings, broker_states, waiting_jobs
 from services.alerts_service import alerts
 
 SEVERITIES = ("info", "warning", "error")
@@ -45,7 +45,8 @@ def _waiting(site: Site) -> Metric:
         for rule in site.config.alerts
         if isinstance(rule.when, kinds.OnQueueAge | kinds.OnNoWorker) and rule.when.agent is not None
     }
-    for agent in sorted(watched):
+    away = {broker.state.agent for broker in broker_states.brokers(site) if broker.state.why is not None}
+    for agent in sorted(watched - away):
         of_agents.add_metric((agent,), waiting_jobs.longest_wait_s(site, agent) or 0.0)
     return of_agents
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from core.config import alerts as kinds
 from core.site import Site
 from services import alert_limits, alert_words
 from services.alerts_service import link
+from services.brokers import standings
 
 FEWEST_S = 120.0
 """Over less, `increase` and `rate` may find less than two scrapes."""
@@ -23,14 +25,15 @@ OnQueue = (
 
 
 def text(site: Site) -> str:
-    """YAML that `promtool check rules` accepts; a group without rules where none is declared."""
-    rules = [_rule(rule, site) for rule in site.config.alerts]
+    """YAML that `promtool check rules` accepts; a group without rules where none is declared. Raises StoreError."""
+    brokers = [one.broker for one in standings.read(site)]
+    rules = [_rule(rule, site, brokers) for rule in site.config.alerts]
     groups = [{"name": "headway", "rules": rules}]
     return yaml.safe_dump({"groups": groups}, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _rule(rule: Alert, site: Site) -> dict[str, Any]:
-    found: dict[str, Any] = {"alert": rule.id, "expr": expression(rule)}
+def _rule(rule: Alert, site: Site, brokers: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"alert": rule.id, "expr": expression(rule, brokers)}
     if rule.for_:
         found["for"] = _duration(rule.for_)
     found["keep_firing_for"] = _duration(rule.keep)
@@ -43,9 +46,12 @@ def _rule(rule: Alert, site: Site) -> dict[str, Any]:
     return found
 
 
-def expression(rule: Alert) -> str:
-    """PromQL that has a sample while the rule's condition holds. One that fires does so until it comes back to its `clear`."""
-    limit, figure = alert_limits.of(rule.when), _figure(rule.when)
+def expression(rule: Alert, brokers: Collection[str]) -> str:
+    """PromQL that has a sample while the rule's condition holds. One that fires does so until it comes back to its `clear`. `brokers` are
+    the agents whose queues an engine tells of."""
+    if isinstance(rule.when, kinds.OnNoWorker) and rule.when.queue is None:
+        return _nobody_of_all(rule.when, brokers)
+    limit, figure = alert_limits.of(rule.when), _figure(rule.when, brokers)
     sign, bound = (">", limit.above) if limit.above is not None else ("<", limit.below)
     crossed = f"{figure} {sign} {bound:.15g}"
     if isinstance(rule.when, kinds.OnFailureRate):
@@ -59,18 +65,43 @@ def expression(rule: Alert) -> str:
 
 
 def _nobody(when: kinds.OnNoWorker) -> str:
-    """Has a sample while nobody takes jobs: by the workers that listen where a broker knows them, else by what is done."""
+    """Has a sample while nobody takes jobs of a queue: by the workers that listen where a broker knows them, else by what is done."""
     ended = f"({_ended(when, None)} or vector(0))"
-    if when.queue is None:
-        at_work = _series("headway_jobs", {**_of(when.agent), "status": "processing"})
-        return f"sum({at_work}) == 0 and on() {ended} == 0"
     queue = _queue(when)
     listen, paused = (_series(f"headway_queue_{name}", queue) for name in ("workers", "paused"))
     at_work = _series("headway_queue_jobs", queue).removesuffix("}") + ',state=~"processing|started"}'
     return f"(sum({listen}) or sum({at_work}) + {ended}) == 0 unless on() max({paused}) == 1"
 
 
-def _figure(when: kinds.When) -> str:
+def _nobody_of_all(when: kinds.OnNoWorker, brokers: Collection[str]) -> str:
+    """The whole rule where it names no queue: of a broker, of an agent that is none, or of all brokers and all who report."""
+    parts = list[str]()
+    if when.agent in brokers or (when.agent is None and brokers):
+        parts.append(_nobody_listens(when))
+    if when.agent not in brokers:
+        parts.append(_nobody_works(when, brokers if when.agent is None else ()))
+    return " or ".join(f"({part})" for part in parts)
+
+
+def _nobody_listens(when: kinds.OnNoWorker) -> str:
+    """Queue by queue: where one has workers, another may have none."""
+    labels, each = {} if when.agent is None else {"broker": when.agent}, "on(broker, queue)"
+    oldest, listen, paused = (
+        _series(f"headway_queue_{name}", labels) for name in ("oldest_seconds", "workers", "paused")
+    )
+    return f"max({oldest} and {each} {listen} == 0 unless {each} {paused} == 1) > {when.within:.15g}"
+
+
+def _nobody_works(when: kinds.OnNoWorker, others: Collection[str]) -> str:
+    waits = _series("headway_queue_oldest_seconds", {"queue": "reported"})
+    if when.agent is not None:
+        waits = _series("headway_agent_oldest_queued_seconds", _of(when.agent))
+    at_work = _series("headway_jobs", {**_of(when.agent), "status": "processing"}, others)
+    ended = f"({_ended(when, None, others)} or vector(0))"
+    return f"max({waits}) > {when.within:.15g} and on() sum({at_work}) == 0 and on() {ended} == 0"
+
+
+def _figure(when: kinds.When, brokers: Collection[str]) -> str:
     match when:
         case kinds.OnTile():
             return _series("headway_tile", {"tile": when.tile})
@@ -82,6 +113,8 @@ def _figure(when: kinds.When) -> str:
             return f"100 * ({_ended(when, 'failed')} or vector(0)) / {_ended(when, None)}"
         case kinds.OnQueueDepth() if when.queue is not None:
             return f"sum({_series('headway_queue_jobs', {**_queue(when), 'state': 'queued'})})"
+        case kinds.OnQueueDepth() if when.agent in brokers:
+            return f"sum({_series('headway_queue_jobs', {'broker': when.agent or '', 'state': 'queued'})})"
         case kinds.OnQueueDepth() if when.agent is not None:
             return _series("headway_jobs", {"agent": when.agent, "status": "queued"})
         case kinds.OnQueueDepth():
@@ -91,7 +124,7 @@ def _figure(when: kinds.When) -> str:
                 return f"max({_series('headway_queue_oldest_seconds', _queue(when))})"
             if when.agent is not None:
                 return _series("headway_agent_oldest_queued_seconds", {"agent": when.agent})
-            return _series("headway_queue_oldest_seconds", {"queue": "reported"})
+            return "max(headway_queue_oldest_seconds)"
         case kinds.OnNoJob():
             return f"({_ended(when, 'completed')} or vector(0))"
         case kinds.OnStalledJobs():
@@ -106,13 +139,15 @@ def _figure(when: kinds.When) -> str:
 
 
 def _ended(
-    when: kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnNoWorker | kinds.OnNoJob, outcome: str | None
+    when: kinds.OnFailedJobs | kinds.OnFailureRate | kinds.OnNoWorker | kinds.OnNoJob,
+    outcome: str | None,
+    others: Collection[str] = (),
 ) -> str:
     """How many jobs ended within the span of a rule."""
     name = "headway_jobs_finished_total" if when.queue is None else "headway_queue_jobs_finished_total"
     labels = (_of(when.agent) if when.queue is None else _queue(when)) | ({"outcome": outcome} if outcome else {})
     span = _duration(max(when.within, FEWEST_S))
-    return f"sum(increase({_series(name, labels)}[{span}]))"
+    return f"sum(increase({_series(name, labels, others)}[{span}]))"
 
 
 def _queue(when: OnQueue) -> dict[str, str]:
@@ -123,10 +158,16 @@ def _of(agent: str | None) -> dict[str, str]:
     return {} if agent is None else {"agent": agent}
 
 
-def _series(name: str, labels: dict[str, str]) -> str:
+def _series(name: str, labels: Mapping[str, str], others: Collection[str] = ()) -> str:
+    """`others` are brokers, whose names are letters, digits, - and _, that are not meant."""
+    said = [f"{label}={_text(value)}" for label, value in labels.items()]
+    said += [f"agent!~{_text('|'.join(others))}"] if others else []
+    return f"{name}{{{','.join(said)}}}" if said else name
+
+
+def _text(value: str) -> str:
     # A JSON string is a PromQL string too.
-    said = ",".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items())
-    return f"{name}{{{said}}}" if said else name
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _duration(seconds: float) -> str:

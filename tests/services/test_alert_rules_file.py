@@ -14,15 +14,26 @@ from flask.testing import FlaskClient
 
 from core import config
 from core.site import Site
-from services import alert_rules_file, job_metrics_service
+from services import alert_metrics_service, alert_rules_file, job_metrics_service
+from tests.services.brokers_told import note, queue
 from tests.services.reports import batch, create, told
 
 HOSTILE = 'a "quoted" {{ .Labels }} {{{ }} \\ $value\n- alert: injected\n# \u202e <script>'
-TARGETS = '[[targets]]\nname = "shop"\nurl = "https://shop.example/metrics"\n'
+TARGETS = '[[queues]]\nname = "the-shop"\nkind = "rq"\nurl = "redis://localhost"\n[[targets]]\nname = "shop"\nurl = "https://shop.example/metrics"\n'
 FINISHED = 'headway_jobs_finished_total{agent="studio",outcome='
 ENDED = 'headway_queue_jobs_finished_total{broker="rq",queue="mails",outcome='
 JOBS_OF = 'headway_queue_jobs{broker="rq",queue="mails",state='
 OLDEST, LISTEN = (f'headway_queue_{name}{{broker="rq",queue="mails"}}' for name in ("oldest_seconds", "workers"))
+
+
+def of_shop(family: str, queue: str, besides: str = "") -> str:
+    return f'headway_queue_{family}{{broker="the-shop",queue="{queue}"{besides}}}'
+
+
+SHOP_IDLE = {
+    of_shop("oldest_seconds", "mails"): "61x30", of_shop("workers", "mails"): "0x30", of_shop("paused", "mails"): "0x30",
+    of_shop("oldest_seconds", "video"): "10x30", of_shop("workers", "video"): "3x30", of_shop("paused", "video"): "0x30",
+}  # fmt: skip
 KINDS = {
     "tile": 'kind = "tile", tile = "queue.mails", above = 100',
     "below": 'kind = "tile", tile = "queue.mails", below = 5',
@@ -41,6 +52,10 @@ KINDS = {
     "age-of-queue": 'kind = "queue_age", above = "5m", queue = "mails", agent = "rq"',
     "nobody-listens": 'kind = "no_worker", within = "1m", queue = "mails", agent = "rq"',
     "nobody-works": 'kind = "no_worker", within = "1m", queue = "encode", agent = "studio"',
+    "depth-of-broker": 'kind = "queue_depth", above = 100, agent = "the-shop"',
+    "age-of-broker": 'kind = "queue_age", above = "5m", agent = "the-shop"',
+    "broker-idle": 'kind = "no_worker", within = "1m", agent = "the-shop"',
+    "agent-idle": 'kind = "no_worker", within = "1m", agent = "studio"',
     "broker": 'kind = "broker_unavailable", broker = "rq"',
     "stalled": 'kind = "stalled_jobs", after = "10m"',
     "down": 'kind = "target_down", target = "shop"',
@@ -70,6 +85,16 @@ FIRES: dict[str, dict[str, str]] = {
         'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
         'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
     },
+    "depth-of-broker": {of_shop("jobs", "mails", ',state="queued"'): "60x30", of_shop("jobs", "other", ',state="queued"'): "41x30"},
+    "age-of-broker": {'headway_agent_oldest_queued_seconds{agent="the-shop"}': "301x30"},
+    "broker-idle": {
+        **SHOP_IDLE, 'headway_jobs{agent="the-shop",status="processing"}': "2x30",
+        'headway_jobs_finished_total{agent="the-shop",outcome="completed"}': "0+1x30",
+    },
+    "agent-idle": {
+        'headway_agent_oldest_queued_seconds{agent="studio"}': "61x30", 'headway_jobs{agent="studio",status="processing"}': "0x30",
+        'headway_jobs_finished_total{agent="the-shop",outcome="completed"}': "0+1x30",
+    },
     "broker": {'headway_broker_up{broker="rq"}': "0x30"},
     "stalled": {'headway_jobs_stalled{agent="",after="600"}': "1x30"},
     "down": {'headway_target_up{target="shop"}': "0x30"},
@@ -94,6 +119,19 @@ RESTS: dict[str, dict[str, str]] = {
         'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
         'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
         'headway_queue_jobs_finished_total{broker="studio",queue="encode",outcome="completed"}': "0+1x30",
+    },
+    "depth-of-broker": {
+        of_shop("jobs", "mails", ',state="queued"'): "100x30", of_shop("jobs", "mails", ',state="scheduled"'): "900x30",
+        'headway_jobs{agent="the-shop",status="queued"}': "1000x30",
+    },
+    "broker-idle": {
+        of_shop("oldest_seconds", "mails"): "61x30", of_shop("workers", "mails"): "1x30",
+        of_shop("oldest_seconds", "video"): "61x30", of_shop("workers", "video"): "0x30", of_shop("paused", "video"): "1x30",
+        of_shop("oldest_seconds", "web"): "60x30", of_shop("workers", "web"): "0x30",
+    },
+    "agent-idle": {
+        'headway_agent_oldest_queued_seconds{agent="studio"}': "61x30", 'headway_jobs{agent="studio",status="processing"}': "0x30",
+        FINISHED + '"completed"}': "0+1x30",
     },
     "broker": {'headway_broker_up{broker="rq"}': "1x30"},
     "latency": {"headway_redis_latency_seconds_sum": "0+0.3x30", "headway_redis_latency_seconds_count": "0+10x30"},
@@ -135,6 +173,14 @@ def test_each_fires_on_its_metric_and_rests_where_that_is_fine(site: Site, tmp_p
     tests += [unit(id, series, None) for id, series in RESTS.items()]
     paused = 'headway_queue_paused{broker="rq",queue="mails"}'
     tests.append(unit("nobody-listens", {OLDEST: "61x30", LISTEN: "0x30", paused: "1x30"}, None))
+    busy = {'headway_jobs{agent="studio",status="processing"}': "1x30", FINISHED + '"completed"}': "0+1x30"}
+    tests.append(unit("no-worker", SHOP_IDLE | busy, rules["no-worker"]))
+    tests.append(
+        unit("age", {OLDEST: "301x30", 'headway_queue_oldest_seconds{queue="reported"}': "1x30"}, rules["age"])
+    )
+    # What a broker does is not what those do who report.
+    idle = FIRES["no-worker"] | {'headway_jobs{agent="the-shop",status="processing"}': "1x30"}
+    tests.append(unit("no-worker", idle, rules["no-worker"]))
     (tmp_path / "tests.yml").write_text(
         yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
     )
@@ -159,7 +205,7 @@ def labels_of(id: str) -> dict[str, str]:
     return {
         "tile": {"tile": "queue.mails"}, "below": {"tile": "queue.mails"}, "unavailable": {"tile": "queue.mails"},
         "broker": {"broker": "rq"}, "depth-of-one": {"agent": "studio", "status": "queued"},
-        "age": {"queue": "reported"}, "age-of-one": {"agent": "studio"}, "no-worker": {"queue": "reported"},
+        "age-of-one": {"agent": "studio"}, "age-of-broker": {"agent": "the-shop"},
         "stalled": {"after": "600"}, "down": {"target": "shop"},
     }.get(id, {})  # fmt: skip
 
@@ -220,3 +266,16 @@ def test_an_agent_that_a_rule_names_is_in_the_metrics_however_many_others_came_l
     told_of = {(one.labels["agent"], one.labels["status"]): one.value for one in jobs.samples}
     assert told_of["a-quiet", "queued"] == 1
     assert told_of["other", "queued"] == 5
+
+
+def test_how_long_a_brokers_jobs_wait_is_told_while_it_answers(site: Site) -> None:
+    watching = declared(site, f'[[alerts]]\nid = "a"\nwhen = {{ {KINDS["age-of-broker"]} }}')
+
+    def told_s() -> dict[str, float]:
+        (waits,) = (one for one in alert_metrics_service.families(watching) if "oldest" in one.name)
+        return {one.labels["agent"]: one.value for one in waits.samples}
+
+    note(watching, "the-shop", queue(watching, "mails", 2, waits_s=400))
+    assert told_s() == {"the-shop": pytest.approx(400, abs=5)}
+    note(watching, "the-shop", why="it refused the connection")
+    assert told_s() == {}, "nobody knows"
