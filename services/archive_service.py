@@ -19,7 +19,7 @@ from core.database import DatabaseError
 from core.metrics import ARCHIVE_FAILURES, ARCHIVE_JOBS, ARCHIVE_MISSED
 from core.site import Site
 from core.store import StoreError
-from services import archive_standing, archive_writer, job_numbers
+from services import archive_alone, archive_standing, archive_writer, job_numbers
 from services.archive_records import Row, of_record
 from services.archive_schema import ARCHIVE
 from services.archive_standing import Standing, standing
@@ -93,7 +93,7 @@ def secure(site: Site, partition: int, marks: Mapping[int, Mark]) -> None:
 def _begin(site: Site) -> str:
     """The archive's name, once its tables are as this version knows them."""
     migrations.settle(site.database)
-    _raise_numbers(site)
+    _meet(site)
     with site.database.read(archiving=True) as connection:
         of = connection.execute(sqlalchemy.select(ARCHIVE.c.site)).scalar()
     if of is None:
@@ -101,8 +101,10 @@ def _begin(site: Site) -> str:
     return str(of)
 
 
-def _raise_numbers(site: Site) -> None:
-    """An emptied store counts anew, and a number should mean one job only."""
+def _meet(site: Site) -> None:
+    """A store that may be another one than before: emptied, it counts anew, though a number should mean one job only, and lacks what
+    only the archive has then."""
+    archive_alone.note(site)
     highest = job_numbers.archived(site)
     if site.store.scripts.run("number", 0, {"above": highest // site.store.partitions}):
         log.warning("The store is new or was emptied: numbers of jobs go on above %d, the archive's highest", highest)
@@ -123,7 +125,7 @@ def _take(site: Site, partition: int, of: str) -> tuple[bool, bool, bool]:
     call = {"of": of, "most": ENTRIES, "bytes": BYTES}
     began, is_due, has_more, ids, flat = site.store.scripts.run("archive", partition, call)
     if began:
-        _raise_numbers(site)
+        _meet(site)
     _archive(site, partition, zip(flat[::2], flat[1::2], strict=True))
     if ids:
         site.store.raw.xack(keys.EVENTS.at(partition), "archive", *ids)

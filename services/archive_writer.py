@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from core.database import Database, DatabaseError
@@ -32,7 +34,20 @@ _HELD = {
     "sqlite": "SELECT number, attempt, updated_ms FROM jobs WHERE number IN (SELECT value FROM json_each(?))",
 }
 
+# Likewise; `||` keeps both databases to the index on ids.
+_ENDED = {
+    "postgresql": "SELECT agent, id, finished_ms, attempt, number FROM jobs WHERE id = ANY(%s) AND agent || '' = ANY(%s)",
+    "sqlite": "SELECT agent, id, finished_ms, attempt, number FROM jobs WHERE id IN (SELECT value FROM json_each(?)) "
+    "AND agent || '' IN (SELECT value FROM json_each(?))",
+}
+
+
+class _Attempt(Struct):
+    finished: int | None = None
+
+
 _json = msgspec.json.Encoder().encode
+_attempts = msgspec.json.Decoder(list[_Attempt]).decode
 
 
 @dataclass(frozen=True)
@@ -46,8 +61,7 @@ class Written:
 
 def write(database: Database, rows: Sequence[Row], now_ms: int) -> Written:
     """Write rows of different jobs. What the database can't take is left out and said in the log. Raises DatabaseError."""
-    # In one order everywhere, so that two that write the same jobs wait for each other and not in a circle.
-    written = _halving(database, sorted(rows, key=lambda row: (row.number, row.agent, row.id)), now_ms)
+    written = _halving(database, rows, now_ms)
     for outcome, count in vars(written).items():
         if count:
             ARCHIVE_JOBS.labels(outcome=outcome).inc(count)
@@ -87,11 +101,42 @@ def _halving(database: Database, rows: Sequence[Row], now_ms: int) -> Written:
 def _insert(database: Database, rows: Sequence[Row], now_ms: int) -> Written:
     insert = _into_postgresql if database.kind == "postgresql" else _into_sqlite
     with database.write() as connection:
-        added, touched = insert(connection, rows)
+        known = _as_known(connection, rows)
+        # In one order everywhere, so that two that write the same jobs wait for each other and not in a circle.
+        added, touched = insert(connection, sorted(known, key=lambda row: (row.number, row.agent, row.id)))
         counted = ARCHIVE.update().values(jobs=ARCHIVE.c.jobs + added, archived_ms=now_ms)
         if touched:
             connection.execute(counted)
     return Written(added, touched - added, len(rows) - touched)
+
+
+def _as_known(connection: Connection, rows: Sequence[Row]) -> Iterator[Row]:
+    """Each under the number by which the archive has its job: one that is told anew to an emptied store got another one there. What
+    ended at the same time is the same job, and so is what an earlier attempt ended as; an id alone may be given again."""
+    ended = {(row.agent, row.id, end): row for row in rows for end in _ends(row)}
+    numbers: dict[tuple[int, str, str], set[int]] = {}
+    for agent, id, end, attempt, number in _ended(connection, rows):
+        row = ended.get((agent, id, end))
+        if row is not None and (end == row.finished_ms or attempt < row.attempt):
+            numbers.setdefault((row.number, agent, id), set()).add(number)
+    for row in rows:
+        known = numbers.get((row.number, row.agent, row.id))
+        yield row if not known or row.number in known else msgspec.structs.replace(row, number=min(known))
+
+
+def _ends(row: Row) -> Iterator[int]:
+    yield row.finished_ms
+    for attempt in _attempts(row.attempts):
+        if attempt.finished is not None:
+            yield attempt.finished
+
+
+def _ended(connection: Connection, rows: Sequence[Row]) -> Iterable[Any]:
+    ids, agents = ([*{row.id for row in rows}], [*{row.agent for row in rows}])
+    if connection.dialect.name == "postgresql":  # it would read all of a table that it has not analyzed yet
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        return connection.exec_driver_sql(_ENDED["postgresql"], (ids, agents))
+    return connection.exec_driver_sql(_ENDED["sqlite"], (_json(ids).decode(), _json(agents).decode()))
 
 
 def _into_postgresql(connection: Connection, rows: Sequence[Row]) -> tuple[int, int]:

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from core import keys
 from core.database import DatabaseError
 from core.site import Site
-from services import archive_search, job_conditions
+from services import archive_alone, archive_search, job_conditions
+from services.archive_alone import End
 from services.archive_filter import Filter
 from services.archive_rows import ArchivedJob
 from services.archive_schema import JOBS
 from services.archive_search import Place
 from services.job_list_model import FRESH, Item
-from services.job_model import DamagedJob, Job, from_record
+from services.job_model import Job, from_record
 from services.job_query import JobQuery
 
 MOST_ROUNDS = 4
@@ -70,13 +71,20 @@ class Archive:
 
     def _kept(self, rows: Sequence[tuple[Place, ArchivedJob]], with_stored: bool) -> list[Placed]:
         kept = list[Placed]()
-        for (place, row), job in zip(rows, stored(self.site, [row for _, row in rows]), strict=True):
-            if job is None:
+        ended = [End(row.job.number, row.job.agent, row.job.id, place[0]) for place, row in rows]
+        held = archive_alone.numbers(self.site, ended)
+        stored = archive_alone.jobs(self.site, zip((end.agent for end in ended), held, strict=True))
+        for (place, row), job in zip(rows, stored, strict=True):
+            if job is None or not self._is_meant(job):
                 if not self.query.state or job_conditions.holds(self.query, row.job):
                     kept.append((place, Item(row.job, row)))
             elif with_stored and job_conditions.holds(self.query, job):
                 kept.append((place, Item(job)))
         return kept
+
+    def _is_meant(self, job: Job) -> bool:
+        """Whether the store's job is one that the query's ids name: it may have got another number than is asked for."""
+        return not self.query.id or any(job_conditions.is_named(job, ref) for ref in self.query.id)
 
     def fresh(self) -> tuple[list[Placed], int]:
         """Jobs that fit and ended lately, of which the archive may know nothing yet, the newest end first; and how many such jobs were
@@ -112,33 +120,6 @@ def newest_ended(site: Site, partition: int, since: str) -> list[Job]:
     records: Any = site.store.raw.mget([keys.JOB.at(partition, int(number)) for number in numbers])
     jobs = (from_record(int(number), record) for number, record in zip(numbers, records, strict=True))
     return [job for job in jobs if isinstance(job, Job)]
-
-
-def stored(site: Site, rows: Sequence[ArchivedJob]) -> list[Job | None]:
-    """What the store has of archived jobs; None where it has none. Raises redis.RedisError."""
-    with site.store.raw.pipeline(transaction=False) as pipeline:
-        for row in rows:
-            pipeline.get(keys.JOB.at(site.store.partition_of(row.job.agent), row.job.number))
-        records = pipeline.execute(raise_on_error=False)
-    found = (from_record(row.job.number, record) for row, record in zip(rows, records, strict=True))
-    return [
-        # Numbers begin anew in a store that was emptied.
-        None if isinstance(job, DamagedJob) or (job.agent, job.id) != (row.job.agent, row.job.id) else job
-        for row, job in zip(rows, found, strict=True)
-    ]
-
-
-def floor_ms(site: Site) -> int | None:
-    """What the archive alone has ended before, as retention takes the oldest ends first; None where the store has no ended job.
-
-    Raises redis.RedisError.
-    """
-    with site.store.redis.pipeline(transaction=False) as pipeline:
-        for partition in range(site.store.partitions):
-            pipeline.zrange(keys.FINISHED.at(partition), 0, 0, withscores=True)
-        oldest = pipeline.execute()
-    # Of several jobs that ended in one millisecond some may be gone.
-    return max((int(found[0][1]) + 1 for found in oldest if found), default=None)
 
 
 def _merged(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.site import Site
-from services import job_conditions, job_list_archive, live_search
+from services import archive_alone, job_conditions, live_search
 from services.archive_search import Place
 from services.job_list_archive import Archive, Placed
 from services.job_list_model import BOTTOM, TOP, Cursor, Item, JobList, place_of
@@ -91,7 +91,7 @@ class Both:
     ) -> tuple[list[Placed], Place | None]:
         if not self._may_be_followed():
             return [], None
-        floor = job_list_archive.floor_ms(self.site)
+        floor = archive_alone.floor_ms(self.site)
         rows, onward = self.archive.rows(limit, before=before, after=after, below_ms=floor)
         if self.archive.why:  # There may be more, once it can be asked again.
             ends = [place for place, _ in rows]

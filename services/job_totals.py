@@ -6,7 +6,7 @@ The store's indexes tell at once where one kind of them answers all; else, and i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from core import keys
 from core.database import DatabaseError
 from core.site import Site
-from services import job_conditions, live_search
+from services import archive_alone, job_conditions, live_search
+from services.archive_alone import End, floor_ms
 from services.archive_schema import JOBS
 from services.archive_search import Search
 from services.job_conditions import GOING_ON
-from services.job_list_archive import Archive, floor_ms
+from services.job_list_archive import Archive
 from services.job_list_model import Total
 from services.job_rules import STATUSES, Status
 from services.live_search import Conditions
@@ -65,7 +66,8 @@ def _round(least: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Numbers of archived jobs, about MOST where that is not all of them; `is_known` is whether it could be told."""
+    """Numbers of archived jobs, those of the store where it has them; about MOST where that is not all of them; `is_known` is whether it
+    could be told."""
 
     numbers: list[int]
     is_all: bool
@@ -97,7 +99,7 @@ def _archived(archive: Archive, but: tuple[Status, ...], below_ms: int | None) -
 def _sought(archive: Archive, but: tuple[Status, ...], below_ms: int | None) -> _Held:
     site = archive.site
     filters = job_conditions.archived(archive.query, archive.now, below_ms)
-    found, is_all = dict[int, int](), True
+    found, is_all = dict[int, End](), True
     if not filters or not site.database.is_begun:
         return _Held([], is_all)
     with site.database.read() as connection:
@@ -106,10 +108,17 @@ def _sought(archive: Archive, but: tuple[Status, ...], below_ms: int | None) -> 
             if places and archive.query.state:
                 return _Held([], False, is_known=False)  # Each that is found would have to be looked at.
             is_all &= len(places) <= MOST
-            asked = sa.select(JOBS.c.key, JOBS.c.number).where(JOBS.c.key.in_([key for _, key in places]))
-            found |= {row.key: row.number for row in connection.execute(asked)}
-    stored = _stored(site, sorted(found.values()), but)
-    return _Held([number for number in found.values() if number not in stored], is_all)
+            asked = sa.select(JOBS.c.key, JOBS.c.number, JOBS.c.agent, JOBS.c.id, JOBS.c.finished_ms)
+            rows = connection.execute(asked.where(JOBS.c.key.in_([key for _, key in places])))
+            found |= {key: End(*end) for key, *end in rows}
+    return _Held(_without(site, list(found.values()), but), is_all)
+
+
+def _without(site: Site, ended: Sequence[End], statuses: tuple[Status, ...]) -> list[int]:
+    """The numbers of jobs that the store has in none of these statuses."""
+    held = archive_alone.numbers(site, ended)
+    stored = _stored(site, sorted({number for number in held if number is not None}), statuses)
+    return [number or end.number for end, number in zip(ended, held, strict=True) if number not in stored]
 
 
 def _stored(site: Site, numbers: list[int], statuses: tuple[Status, ...]) -> set[int]:

@@ -174,6 +174,43 @@ def test_an_older_state_never_takes_the_place_of_a_newer_one(archived_site: Site
     assert outcome("unchanged") == before + 1
 
 
+def test_a_job_that_is_told_anew_to_an_emptied_store_keeps_its_place(archived_site: Site) -> None:
+    site, archiver = archived_site, Archiver()
+    told: dict[str, Any] = {"a": "rq", "i": "a", "en": "rq", "ca": 2_000_000, "sa": 2_000_500, "fa": 2_001_000}
+    archiver.run(site)
+    first = jobs_service.apply(site, 0, Change("put", **told, x="failed", s="failed", e="no")).job
+    archiver.run(site)
+    site.store.redis.flushall()
+    archiver.run(site)
+    again = jobs_service.apply(site, 0, Change("import", **told, x="failed", s="failed", e="no")).job
+    archiver.run(site)
+    assert isinstance(first, Job)
+    assert isinstance(again, Job)
+    assert again.number > first.number
+    assert [(row["number"], row["attempt"]) for row in archive.rows(site)] == [(first.number, 1)]
+    assert counted(site) == 1
+    # What it does next takes its place as well.
+    tried = Change("put", a="rq", i="a", t=2, x="finished", s="completed", sa=2_002_000, fa=2_003_000)
+    jobs_service.apply(site, 0, tried)
+    archiver.run(site)
+    assert [(row["number"], row["attempt"]) for row in archive.rows(site)] == [(first.number, 2)]
+    retention_service.run(replace(site, settings=replace(site.settings, keep_days=1)))
+    assert site.store.redis.zcard(keys.FINISHED.at()) == 0
+    assert [(row["number"], row["attempt"]) for row in archive.rows(site)] == [(first.number, 2)]
+
+
+def test_what_is_told_under_a_lost_job_s_id_and_ended_later_is_another_job(archived_site: Site) -> None:
+    site, archiver = archived_site, Archiver()
+    archiver.run(site)
+    end(site, id="nightly")
+    archiver.run(site)
+    site.store.redis.flushall()
+    archiver.run(site)
+    end(site, id="nightly")
+    archiver.run(site)
+    assert ids(site) == ["nightly", "nightly"]
+
+
 def test_damaged_refused_and_lost_jobs_are_counted_and_keep_back_no_other(archived_site: Site) -> None:
     site = archived_site
     Archiver().run(site)

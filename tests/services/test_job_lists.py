@@ -12,7 +12,7 @@ import pytest
 from core import keys
 from core.site import Site
 from core.store import Store
-from services import job_list_model, job_lists, job_query, jobs_service
+from services import archive_alone, job_list_model, job_lists, job_query, jobs_service
 from services.archive_service import Archiver
 from services.job_changes import Change, JobRef
 from services.job_list_model import BOTTOM, TOP, Cursor, JobList, Total
@@ -352,6 +352,72 @@ def test_a_number_given_anew_in_an_emptied_store_hides_no_archived_job(filed: Si
     assert [item.archived is not None for item in job_lists.page(filed, job_query.parse("store before")).items] == [
         True
     ]
+
+
+def ended(site: Site, agent: str, id: str, second: int, **fields: Any) -> int:
+    """A job of an engine that ended so many seconds after AT_MS."""
+    at = AT_MS + 1000 * second
+    return put(site, id, a=agent, en=agent, ca=at - 10, sa=at - 5, fa=at, x="finished", s="completed", **fields)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_each_job_comes_once_where_the_store_was_emptied_and_some_are_told_anew(kept: Site, limit: int) -> None:
+    archiver = Archiver()
+    archiver.run(kept)
+    was = [
+        ended(kept, agent, f"{agent}{i}", 10 * i + at) for i in range(3) for at, agent in enumerate(("rq", "celery"))
+    ]
+    archiver.run(kept)
+    kept.store.redis.flushall()
+    again = [ended(kept, "rq", f"rq{i}", 10 * i) for i in range(2)]
+    archiver.run(kept)
+    later = put(kept, "later", x="queued")
+    expected = [later, *again[::-1], was[5], was[4], was[3], was[1]]
+    assert walked(kept, "queue:mail", limit) == expected
+    assert walked_up(kept, "queue:mail", limit) == expected
+    assert walked(kept, "agent:celery", limit) == was[::-2]
+    assert sorted(walked(kept, "after:1000d", limit)) == sorted(expected[1:])
+    for query, many in (("queue:mail", 7), ("agent:celery", 3), ("agent:rq", 4), ("after:1000d", 6)):
+        assert job_lists.page(kept, job_query.parse(query), limit=limit).total.jobs == many
+    assert found(kept, "id:rq0") == [again[0]]
+    assert found(kept, f"id:{was[0]}") == [was[0]]
+
+
+def test_each_job_comes_once_where_the_store_came_back_as_it_was_a_while_ago(kept: Site) -> None:
+    def contents() -> dict[Any, Any]:
+        return {key: kept.store.raw.dump(key) for key in kept.store.raw.scan_iter()}
+
+    Archiver().run(kept)
+    made = [ended(kept, "rq", f"j{i}", i) for i in range(3)]
+    Archiver().run(kept)
+    then = contents()
+    made += [ended(kept, "rq", f"j{i}", i) for i in range(3, 6)]
+    Archiver().run(kept)
+    kept.store.redis.flushall()
+    for key, value in then.items():
+        kept.store.raw.restore(key, 0, value)
+    Archiver().run(kept)
+    assert sorted(walked(kept, "queue:mail", 2)) == made
+
+
+def test_a_job_with_the_id_of_one_that_an_emptied_store_lost_stands_beside_it(kept: Site) -> None:
+    Archiver().run(kept)
+    first = ended(kept, "rq", "nightly", 1)
+    Archiver().run(kept)
+    kept.store.redis.flushall()
+    second = ended(kept, "rq", "nightly", 2)
+    Archiver().run(kept)
+    assert walked(kept, "queue:mail", 1) == [second, first]
+    assert job_lists.page(kept, job_query.parse("queue:mail")).total == Total(2, 1)
+
+
+def test_a_store_that_lost_its_events_alone_is_known_to_be_whole(filed: Site) -> None:
+    Archiver().run(filed)
+    ended(filed, "rq", "a", 1)
+    Archiver().run(filed)
+    filed.store.redis.delete(keys.EVENTS.at())
+    Archiver().run(filed)
+    assert archive_alone.floor_ms(filed) == AT_MS + 1001
 
 
 @pytest.mark.parametrize("text", ["17", "0", "1790000000000.12", "1790000000000.12.9007199254740992"])
