@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from panels._words import span
 
+Card = Literal["arguments", "result", "metadata"]
+
+CARDS: dict[str, Card] = {"data": "arguments", "result": "result", "meta": "metadata"}
+"""Where the page says why a part of a job is not shown, by the name that the part has at its engine."""
 MOST_LINKED = 20
 ONE_LINE = 80
 """Characters of a value that stands on one line."""
+
+
+class Unreadable(NamedTuple):
+    """Why something of a job is not shown. `part` is what its engine calls that, empty where nobody told."""
+
+    card: Card
+    part: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -21,8 +33,7 @@ class CallView:
     arguments: tuple[tuple[str, str], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     depends_on: tuple[str, ...] = ()
-    unreadable: str | None = None
-    """Why something of the job is not shown."""
+    unreadable: Unreadable | None = None
     rest: str | None = None
     """What else the metadata has, as JSON over several lines."""
 
@@ -61,13 +72,18 @@ def of(metadata: str | None) -> CallView:
         arguments,
         tuple(facts),
         depends_on,
-        unreadable if unreadable is None else str(unreadable),
+        None if unreadable is None else _unreadable(str(unreadable)),
         pretty(found) if found else None,
     )
 
 
 def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _unreadable(said: str) -> Unreadable:
+    part, _, why = said.partition(": ")
+    return Unreadable(CARDS[part], part, why) if part in CARDS else Unreadable("arguments", "", said)
 
 
 def _short(value: Any) -> str:

@@ -98,7 +98,7 @@ def take(tasks: Tasks, id: str, raw: bytes | str, at_ms: int) -> bool:
         if tasks.known(id) is None:
             return False
         task = tasks.task(id)
-        task.metadata = task.metadata | {"unreadable": "its result is not JSON, and Headway unpickles nothing"}
+        task.metadata = task.metadata | {"unreadable": "result: it is not JSON, and Headway unpickles nothing"}
         return True
     if meta["status"] in _BEFORE and tasks.known(id) is None:
         return True

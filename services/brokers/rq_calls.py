@@ -32,7 +32,7 @@ def call_of(data: bytes | None, description: bytes | None, is_long: bool, mask: 
     except payloads.Unreadable as fault:
         described = _CALL.match(said)
         function = described[1] if described else None
-        return Call(function, mask.title(function, said), unreadable=str(fault))
+        return Call(function, mask.title(function, said), unreadable=f"data: {fault}")
     return Call(told.function, mask.title(told.function, said), mask.call(told.args, told.kwargs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_jobs_page_tells_what_its_engine_knows_and_leads_to_its_like(client: F
     page = client.get(f"/dashboard/jobs/{number}").text
     words = Parts(page).text
     for said in ("Queue mail", "Function app.send", "Worker host 1", "Tags eu", "Retries left 2", "Time limit 3 min", "Depends on b",
-                 "0 17", 'subject "Hello"', "can be shown: result: pickle", '"ttl": 5'):  # fmt: skip
+                 "0 17", 'subject "Hello"', "Result The job’s result can’t be shown, because pickle .", '"ttl": 5'):  # fmt: skip
         assert said in words, said
     assert "No stage was reported" not in words
     assert "Traceback\n  line 1\n" in page
@@ -139,6 +140,24 @@ def test_a_jobs_page_tells_what_its_engine_knows_and_leads_to_its_like(client: F
         "id%3Ab+agent%3Arq",
     ):
         assert f'href="/dashboard/jobs?q={query}"' in page, query
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "said"),
+    [
+        ("result: it has more than 20,000 parts", "Result The job’s result can’t be shown, because it has more than"),
+        ("meta: it is cut off", "Metadata The job’s meta can’t be shown, because it is cut off"),
+        ("data: it is neither: odd", "Arguments The job’s data can’t be shown, because it is neither: odd"),
+        ("its message is odd", "Arguments Not all of this job can be shown, because its message is odd"),
+    ],
+)
+def test_what_cant_be_shown_is_said_where_it_would_stand(
+    client: FlaskClient, site: Site, unreadable: str, said: str
+) -> None:
+    number = put(site, "a", d=json.dumps({"unreadable": unreadable}))
+    words = Parts(client.get(f"/dashboard/jobs/{number}").text).text
+    assert said in words
+    assert [card for card in ("Arguments", "Result", "Metadata") if f" {card} " in words] == [said.partition(" ")[0]]
 
 
 def test_the_rows_of_jobs_that_an_engine_runs_can_be_chosen(client: FlaskClient, site: Site) -> None:

@@ -80,7 +80,7 @@ def test_a_payload_that_cant_be_read_says_so_while_all_else_goes_on(read: Callab
     jobs = {name: job for name, job in found.items() if job is not None}
     assert jobs.keys() == found.keys()
     assert jobs["broken"].function == "app.mail"
-    assert "neither JSON nor a pickle" in metadata(jobs["broken"])["unreadable"]
+    assert metadata(jobs["broken"])["unreadable"].startswith("data: it is neither JSON nor a pickle")
     assert jobs["strange"].function == "app.mail"
     assert metadata(jobs["strange"])["unreadable"].startswith("meta: ")
     assert "too long" in metadata(jobs["long"])["unreadable"]
