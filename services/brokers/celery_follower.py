@@ -106,7 +106,7 @@ class CeleryFollower(Follower):
             broker=self.broker.agent,
             engine="celery",
             at_ms=now_ms,
-            queues=self._side.now(celery_workers.listening(found), paused, now_ms),
+            queues=self._side.now(celery_workers.listening(found), paused),
             workers=found,
             schedules=schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms),
             notes=(*self._notes(), *self._gaps.notes(now_ms)),

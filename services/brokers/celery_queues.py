@@ -115,19 +115,20 @@ class Queues:
             self._unacked.look(changed, at_ms)
             self._lists.look(changed, at_ms)
 
-    def now(self, workers: dict[str, int] | None, paused: set[str], since: Since, at_ms: int) -> tuple[QueueNow, ...]:
+    def now(self, workers: dict[str, int] | None, paused: set[str], since: Since) -> tuple[QueueNow, ...]:
         """The queues by Celery's own counts; `workers` says how many listen to each, `since` since when a task waits."""
         counts: dict[str, dict[State, int]] = {
             name: {"queued": self._lists.length(name), "reserved": 0, "scheduled": 0, "started": 0}
             for name in self.names
         }
-        for id, queue in self._unacked.tags.values():
-            state = self._state(id, at_ms)
-            if state is not None and queue in counts:
-                counts[queue][state] += 1
+        for (queue, state), count in self._unacked.counts.items():
+            if queue in counts:
+                counts[queue][state] = count
         for task in self._tasks.started.values():
             if task.queue in counts:
                 counts[task.queue]["started"] += 1
+            if (held := self._unacked.queue_of(task.id)) in counts:  # it is acknowledged late
+                counts[held]["reserved"] = max(0, counts[held]["reserved"] - 1)
         self._exist |= {name for name, each in counts.items() if any(each.values())}
         return tuple(
             QueueNow(
@@ -140,19 +141,6 @@ class Queues:
             for name, each in counts.items()
             if name in self._exist
         )
-
-    def _state(self, id: str, at_ms: int) -> State | None:
-        """What a task that was not acknowledged counts as; None where it is at work."""
-        task = self._tasks.known(id)
-        if task is None or task.state not in ("started", "scheduled", "retrying"):
-            return "reserved"
-        if task.state == "started":
-            return None
-        if task.due_ms is None or task.due_ms > at_ms:
-            return "scheduled"
-        # Its time came, and it waits for a free place in its worker.
-        self._tasks.to_state(self._tasks.task(id), "reserved", at_ms)
-        return "reserved"
 
     def _routed(self, exchange: str, routing_key: str) -> str:
         queue = self._routes.get((exchange, routing_key)) or routing_key

@@ -67,7 +67,7 @@ class RabbitSide:
         """Nobody but RabbitMQ knows."""
         return False
 
-    def now(self, workers: dict[str, int] | None, paused: set[str], at_ms: int) -> tuple[QueueNow, ...]:
+    def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
         return tuple(
             QueueNow(
                 name=name,

@@ -70,9 +70,9 @@ class RedisSide:
         """Whether a worker has this task and did not acknowledge it."""
         return self._queues.holds(id)
 
-    def now(self, workers: dict[str, int] | None, paused: set[str], at_ms: int) -> tuple[QueueNow, ...]:
+    def now(self, workers: dict[str, int] | None, paused: set[str]) -> tuple[QueueNow, ...]:
         """The queues. Raises StoreError."""
-        return self._queues.now(workers, paused, self._since, at_ms)
+        return self._queues.now(workers, paused, self._since)
 
     def notes(self) -> Iterable[str]:
         yield from self._queues.notes()

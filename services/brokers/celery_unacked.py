@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 import redis
 
-from services.brokers import celery_messages
+from services.brokers import celery_event_words, celery_messages
 from services.brokers.celery_tasks import Tasks
+from services.brokers.model import State
 
 UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 MOST_ASKED = 500
@@ -15,14 +19,31 @@ Route = Callable[[str, str], str]
 """The queue of an exchange and a routing key."""
 
 
+class Held(NamedTuple):
+    """A message that was not acknowledged."""
+
+    id: str
+    """Of its task."""
+    queue: str
+    state: State
+    """`scheduled` as long as its worker waits for its time, then `reserved`; whether it is at work the message does not tell."""
+
+
 class Unacked:
     def __init__(self, client: redis.Redis, tasks: Tasks, route: Route) -> None:
         self._client = client
         self._tasks = tasks
         self._route = route
-        self.tags: dict[str, tuple[str, str]] = {}
-        """What is known of it: of each message its task and queue, by its tag."""
-        self._ids: set[str] = set()
+        self.counts: Counter[tuple[str, State]] = Counter()
+        """Messages of each queue in each state."""
+        self._tags: dict[str, Held] = {}
+        """What is known of it, by the messages' tags."""
+        self._queues: dict[str, str] = {}
+        """The queue of each task that a worker has."""
+        self._due: dict[str, int] = {}
+        """When the time of a message comes that waits for it, by its tag."""
+        self._next_ms = math.inf
+        """Before that none comes."""
         self._since = 0.0
         self._left: list[str] = []
         """Tasks that were acknowledged, or put back, at the last look."""
@@ -39,15 +60,36 @@ class Unacked:
 
     def holds(self, id: str) -> bool:
         """Whether a worker has this task and did not acknowledge it."""
-        return id in self._ids
+        return id in self._queues
+
+    def queue_of(self, id: str) -> str | None:
+        """The queue of a task that a worker has and did not acknowledge."""
+        return self._queues.get(id)
 
     def begin(self, at_ms: int) -> None:
+        """Notice what began, and whose time came."""
+        self._begin_left(at_ms)
+        if at_ms >= self._next_ms:
+            for tag in [tag for tag, due_ms in self._due.items() if due_ms <= at_ms]:
+                self._come_due(tag, at_ms)
+            self._next_ms = min(self._due.values(), default=math.inf)
+
+    def _begin_left(self, at_ms: int) -> None:
         """Celery acknowledges a task as it begins. Where events are on they say so better, and had a tick to do so."""
         left, self._left = self._left, []
         for id in left:
             task = self._tasks.known(id)
             if task is not None and task.worker is None and task.state in ("reserved", "scheduled", "retrying"):
                 self._tasks.begun(self._tasks.task(id), at_ms, None, is_seen=True)
+
+    def _come_due(self, tag: str, at_ms: int) -> None:
+        """It waits for a free place in its worker from now on."""
+        held = self._tags[tag]
+        self._forget(tag)
+        self._hold(tag, held._replace(state="reserved"))
+        task = self._tasks.known(held.id)
+        if task is not None and task.state in ("scheduled", "retrying") and (task.due_ms or at_ms) <= at_ms:
+            self._tasks.to_state(self._tasks.task(held.id), "reserved", at_ms)
 
     def look(self, changed: set[str], at_ms: int) -> None:
         """Take in what came and went. Raises redis.RedisError."""
@@ -60,7 +102,7 @@ class Unacked:
         fresh = {
             tag.decode("utf-8", "replace"): score
             for tag, score in found
-            if tag.decode("utf-8", "replace") not in self.tags
+            if tag.decode("utf-8", "replace") not in self._tags
         }
         if fresh:
             self._take(list(fresh), at_ms)
@@ -68,11 +110,9 @@ class Unacked:
             # The last one is met again: others of the same moment may come.
             self._since = found[-1][1]
         gone = self._gone(number)
-        self._is_behind = len(found) == MOST_ASKED or number < len(self.tags)
+        self._is_behind = len(found) == MOST_ASKED or number < len(self._tags)
         for tag in gone:
-            id, _ = self.tags.pop(tag)
-            self._ids.discard(id)
-            self._left.append(id)
+            self._left.append(self._forget(tag))
 
     def _take(self, tags: list[str], at_ms: int) -> None:
         for tag, raw in zip(tags, self._client.hmget(UNACKED, tags), strict=True):
@@ -82,13 +122,30 @@ class Unacked:
             message, exchange, routing_key = read
             queue = self._route(exchange, routing_key)
             task = celery_messages.is_reserved(self._tasks, message, queue, at_ms)
-            if task is not None:
-                self.tags[tag] = (task.id, queue)
-                self._ids.add(task.id)
+            if task is None:
+                continue
+            due_ms = celery_event_words.moment_ms(message.headers.get("eta"))
+            if due_ms is None or due_ms <= at_ms:
+                self._hold(tag, Held(task.id, queue, "reserved"))
+            else:
+                self._hold(tag, Held(task.id, queue, "scheduled"))
+                self._due[tag], self._next_ms = due_ms, min(self._next_ms, due_ms)
+
+    def _hold(self, tag: str, held: Held) -> None:
+        self._tags[tag], self._queues[held.id] = held, held.queue
+        self.counts[held.queue, held.state] += 1
+
+    def _forget(self, tag: str) -> str:
+        """The task that it was of."""
+        held = self._tags.pop(tag)
+        self._queues.pop(held.id, None)
+        self._due.pop(tag, None)
+        self.counts[held.queue, held.state] -= 1
+        return held.id
 
     def _gone(self, number: int) -> list[str]:
         """Those of the known that were acknowledged or put back."""
-        tags = self.tags
+        tags = self._tags
         if number >= len(tags):
             return []
         if number == 0:

@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 import redis
 
+from core.config import Logs, Masking
+from core.settings import read
 from services.brokers import celery_lists
+from services.brokers.celery_queues import Queues
+from services.brokers.celery_tasks import Tasks
+from services.brokers.masking import Mask
+from services.brokers.tracking import Changes
 from tests.celery_workers import client
 from tests.conftest import Valkey
 from tests.services.brokers.followed_celery import FollowedCelery
@@ -277,11 +283,42 @@ def test_what_a_worker_reserved_is_told_by_unacked(followed: FollowedCelery, bro
     followed.comes_to("task-0", "queued")
     raw = broker.rpop("celery")
     assert isinstance(raw, bytes)
+    reserve(broker, raw)
     tag = json.loads(raw)["properties"]["delivery_tag"]
-    broker.hset("unacked", tag, json.dumps([json.loads(raw), "", "celery"]))
-    broker.zadd("unacked_index", {tag: time.time()})
     followed.comes_to("task-0", "reserved")
     followed.until(lambda: followed.queue("celery").counts == {"queued": 1, "reserved": 1}, "the counts")
     broker.hdel("unacked", tag)
     broker.zrem("unacked_index", tag)
     followed.comes_to("task-0", "started")
+
+
+def reserve(broker: redis.Redis, raw: bytes) -> None:
+    """As a worker does that takes a message."""
+    tag = json.loads(raw)["properties"]["delivery_tag"]
+    broker.hset("unacked", tag, json.dumps([json.loads(raw), "", "celery"]))
+    broker.zadd("unacked_index", {tag: time.time()})
+
+
+def test_a_task_whose_time_came_is_told_in_that_tick_and_showing_queues_changes_none(broker: redis.Redis) -> None:
+    tasks = Tasks(Mask(Masking(), read({"HEADWAY_AUTH": "off"}), Logs()))
+    queues = Queues(broker, tasks, ())
+
+    def look(at_ms: int, *, lost: bool = False) -> tuple[dict[str, str], dict[str, int]]:
+        queues.tick(Changes(frozenset(), lost), at_ms)
+        states = {job.id: job.state for job in tasks.changed()}
+        (shown,) = queues.now(None, set(), lambda id: None)
+        assert tasks.changed() == []
+        return states, shown.counts
+
+    reserve(broker, message("later", eta="1970-01-01T00:00:10+00:00"))
+    reserve(broker, message("soon"))
+    assert look(1_000, lost=True) == (
+        {"later": "scheduled", "soon": "reserved"},
+        {"queued": 0, "reserved": 1, "scheduled": 1},
+    )
+    assert look(9_999) == ({}, {"queued": 0, "reserved": 1, "scheduled": 1})
+    assert look(10_000) == ({"later": "reserved"}, {"queued": 0, "reserved": 2})
+    tasks.begun(tasks.task("soon"), 10_500, "w@h")  # and it is acknowledged late
+    assert look(11_000) == ({"soon": "started"}, {"queued": 0, "reserved": 1, "started": 1})
+    broker.delete("unacked", "unacked_index")
+    assert look(12_000, lost=True) == ({}, {"queued": 0, "started": 1})
