@@ -14,7 +14,7 @@ from core import keys
 from core.site import Site
 from services import archive_words, job_conditions, job_totals, jobs_service, live_search, queue_figures
 from services.archive_search import Place
-from services.brokers.mirror import our_id
+from services.brokers.mirror_records import our_id
 from services.job_changes import JobRef
 from services.job_conditions import GOING_ON
 from services.job_list_archive import Archive, Placed

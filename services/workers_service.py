@@ -12,7 +12,7 @@ from core.config.brokers import Engine
 from core.site import Site
 from services import broker_states, name_order, queue_concerns
 from services.broker_states import Broker, BrokerState
-from services.brokers import mirror
+from services.brokers.mirror_records import our_id
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import WorkerNow
 from services.job_model import Job, from_record, to_ms
@@ -105,7 +105,7 @@ def _jobs(site: Site, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str]
     asked = list(dict.fromkeys(wanted))[:MOST_LOOKED_AT]
     with site.store.raw.pipeline(transaction=False) as pipeline:
         for agent, id in asked:
-            pipeline.hget(keys.IDS.at(site.store.partition_of(agent), agent), mirror.our_id(id))
+            pipeline.hget(keys.IDS.at(site.store.partition_of(agent), agent), our_id(id))
         numbers: Any = pipeline.execute()
         known = [(one, int(number)) for one, number in zip(asked, numbers, strict=True) if number is not None]
         for (agent, _), number in known:

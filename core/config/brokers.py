@@ -10,7 +10,6 @@ from core.config.redaction import Redaction
 from core.config.values import Id, Url
 
 Engine = Literal["rq", "celery"]
-ENGINES: tuple[Engine, ...] = ("rq", "celery")
 DISCOVERED = ("rq", "rq-store")
 """What an RQ in Headway's own Redis is called that nobody declared; the second where a declared one has the first."""
 QueueName = Annotated[str, Meta(min_length=1, max_length=200, description="a queue's name of 1 to 200 characters")]

@@ -5,8 +5,6 @@ What Headway's store raises passes through.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -16,14 +14,10 @@ from core.config.brokers import Engine
 from core.site import Site
 from services import jobs_service
 from services.brokers import mirror_changes
-from services.brokers.mirror_records import Known, known
+from services.brokers.mirror_records import CHUNK, known, known_of, our_id
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import EngineJob, State
 from services.job_changes import Change
-
-CHUNK = 500
-"""Jobs a round trip: Headway's store serves others meanwhile."""
-_OURS = re.compile(r"(?!(?:\d+|batch|active)\Z)[A-Za-z0-9._:\-]{1,128}\Z")
 
 
 def take(site: Site, agent: str, engine: Engine, jobs: Sequence[EngineJob]) -> None:
@@ -59,7 +53,7 @@ class Telling:
         ids = list(islice(self._waiting, CHUNK))
         now_ms = int(self._site.clock() * 1000)
         changes = list[Change]()
-        for id, record in zip(ids, _records(self._site, self._agent, ids), strict=True):
+        for id, record in zip(ids, known_of(self._site, self._agent, ids), strict=True):
             aimed = (self._agent, our_id(id), self._engine, id)
             changes += mirror_changes.changes(aimed, record, self._waiting.pop(id), now_ms)
         return changes
@@ -86,13 +80,3 @@ def held(site: Site, agent: str, queue: str, state: State, after: int = 0, limit
     records = site.store.raw.mget([keys.JOB.at(partition, int(number)) for number in numbers])
     found = ((int(number), known(record)) for number, record in zip(numbers, records, strict=True))
     return [(number, one.engineId or one.id) for number, one in found if one is not None]
-
-
-def our_id(id: str) -> str:
-    """The id under which Headway keeps an engine's job: the same, where it can be one of ours."""
-    return id if _OURS.match(id) else f"x-{hashlib.sha256(id.encode('utf-8', 'replace')).hexdigest()[:40]}"
-
-
-def _records(site: Site, agent: str, ids: list[str]) -> list[Known | None]:
-    records = site.store.scripts.run("records", site.store.partition_of(agent), [agent, [our_id(id) for id in ids]])
-    return [known(record) for record in records]

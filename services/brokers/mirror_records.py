@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
+from core.site import Site
 from services.brokers import mirror_texts
 from services.brokers.model import STATUS_OF, EngineJob, State
 from services.job_changes import Change
 from services.job_rules import Status
 
+CHUNK = 500
+"""Jobs a round trip: Headway's store serves others meanwhile."""
 MOST_ATTEMPTS = 20
 MOST_ATTEMPTS_BYTES = 64 * 1024
+_OURS = re.compile(r"(?!(?:\d+|batch|active)\Z)[A-Za-z0-9._:\-]{1,128}\Z")
 
 
 class Known(Struct):
@@ -54,6 +61,20 @@ def known(record: object) -> Known | None:
         return _decode(record) if isinstance(record, bytes) else None
     except msgspec.DecodeError:
         return None
+
+
+def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
+    """What the records of some jobs say, by their engine's ids. Raises StoreError."""
+    found = list[Known | None]()
+    for at in range(0, len(ids), CHUNK):
+        part = [our_id(id) for id in ids[at : at + CHUNK]]
+        found += map(known, site.store.scripts.run("records", site.store.partition_of(agent), [agent, part]))
+    return found
+
+
+def our_id(id: str) -> str:
+    """The id under which Headway keeps an engine's job: the same, where it can be one of ours."""
+    return id if _OURS.match(id) else f"x-{hashlib.sha256(id.encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
 def anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:

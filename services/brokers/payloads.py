@@ -26,13 +26,8 @@ class Call(Struct, frozen=True):
     kwargs: dict[str, Any]
 
 
-def unpickled(data: bytes) -> Any:
-    """What a pickle holds, as far as JSON can: objects as their class' names. Raises Unreadable."""
-    return Shown().value(_pickle(data))
-
-
 def value(data: bytes) -> Any:
-    """What either of RQ's serializers wrote, as JSON can hold it. Raises Unreadable."""
+    """What either of RQ's serializers wrote, as far as JSON can hold it: objects as their class' names. Raises Unreadable."""
     return Shown().value(_read(data))
 
 

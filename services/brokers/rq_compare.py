@@ -16,7 +16,7 @@ import redis
 from core import keys
 from core.site import Site
 from services.brokers import mirror, rq_keys
-from services.brokers.mirror_records import Known, known
+from services.brokers.mirror_records import CHUNK, Known, known_of
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 from services.brokers.rq_damage import Damage
@@ -90,15 +90,6 @@ def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[Stat
     return {queue: {state: next(answers) for state in rq_keys.WAITING} for queue in queues}
 
 
-def known_of(site: Site, agent: str, ids: Sequence[str]) -> list[Known | None]:
-    """What Headway's records say of some jobs. Raises StoreError."""
-    found = list[Known | None]()
-    for at in range(0, len(ids), mirror.CHUNK):
-        part = [mirror.our_id(id) for id in ids[at : at + mirror.CHUNK]]
-        found += map(known, site.store.scripts.run("records", site.store.partition_of(agent), [agent, part]))
-    return found
-
-
 def _rate_limited(of: Compared) -> Steps:
     """Jobs that wait for their rate stand in no registry of a queue."""
     found = of.damage.asked(rq_keys.RATES, lambda: of.client.srandmember(rq_keys.RATES, MOST_RATES))
@@ -145,7 +136,7 @@ def _failure_ttl_s(record: Known) -> float:
 
 def _held(site: Site, agent: str, queue: str, state: State) -> Iterator[list[bytes]]:
     after = 0
-    while found := mirror.held(site, agent, queue, state, after, mirror.CHUNK):
+    while found := mirror.held(site, agent, queue, state, after, CHUNK):
         yield [id.encode() for _, id in found]
         after = found[-1][0]
 

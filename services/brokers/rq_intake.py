@@ -12,9 +12,9 @@ from core.site import Site
 from core.store import StoreError
 from services.brokers import mirror, rq_attempts, rq_gone
 from services.brokers.connections import asking
+from services.brokers.mirror_records import known_of
 from services.brokers.model import EngineJob
 from services.brokers.rq_changes import Changed
-from services.brokers.rq_compare import known_of
 from services.brokers.rq_glimpses import Glimpses
 from services.brokers.rq_jobs import READ, Reader, ReadJob
 from services.brokers.rq_keys import text

@@ -13,10 +13,6 @@ from services.brokers.model import State
 from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms
 
-COMMANDS = 9
-"""What one queue costs, with the job that is next."""
-
-
 STATES: tuple[State, ...] = ("queued", *rq_keys.REGISTRIES)
 
 

@@ -13,6 +13,7 @@ from core import keys
 from core.site import Site
 from services import jobs_service
 from services.brokers import mirror, mirror_changes
+from services.brokers.mirror_records import our_id
 from services.brokers.model import LOST, EngineJob
 from services.job_changes import JobRef
 from services.job_model import Job, to_ms
@@ -37,7 +38,7 @@ def say(parted_site: Site) -> Callable[..., Job]:
 
 
 def job(site: Site, id: str = "one") -> Job:
-    found = jobs_service.get(site, JobRef(agent=AGENT, id=mirror.our_id(id)))
+    found = jobs_service.get(site, JobRef(agent=AGENT, id=our_id(id)))
     assert isinstance(found, Job)
     return found
 
@@ -355,7 +356,7 @@ def test_ids_that_are_none_of_ours_are_kept_beside_one_that_is(parted_site: Site
     odd = ["a b", "17", "batch", "x" * 200, "é", "a/b", "\n", "", "half \ud800"]
     mirror.take(parted_site, AGENT, "celery", [EngineJob(id=id, state="queued", queue="mail") for id in odd])
     assert [job(parted_site, id).engine_id for id in odd[:-1]] == odd[:-1]
-    assert len({mirror.our_id(id) for id in odd}) == len(odd)
+    assert len({our_id(id) for id in odd}) == len(odd)
     mirror.take(parted_site, AGENT, "celery", [EngineJob(id="a:good.one-1_", state="queued")])
     assert job(parted_site, "a:good.one-1_").engine_id is None
 

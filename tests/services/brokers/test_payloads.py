@@ -52,7 +52,7 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_plain_values_come_out_as_they_went_in(protocol: int) -> None:
     told = [1, -2, 2**40, 2.5, "text", "żółć 🎉", None, True, False, [], {}, {"a": {"b": [1, [2]]}}]
-    assert payloads.unpickled(pickle.dumps(told, protocol)) == told
+    assert payloads.value(pickle.dumps(told, protocol)) == told
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -64,7 +64,7 @@ def test_dates_ids_and_the_like_come_out_as_their_text(protocol: int) -> None:
         PurePosixPath("/a/b"), {3}, frozenset([4]), (5, 6), collections.OrderedDict(a=1), collections.Counter("aab"), b"abc", 2**80,
         float("inf"),
     ]  # fmt: skip
-    assert payloads.unpickled(pickle.dumps(told, protocol)) == [
+    assert payloads.value(pickle.dumps(told, protocol)) == [
         "2026-11-22T03:04:05", "2026-11-22T03:04:05.000678-03:30", "2026-01-02T00:00:00+00:00", "2026-01-02", "1 day, 0:00:05", str(id),
         "1.50", "/a/b", [3], [4], [5, 6], {"a": 1}, {"a": 2, "b": 1}, "<3 bytes>", str(2**80), "inf",
     ]  # fmt: skip
@@ -72,7 +72,7 @@ def test_dates_ids_and_the_like_come_out_as_their_text(protocol: int) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_objects_of_any_other_class_come_out_as_its_name(protocol: int) -> None:
-    told = payloads.unpickled(pickle.dumps([Invoice(7), Colour.RED, Invoice, ValueError("no")], protocol))
+    told = payloads.value(pickle.dumps([Invoice(7), Colour.RED, Invoice, ValueError("no")], protocol))
     assert told[:3] == [f"<{__name__}.Invoice>", f"<{__name__}.Colour>", f"<{__name__}.Invoice>"]
     assert told[3].endswith(".ValueError>")
 
@@ -80,7 +80,7 @@ def test_objects_of_any_other_class_come_out_as_its_name(protocol: int) -> None:
 def test_no_module_that_a_payload_names_is_imported() -> None:
     script = (
         "import sys; from services.brokers import payloads;"
-        "print(payloads.unpickled(b'cantigravity\\nfly\\n(S\"x\"\\ntR.'), 'antigravity' in sys.modules)"
+        "print(payloads.value(b'cantigravity\\nfly\\n(S\"x\"\\ntR.'), 'antigravity' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["<antigravity.fly>", "False"]
@@ -131,7 +131,7 @@ HARMFUL = {
 def test_a_payload_made_to_harm_takes_little_and_answers_json_or_why_not(data: bytes) -> None:
     began = time.process_time()
     try:
-        told = payloads.unpickled(data)
+        told = payloads.value(data)
     except Unreadable as fault:
         assert str(fault).startswith("it ")
     else:
@@ -148,7 +148,7 @@ def test_a_value_that_stands_in_another_many_times_takes_no_more_room() -> None:
     itself: list[Any] = []
     itself.append(itself)
     for told in (laughs, itself, ["long" * 25_000] * 5_000, [{"k" * 100_000: 1}] * 1_000):
-        assert len(json.dumps(payloads.unpickled(pickle.dumps(told)))) < 400_000
+        assert len(json.dumps(payloads.value(pickle.dumps(told)))) < 400_000
 
 
 def test_a_payload_that_unpacks_to_a_gigabyte_is_not_unpacked() -> None:
@@ -173,7 +173,7 @@ def test_every_cut_and_every_changed_byte_of_a_pickle_is_read_or_refused() -> No
             data[:at] + b"r" + data[at + 1 :],
         ):
             try:
-                json.dumps(payloads.unpickled(broken)).encode()
+                json.dumps(payloads.value(broken)).encode()
             except Unreadable:
                 continue
 
@@ -181,7 +181,7 @@ def test_every_cut_and_every_changed_byte_of_a_pickle_is_read_or_refused() -> No
 def test_every_opcode_of_pickle_is_either_read_or_refused_in_words() -> None:
     for opcode in pickletools.opcodes:
         with pytest.raises(Unreadable):
-            payloads.unpickled(b"\x80\x04" + opcode.code.encode("latin-1"))
+            payloads.value(b"\x80\x04" + opcode.code.encode("latin-1"))
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, None], ids=str)
