@@ -16,8 +16,8 @@ from services.operations_service import MOST_CHOSEN
 
 TITLES = {
     "refused": "Not possible",
-    "unknown": "No such queue",
     "changed": "Changed meanwhile",
+    "unreached": "Engine unavailable",
     "failed": "Engine unavailable",
 }
 LONGEST_NUMBER = 15
@@ -47,10 +47,10 @@ def outcome(entry: Entry) -> dict[str, object]:
     """What was done. Raises Problem where nothing was, or nobody knows."""
     if entry.result == "done":
         return {"done": True, "said": entry.said, "audit": entry.number}
-    away = entry.result == "failed"
+    away = entry.result in ("failed", "unreached")
     raise Problem(
-        {"failed": 503, "unknown": 404}.get(entry.result, 409),
-        TITLES.get(entry.result, "Not done"),
+        503 if away else 404 if entry.result == "unknown" else 409,
+        TITLES.get(entry.result) or f"No such {entry.on.partition(' ')[0]}",
         entry.said or "",
         headers={"Retry-After": "5"} if away else {},
         result=entry.result,

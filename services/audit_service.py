@@ -17,13 +17,13 @@ from core.logs import printable
 from core.site import Site
 from core.store import StoreError, explain
 from services.brokers.action_model import ActionRefused, Changed, Unknown
-from services.brokers.model import BrokerError
+from services.brokers.model import BrokerError, Unreached
 
 log = logging.getLogger("headway.audit")
 
 KEPT = 10_000
 MOST_SAID = 500
-Result = Literal["begun", "done", "refused", "unknown", "changed", "failed"]
+Result = Literal["begun", "done", "refused", "unknown", "changed", "unreached", "failed"]
 """`begun` stays where the process ended before it could say what came of it."""
 
 
@@ -74,6 +74,8 @@ def noted(site: Site, who: Who, what: str, on: str, do: Callable[[], str]) -> En
         return settle(site, entry, "changed", str(fault))
     except ActionRefused as fault:
         return settle(site, entry, "unknown" if isinstance(fault, Unknown) else "refused", str(fault))
+    except Unreached as fault:
+        return settle(site, entry, "unreached", f"Nothing was done, because {fault}.")
     except BrokerError as fault:
         return settle(site, entry, "failed", f"Nobody knows whether it was done, because {fault}.")
     except BaseException as fault:

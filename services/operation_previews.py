@@ -69,7 +69,8 @@ def of_matching(site: Site, action: JobAction, conditions: Conditions, to: str |
             is_exact = is_exact and all_counted
             if not counted:
                 continue
-            reason = possible.of_job(broker.kind, state, broker)[action] or targets.unknown(broker.agent)
+            away = engines.away(broker.agent)
+            reason = possible.of_job(broker.kind, state, broker, away)[action] or targets.unknown(broker.agent)
             why[reason] += counted
             if reason is None and to is not None and (not here.queue or to in here.queue):
                 there, _ = live_search.count(site, replace(here, queue=(to,)), MOST_COUNTED)
@@ -99,8 +100,7 @@ class Targets:
 
     def why_not(self, action: JobAction, job: Job) -> str | None:
         """Raises StoreError."""
-        broker = self._engines.broker(job.agent) if job.engine else None
-        if why := possible.of_job(job.engine, job.state, broker)[action]:
+        if why := self._engines.possible_of_job(job)[action]:
             return why
         return self.unknown(job.agent) or (THERE_ALREADY if self._to and job.queue == self._to else None)
 

@@ -18,7 +18,7 @@ from services import audit_service, jobs_service, live_search, operation_preview
 from services.audit_service import Entry, Result, Who
 from services.brokers import actions, possible
 from services.brokers.action_model import ActionRefused, Changed, JobAction, Seen
-from services.brokers.model import BrokerError
+from services.brokers.model import BrokerError, Unreached
 from services.job_changes import JobRef
 from services.job_model import Job
 from services.job_rules import State
@@ -129,7 +129,8 @@ def _try(site: Site, engines: actions.Engines, asked: Asked, one: Chosen, progre
     except ActionRefused as fault:
         _count(progress, "refused", one.number, str(fault))
     except BrokerError as fault:
-        _count(progress, "failed", one.number, f"Nobody knows whether it was done, because {fault}.")
+        what = "Nothing was done" if isinstance(fault, Unreached) else "Nobody knows whether it was done"
+        _count(progress, "failed", one.number, f"{what}, because {fault}.")
         away = progress.away + 1
         if away == AWAY_AFTER:
             progress.state, progress.why = "broken", str(fault)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from core.config.brokers import Broker
 from core.site import Site
-from services import audit_service, broker_states, jobs_service
+from services import audit_service, broker_states, jobs_service, queue_figures
 from services.audit_service import Entry, Who
+from services.broker_states import BrokerState
 from services.brokers import possible, standings
 from services.brokers.action_model import (
     QUEUE_ACTIONS,
-    WORKER_ACTIONS,
     Acting,
     ActionRefused,
     Changed,
@@ -20,6 +20,7 @@ from services.brokers.action_model import (
     QueueAction,
     Seen,
     Target,
+    Unknown,
     WorkerAction,
     WorkerChange,
 )
@@ -30,6 +31,8 @@ from services.job_model import DamagedJob, Job, to_ms
 FOLLOWED_S = 1.0
 """An engine that is followed tells of a change within some 200 ms."""
 LOOK_S = 0.05
+MOST_NAMED = 200
+"""Characters of a name that an answer repeats."""
 NO_SUCH_JOB = "There is no such job any more."
 
 
@@ -40,6 +43,7 @@ class Engines:
         self._site = site
         self._brokers: dict[str, Broker | None] = {}
         self._opened: dict[str, Acting] = {}
+        self._away: dict[str, BrokerState] | None = None
 
     def __enter__(self) -> Engines:
         return self
@@ -53,6 +57,18 @@ class Engines:
         if agent not in self._brokers:
             self._brokers[agent] = broker_of(self._site, agent)
         return self._brokers[agent]
+
+    def away(self, agent: str) -> str | None:
+        """Why nothing can be asked of a broker at present, in a sentence, as far as its follower noted it. Raises StoreError."""
+        if self._away is None:
+            self._away = broker_states.away(self._site)
+        return self._away[agent].sentence if agent in self._away else None
+
+    def possible_of_job(self, job: Job) -> dict[JobAction, str | None]:
+        """Each action, with the sentence that says why it can't be, None where it can. Raises StoreError."""
+        if not job.engine:
+            return possible.of_job(None, job.state, None)
+        return possible.of_job(job.engine, job.state, self.broker(job.agent), self.away(job.agent))
 
     def of(self, agent: str) -> Acting:
         """Raises ActionRefused where the agent is no broker, BrokerError, StoreError."""
@@ -77,20 +93,16 @@ def broker_of(site: Site, agent: str) -> Broker | None:
 
 
 def possible_of_job(site: Site, job: Job) -> dict[JobAction, str | None]:
-    """Each action, with the sentence that says why it can't be, None where it can. Raises StoreError."""
-    return possible.of_job(job.engine, job.state, broker_of(site, job.agent) if job.engine else None)
+    """As `Engines.possible_of_job`."""
+    with Engines(site) as engines:
+        return engines.possible_of_job(job)
 
 
 def possible_of_queue(site: Site, agent: str) -> dict[QueueAction, str | None]:
     """Raises StoreError."""
-    why = None if broker_of(site, agent) else possible.REPORTED
+    with Engines(site) as engines:
+        why = engines.away(agent) if engines.broker(agent) else possible.REPORTED
     return dict.fromkeys(QUEUE_ACTIONS, why)
-
-
-def possible_of_worker(site: Site, agent: str) -> dict[WorkerAction, str | None]:
-    """Raises StoreError."""
-    broker = broker_of(site, agent)
-    return possible.of_worker(broker.kind) if broker else dict.fromkeys(WORKER_ACTIONS, possible.REPORTED)
 
 
 def possible_of_workers(
@@ -100,7 +112,7 @@ def possible_of_workers(
     Raises StoreError."""
     with Engines(site) as engines:
         return {
-            (agent, name): possible.of_worker(broker.kind, pool)
+            (agent, name): possible.of_worker(broker.kind, pool, engines.away(agent))
             for agent, name, pool in workers
             if (broker := engines.broker(agent))
         }
@@ -123,12 +135,20 @@ def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) 
 
     def do() -> str:
         with Engines(site) as engines:
-            if why := possible_of_queue(site, agent)[action]:
-                raise ActionRefused(why)
+            if engines.broker(agent) is None:
+                raise _of_no_broker(site, agent, queue)
             named = _engines_name(site, agent, queue)
             return in_time(lambda: engines.of(agent).on_queue(action, named))
 
     return audit_service.noted(site, who, action, f"queue {agent}/{queue}", do)
+
+
+def _of_no_broker(site: Site, agent: str, queue: str) -> ActionRefused:
+    if queue_figures.one(site, agent, queue) is not None:
+        return ActionRefused(possible.REPORTED)
+    return Unknown(
+        f"There is no queue {queue[:MOST_NAMED]!r} of {agent[:MOST_NAMED]!r}: no broker is called so, and no job named it."
+    )
 
 
 def _engines_name(site: Site, agent: str, queue: str) -> str:
@@ -142,7 +162,10 @@ def on_worker(site: Site, who: Who, change: WorkerChange, agent: str, worker: st
 
     def do() -> str:
         with Engines(site) as engines:
-            if why := possible_of_worker(site, agent)[change.action]:
+            broker = engines.broker(agent)
+            if broker is None:
+                raise Unknown(f"There is no broker {agent[:MOST_NAMED]!r}, and workers are known of brokers alone.")
+            if why := possible.of_worker(broker.kind)[change.action]:
                 raise ActionRefused(why)
             return in_time(lambda: engines.of(agent).on_worker(change, worker))
 

@@ -15,7 +15,7 @@ from services.brokers.action_model import ActionRefused, Changed, JobAction, Que
 from services.brokers.celery_app import app_of, is_redis
 from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
-from services.brokers.connections import asking
+from services.brokers.connections import asking, reaching
 
 NOT_FOUND = 404
 """Of AMQP."""
@@ -82,7 +82,7 @@ class CeleryActions:
         """What its result says. Raises Changed where that is not what the caller saw."""
         if self._outcomes is None:
             return None
-        with asking():
+        with reaching():
             outcome = self._outcomes.of(job.id)
         if outcome is not None and not outcome.is_of(job.state):
             raise Changed(outcome.status.lower())

@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 
 from services.brokers.action_model import ActionRefused
 from services.brokers.celery_app import connection_of, is_redis, redis_url
-from services.brokers.connections import asking, redis_of, why
-from services.brokers.model import BrokerError
+from services.brokers.connections import reaching, redis_of, why
+from services.brokers.model import BrokerError, Unreached
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -25,17 +25,18 @@ MOST_SAID = 200
 
 @contextmanager
 def connected(app: Celery, url: str) -> Iterator[Connection]:
-    """A connection to the broker. Whatever it raises in this block is a BrokerError."""
+    """A connection to the broker. Whatever it raises in this block is a BrokerError, and Unreached where the block was not begun."""
     if is_redis(url):
         _check_lets_in(url)
-    connection = connection_of(app, url)
+    connection, was_reached = connection_of(app, url), False
     try:
         connection.connect()  # type: ignore[no-untyped-call]
+        was_reached = True
         yield connection
     except OperationalError as fault:
-        raise BrokerError(why(fault.__cause__ or fault)) from fault
+        raise (BrokerError if was_reached else Unreached)(why(fault.__cause__ or fault)) from fault
     except (*connection.connection_errors, *connection.channel_errors, OSError) as fault:
-        raise BrokerError(why(fault)) from fault
+        raise (BrokerError if was_reached else Unreached)(why(fault)) from fault
     finally:
         connection.release()  # type: ignore[no-untyped-call]
 
@@ -44,7 +45,7 @@ def _check_lets_in(url: str) -> None:
     """Kombu greets a Redis in a way that lets a wrong password pass where none is set, and finds nobody there then."""
     broker = redis_of(redis_url(url))
     try:
-        with asking():
+        with reaching():
             broker.ping()
     finally:
         broker.connection_pool.disconnect()

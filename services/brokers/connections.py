@@ -24,7 +24,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from core.logs import printable
-from services.brokers.model import BrokerError
+from services.brokers.model import BrokerError, Unreached
 
 TIMEOUT_S = 5.0
 CONNECT_S = 3.0
@@ -71,6 +71,16 @@ def asking() -> Iterator[None]:
         yield
     except (redis.RedisError, OSError) as fault:
         raise BrokerError(why(fault)) from fault
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """As `asking`, around what is asked before anything is done: what is raised is Unreached."""
+    try:
+        with asking():
+            yield
+    except BrokerError as fault:
+        raise Unreached(str(fault)) from fault
 
 
 def why(error: BaseException) -> str:

@@ -35,6 +35,10 @@ class BrokerError(Exception):
     """A broker can't be read or did not do what was asked; the text goes on behind "because" and holds no address."""
 
 
+class Unreached(BrokerError):
+    """It was not reached at all: nothing was done."""
+
+
 class EngineJob(Struct, frozen=True, kw_only=True):
     """A job as its engine has it now, masked. `id` is the engine's own; `metadata` and `result` are what JSON can hold."""
 

@@ -21,17 +21,23 @@ POOLS_OF_PROCESSES = ("prefork", "gevent", "eventlet", "asynpool")
 """Celery's kinds of pools that can change their size, and end a task at work: of processes, or of what counts as such."""
 
 
-def of_job(engine: Engine | None, state: State | None, broker: Broker | None) -> dict[JobAction, str | None]:
-    """By a job's engine and state; `broker` is None where Headway does not follow its."""
+def of_job(
+    engine: Engine | None, state: State | None, broker: Broker | None, away: str | None = None
+) -> dict[JobAction, str | None]:
+    """By a job's engine and state; `broker` is None where Headway does not follow its, `away` says why it can't be asked at present."""
     if engine is None or state is None:
         return dict.fromkeys(JOB_ACTIONS, REPORTED)
     if broker is None:
         return dict.fromkeys(JOB_ACTIONS, NO_BROKER)
+    if away is not None:
+        return dict.fromkeys(JOB_ACTIONS, away)
     return {action: _why_not(engine, action, state, broker) for action in JOB_ACTIONS}
 
 
-def of_worker(engine: Engine, pool: str | None = None) -> dict[WorkerAction, str | None]:
-    """`pool` is the kind of its pool, where that is known."""
+def of_worker(engine: Engine, pool: str | None = None, away: str | None = None) -> dict[WorkerAction, str | None]:
+    """`pool` is the kind of its pool, where that is known; `away` as in `of_job`."""
+    if away is not None:
+        return dict.fromkeys(WORKER_ACTIONS, away)
     if engine == "celery":
         fixed = of_fixed_size(pool) if pool and pool not in POOLS_OF_PROCESSES else None
         return {**dict.fromkeys(WORKER_ACTIONS), "grow": fixed, "shrink": fixed}

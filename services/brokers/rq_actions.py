@@ -25,7 +25,7 @@ from services.brokers.action_model import (
     Unknown,
     WorkerChange,
 )
-from services.brokers.connections import asking, redis_of
+from services.brokers.connections import asking, reaching, redis_of
 from services.brokers.possible import TIMED
 from services.job_rules import State
 
@@ -84,7 +84,13 @@ class RqActions:
     def close(self) -> None:
         self._redis.connection_pool.disconnect()
 
+    def _reach(self) -> None:
+        """So that a Redis that is away is told from one that went away while something was done."""
+        with reaching():
+            self._redis.ping()
+
     def on_job(self, action: JobAction, job: Target, to: str | None) -> str:
+        self._reach()
         with asking():
             try:
                 return self._on_job(action, job, to)
@@ -117,6 +123,7 @@ class RqActions:
             self._known(queue)
 
     def on_queue(self, action: QueueAction, queue: str) -> str:
+        self._reach()
         with asking():
             self._known(queue, Unknown)
             if action == "pause":
@@ -129,6 +136,7 @@ class RqActions:
             return f"{gone} {'job that waited was' if gone == 1 else 'jobs that waited were'} deleted from RQ."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
+        self._reach()
         with asking():
             self._listens(worker)
             send_shutdown_command(self._redis, worker)

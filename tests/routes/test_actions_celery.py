@@ -248,7 +248,8 @@ def test_without_its_broker_an_action_says_why(url: str, tmp_path: Path) -> None
     with followed(f"{url}?db=3", Broker("celery", f"redis://:hunter2@127.0.0.1:{free_port()}"), tmp_path) as away:
         for path, asked in (("queues/celery/x", {"action": "pause"}), ("workers/celery/x", {"action": "grow"})):
             told = away.post(f"/api/v1/{path}/actions", asked, 503)
-            assert told["detail"] == "Nobody knows whether it was done, because its Redis can't be reached."
+            assert told["detail"] == "Nothing was done, because its Redis can't be reached."
+            assert told["result"] == "unreached"
 
 
 def test_a_workers_pool_and_rates_are_changed(celery: Followed, shop: Celery, prefork: CeleryWorker) -> None:

@@ -245,7 +245,6 @@ def test_a_pause_concerns_all_workers_and_says_so(rq: Followed, workers: dict[Ve
     assert connection.exists("rq:suspended")
     assert "All workers" in rq.post("/api/v1/queues/rq/v3/actions", {"action": "resume"})["said"]
     assert not connection.exists("rq:suspended")
-    assert rq.post("/api/v1/queues/none/v3/actions", {"action": "pause"}, 409)["title"] == "Not possible"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "empty"])
@@ -254,6 +253,18 @@ def test_a_queue_that_never_was_is_told_of_and_nothing_is_done(rq: Followed, rq_
     assert told["detail"] == "There is no queue 'maill': no job was ever in it, and no worker listens to it."
     assert not queue(rq_url).connection.exists("rq:suspended")
     assert rq.client.get("/api/v1/audit").get_json()["items"][0]["result"] == "unknown"
+
+
+def test_what_no_broker_has_is_told_to_be_unknown_or_its_apps(rq: Followed) -> None:
+    told = rq.post("/api/v1/queues/none/v3/actions", {"action": "pause"}, 404)
+    assert told["title"] == "No such queue"
+    assert told["detail"] == "There is no queue 'v3' of 'none': no broker is called so, and no job named it."
+    told = rq.post("/api/v1/workers/none/w/actions", {"action": "shutdown"}, 404)
+    assert told["title"] == "No such worker"
+    assert told["detail"] == "There is no broker 'none', and workers are known of brokers alone."
+    rq.post("/api/v1/queue", {"title": "x", "agent": "app", "queue": "v3"}, 201)
+    told = rq.post("/api/v1/queues/app/v3/actions", {"action": "pause"}, 409)
+    assert told["detail"].startswith("It was reported by its app")
 
 
 @pytest.mark.parametrize("name", ["..", "/x", "a//b", "?q=1&name=x", "%2e%2e"])
@@ -288,9 +299,9 @@ def test_without_its_redis_an_action_says_why_and_stands_in_the_audit(tmp_path: 
             job = one.job(queue(engine.url).enqueue(f"{TASKS}.add", 1, 2).id, "queued")
             engine.stop()
             told = one.act(job, "cancel", status=503)
-            assert told["detail"] == "Nobody knows whether it was done, because its Redis can't be reached."
+            assert told["detail"] == "Nothing was done, because its Redis can't be reached."
             entry = one.client.get("/api/v1/audit").get_json()["items"][0]
-            assert (entry["action"], entry["on"], entry["result"]) == ("cancel", f"job {job.number}", "failed")
+            assert (entry["action"], entry["on"], entry["result"]) == ("cancel", f"job {job.number}", "unreached")
     finally:
         store.close()
         engine.close()

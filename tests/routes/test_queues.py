@@ -278,6 +278,26 @@ def test_the_jobs_of_an_unavailable_broker_are_grey_and_their_pages_say_why(clie
     assert words not in text(client, "jobs/1")
 
 
+def test_nothing_is_offered_to_be_done_with_what_an_unavailable_broker_has(client: FlaskClient, told: Site) -> None:
+    reported = 5
+    jobs_service.create(told, NewJob(agent="app", queue="mail"))
+    asked = {"action": "cancel", "jobs": [1, 2, reported], "preview": True}
+    by_query = {"action": "move", "q": "queue:mail", "to": "other", "preview": True}
+    assert client.get("/api/v1/jobs/1/actions").get_json()["actions"]["cancel"] is None
+    fails(told, "nothing listens at its address")
+    why = "rq is unavailable, because nothing listens at its address."
+    assert set(client.get("/api/v1/jobs/1/actions").get_json()["actions"].values()) == {why}
+    reported_why = set(client.get(f"/api/v1/jobs/{reported}/actions").get_json()["actions"].values())
+    assert reported_why == {"It was reported by its app; Headway can't act on it."}
+    for preview, jobs in ((asked, 2), (by_query, 4)):
+        answer = client.post("/api/v1/jobs/actions", json=preview).get_json()
+        assert (answer["can"], answer["others"][0]) == (0, {"why": why, "jobs": jobs})
+    for path in ("jobs/1", "queues/rq/mail"):
+        page = client.get(f"/dashboard/{path}").text
+        assert why in page and 'name="do"' not in page, path
+    assert 'name="do"' not in client.get("/dashboard/workers").text
+
+
 def test_hostile_names_are_text_everywhere(client: FlaskClient, site: Site) -> None:
     now = now_ms(site)
     mirrors(site, "j", l=HOSTILE, fn=HOSTILE, qu=HOSTILE, wk=HOSTILE, x="scheduled", du=now)
