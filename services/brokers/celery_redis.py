@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from core.config import Broker
 from core.site import Site
 from services import jobs_service
-from services.brokers import celery_app, mirror
+from services.brokers import celery_app
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_reconciling import Reconciling
 from services.brokers.celery_results import PREFIX, Results
 from services.brokers.celery_tasks import Tasks
 from services.brokers.celery_watch import Watch
 from services.brokers.connections import asking, redis_of
+from services.brokers.mirror_records import our_id
 from services.brokers.model import QueueNow
 from services.job_changes import JobRef
 from services.job_model import Job
@@ -93,7 +94,7 @@ class RedisSide:
         task = self._tasks.known(id)
         if task is not None and task.enqueued_ms is not None:
             return task.enqueued_ms
-        job = jobs_service.get(self._site, JobRef(agent=self._agent, id=mirror.our_id(id)))
+        job = jobs_service.get(self._site, JobRef(agent=self._agent, id=our_id(id)))
         return int((job.enqueued_at or job.created_at).timestamp() * 1000) if isinstance(job, Job) else None
 
     def _ask_clock(self) -> None:
