@@ -97,6 +97,8 @@ def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     describe(tasks, task, event)
+    if task.state == "canceled":
+        return  # by a worker that was not told so: it begins anew if it begins
     attempt, due_ms = attempt_of(event), moment_ms(event.get("eta"))
     if not tasks.queued_as(task, attempt, due_ms, at_ms):
         task.worker = task.worker or name_of(event.get("hostname"))

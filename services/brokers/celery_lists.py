@@ -135,8 +135,9 @@ class Lists:
                 known.append(waiting.next_since_ms)
         return min((ms for ms in known if ms is not None), default=None)
 
-    def look(self, changed: Collection[str], at_ms: int) -> None:
-        """Read on in those that changed or are behind. Raises redis.RedisError."""
+    def look(self, changed: Collection[str], at_ms: int, left: int = 0) -> None:
+        """Read on in those that changed or are behind. As many messages as `left` may have been put back, which stand last then, where
+        workers take: others may have been taken before. Raises redis.RedisError."""
         keys = [key for key, waiting in self._lists.items() if waiting.is_behind or key in changed]
         if not keys:
             return
@@ -156,7 +157,7 @@ class Lists:
                 waiting.begin_anew()
                 waiting.is_read = True
         if tails:
-            self._look_tails(tails, at_ms)
+            self._look_tails(tails, at_ms, left)
 
     def _look_list(self, key: str, waiting: Waiting, at_ms: int) -> None:
         """New messages stand first; what stood there before is read on behind them, a part a tick."""
@@ -240,15 +241,18 @@ class Lists:
             waiting.each_bytes = sum(map(len, raws)) // len(raws)
         return Part(raws, len(raws) < chunk)
 
-    def _look_tails(self, keys: list[str], at_ms: int) -> None:
-        """Since when the message waits that is next."""
+    def _look_tails(self, keys: list[str], at_ms: int, left: int) -> None:
+        """Since when the message waits that is next, and which were put back."""
         with self._client.pipeline(transaction=False) as pipe:
             for key in keys:
-                pipe.lindex(key, -1)
-            raws = pipe.execute(raise_on_error=False)
-        for key, raw in zip(keys, raws, strict=True):
-            message = celery_messages.message_of(raw) if isinstance(raw, bytes | str) else None
+                pipe.lrange(key, -max(1, min(left, self._lists[key].chunk)), -1)
+            answers = pipe.execute(raise_on_error=False)
+        for key, raws in zip(keys, answers, strict=True):
+            messages = [celery_messages.message_of(raw) for raw in raws] if isinstance(raws, list) else []
             waiting = self._lists[key]
+            again = [message for message in messages if message is not None and message.is_again]
+            self._take(again if left else (), waiting, at_ms, is_new=False)
+            message = messages[-1] if messages else None
             if message is not None and message.id != waiting.next:
                 waiting.next, waiting.next_since_ms = message.id, None
 

@@ -71,6 +71,8 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int, *, is_new: boo
     known = tasks.known(message.id)
     attempt = words.attempt_of(message.headers)
     is_news = known is None or _is_news(known, message, attempt)
+    if known is not None:
+        known.is_held = False
     if known is not None and known.queue is not None and not is_news:
         return
     task = tasks.task(message.id)
@@ -85,7 +87,7 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int, *, is_new: boo
         return
     elif known.state in ENDED or message.is_again:
         task.enqueued_ms = at_ms
-    task.attempt, task.due_ms = attempt, due_ms
+    task.attempt, task.due_ms, task.worker = attempt, due_ms, None
     state: State = "retrying" if attempt else "scheduled" if due_ms else "queued"
     tasks.to_state(task, state, at_ms)
 
@@ -97,7 +99,7 @@ def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task 
     known = tasks.known(message.id)
     attempt = words.attempt_of(message.headers)
     task = known if known is not None and known.queue is not None else tasks.task(message.id)
-    task.queue = task.queue or queue
+    task.queue, task.is_held = task.queue or queue, True
     if known is not None and (attempt < known.attempt or known.state not in ("queued", "scheduled")):
         return task
     task = tasks.task(message.id)
@@ -112,11 +114,13 @@ def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task 
 
 
 def _is_news(known: Task, message: Message, attempt: int) -> bool:
+    if known.state == "canceled" and message.is_again:
+        return False  # by a worker that ends, which was told to pass it over
     if known.state in ENDED:
         return True  # events were taken before the list was read: it was sent once more
     if attempt != known.attempt:
         return attempt > known.attempt
-    return message.is_again and known.state in ("reserved", "started")
+    return message.is_again and (known.is_held or known.state in ("reserved", "started"))
 
 
 def _describe(tasks: Tasks, task: Task, message: Message) -> None:

@@ -109,11 +109,11 @@ class Queues:
             self._lists.lose()
             self._unacked.lose()
             changed |= {BINDING + exchange for exchange in self._exchanges}
-        self._unacked.begin(at_ms)
+        self._unacked.come_due(at_ms)
         with asking():
             self._find([key for key in changed if key.startswith(BINDING)])
             self._unacked.look(changed, at_ms)
-            self._lists.look(changed, at_ms)
+            self._lists.look(changed, at_ms, self._unacked.left)
 
     def now(self, workers: dict[str, int] | None, paused: set[str], since: Since) -> tuple[QueueNow, ...]:
         """The queues by Celery's own counts; `workers` says how many listen to each, `since` since when a task waits."""

@@ -32,6 +32,8 @@ class Task(Struct):
     """Of what its state is from."""
     is_heard: bool = False
     """Whether a worker told of it by events."""
+    is_held: bool = False
+    """Whether a worker was seen to have its message, which was not seen in a list since."""
     is_concluded: bool = False
     """Whether nobody said that it ended: its worker was heard of no more, or has it no more."""
     queue: str | None = None

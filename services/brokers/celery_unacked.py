@@ -46,7 +46,7 @@ class Unacked:
         """Before that none comes."""
         self._since = 0.0
         self._left: list[str] = []
-        """Tasks that were acknowledged, or put back, at the last look."""
+        """Tasks that were acknowledged, or put back, by the last look."""
         self._is_behind = True
 
     @property
@@ -58,6 +58,11 @@ class Unacked:
         """It may have changed."""
         self._is_behind = True
 
+    @property
+    def left(self) -> int:
+        """How many messages may have been put back since the look before."""
+        return len(self._left)
+
     def holds(self, id: str) -> bool:
         """Whether a worker has this task and did not acknowledge it."""
         return id in self._queues
@@ -66,20 +71,22 @@ class Unacked:
         """The queue of a task that a worker has and did not acknowledge."""
         return self._queues.get(id)
 
-    def begin(self, at_ms: int) -> None:
-        """Notice what began, and whose time came."""
-        self._begin_left(at_ms)
+    def come_due(self, at_ms: int) -> None:
+        """Notice whose time came."""
         if at_ms >= self._next_ms:
             for tag in [tag for tag, due_ms in self._due.items() if due_ms <= at_ms]:
                 self._come_due(tag, at_ms)
             self._next_ms = min(self._due.values(), default=math.inf)
 
-    def _begin_left(self, at_ms: int) -> None:
-        """Celery acknowledges a task as it begins. Where events are on they say so better, and had a tick to do so."""
-        left, self._left = self._left, []
+    def _begin(self, left: list[str], at_ms: int) -> None:
+        """Celery acknowledges a task as it begins. Where events are on they say so better, and had a tick to do so. What was put back was
+        found in its list, or another worker has it already."""
         for id in left:
             task = self._tasks.known(id)
-            if task is not None and task.worker is None and task.state in ("reserved", "scheduled", "retrying"):
+            if task is None or task.worker is not None or not task.is_held or id in self._queues:
+                continue
+            is_early = task.due_ms is not None and task.due_ms > at_ms
+            if task.state == "reserved" or (task.state in ("scheduled", "retrying") and not is_early):
                 self._tasks.begun(self._tasks.task(id), at_ms, None, is_seen=True)
 
     def _come_due(self, tag: str, at_ms: int) -> None:
@@ -93,8 +100,12 @@ class Unacked:
 
     def look(self, changed: set[str], at_ms: int) -> None:
         """Take in what came and went. Raises redis.RedisError."""
-        if not (self._is_behind or UNACKED in changed or UNACKED_INDEX in changed):
-            return
+        left, self._left = self._left, []
+        if self._is_behind or UNACKED in changed or UNACKED_INDEX in changed:
+            self._read(at_ms)
+        self._begin(left, at_ms)
+
+    def _read(self, at_ms: int) -> None:
         with self._client.pipeline(transaction=False) as pipe:
             pipe.hlen(UNACKED)
             pipe.zrange(UNACKED_INDEX, self._since, "+inf", byscore=True, offset=0, num=MOST_ASKED, withscores=True)
@@ -113,6 +124,9 @@ class Unacked:
         self._is_behind = len(found) == MOST_ASKED or number < len(self._tags)
         for tag in gone:
             self._left.append(self._forget(tag))
+        for tag in fresh:  # one that was put back may have been taken again
+            if (held := self._tags.get(tag)) is not None:
+                self._queues[held.id] = held.queue
 
     def _take(self, tags: list[str], at_ms: int) -> None:
         for tag, raw in zip(tags, self._client.hmget(UNACKED, tags), strict=True):

@@ -20,6 +20,7 @@ from services.brokers import celery_lists
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_tasks import Tasks
 from services.brokers.masking import Mask
+from services.brokers.model import State
 from services.brokers.tracking import Changes
 from tests.celery_workers import client
 from tests.conftest import Valkey
@@ -303,7 +304,7 @@ def test_a_task_whose_time_came_is_told_in_that_tick_and_showing_queues_changes_
     tasks = Tasks(Mask(Masking(), read({"HEADWAY_AUTH": "off"}), Logs()))
     queues = Queues(broker, tasks, ())
 
-    def look(at_ms: int, *, lost: bool = False) -> tuple[dict[str, str], dict[str, int]]:
+    def look(at_ms: int, *, lost: bool = False) -> tuple[dict[str, State], dict[State, int]]:
         queues.tick(Changes(frozenset(), lost), at_ms)
         states = {job.id: job.state for job in tasks.changed()}
         (shown,) = queues.now(None, set(), lambda id: None)
@@ -322,3 +323,67 @@ def test_a_task_whose_time_came_is_told_in_that_tick_and_showing_queues_changes_
     assert look(11_000) == ({"soon": "started"}, {"queued": 0, "reserved": 1, "started": 1})
     broker.delete("unacked", "unacked_index")
     assert look(12_000, lost=True) == ({}, {"queued": 0, "started": 1})
+
+
+def put_back(broker: redis.Redis, tag: str) -> None:
+    """As a worker does that ends."""
+    raw = broker.hget("unacked", tag)
+    assert isinstance(raw, bytes)
+    one = json.loads(raw)[0]
+    one["headers"]["redelivered"] = one["properties"]["delivery_info"]["redelivered"] = True
+    broker.hdel("unacked", tag)
+    broker.zrem("unacked_index", tag)
+    broker.rpush("celery", json.dumps(one))
+
+
+def test_what_a_worker_puts_back_waits_on_and_never_began(broker: redis.Redis) -> None:
+    tasks = Tasks(Mask(Masking(), read({"HEADWAY_AUTH": "off"}), Logs()))
+    queues = Queues(broker, tasks, ())
+    told = dict[str, str]()
+
+    def look(at_ms: int) -> dict[str, str]:
+        """Twice: what left is thought about at the next look."""
+        for _ in range(2):
+            queues.tick(Changes(frozenset(), lost=True), at_ms)
+            told.update({job.id: job.state for job in tasks.changed()})
+        return told
+
+    taken = {
+        "soon": message("soon"),
+        "due": message("due", eta="1970-01-01T00:00:02+00:00"),
+        "later": message("later", eta="2036-01-01T00:00:00+00:00"),
+        "again": message("again", eta="2036-01-01T00:00:00+00:00", retries=1),
+        "canceled": message("canceled", eta="2036-01-01T00:00:00+00:00"),
+        "acked": message("acked"),
+    }
+    tags = {id: json.loads(raw)["properties"]["delivery_tag"] for id, raw in taken.items()}
+    broker.lpush("celery", *(message(f"task-{one}") for one in range(3)))
+    for raw in taken.values():
+        reserve(broker, raw)
+    look(1_000)
+    tasks.ended(tasks.task("canceled"), "canceled", 2_000)
+    before = look(3_000) | {}
+    assert before == {"soon": "reserved", "due": "reserved", "later": "scheduled", "again": "retrying", "canceled": "canceled",
+                      "acked": "reserved", "task-0": "queued", "task-1": "queued", "task-2": "queued"}  # fmt: skip
+    broker.rpop("celery", 3)  # as many were taken meanwhile as stand there then
+    for id in ("soon", "due", "later", "again", "canceled"):
+        put_back(broker, tags[id])
+    broker.hdel("unacked", tags["acked"])
+    broker.zrem("unacked_index", tags["acked"])
+    assert look(4_000) == before | {"soon": "queued", "due": "scheduled", "acked": "started"}
+    for id, raw in taken.items():  # and another worker takes them
+        if id != "acked":
+            broker.rpop("celery")
+            reserve(broker, raw)
+    assert look(5_000) == before | {"acked": "started"}
+
+
+def test_what_waits_for_its_time_began_not_where_its_message_is_lost(
+    followed: FollowedCelery, broker: redis.Redis
+) -> None:
+    reserve(broker, message("later", eta="2036-01-01T00:00:00+00:00"))
+    reserve(broker, message("soon"))
+    followed.comes_to("later", "scheduled")
+    broker.delete("unacked", "unacked_index")
+    followed.comes_to("soon", "started")
+    assert followed.job("later").state == "scheduled"  # type: ignore[union-attr]
