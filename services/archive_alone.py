@@ -6,7 +6,7 @@ came back as it was a while ago, lacks newer ones besides, and whatever is told 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -50,9 +50,8 @@ def numbers(site: Site, ended: Sequence[End]) -> list[int | None]:
     """
     known = _known(site, ended)
     found = [known.get((end.agent, end.id)) for end in ended]
-    anew = [(end, number) for end, number in zip(ended, found, strict=True) if number not in (None, end.number)]
-    told = jobs(site, ((end.agent, number) for end, number in anew))
-    others = {end for (end, _), job in zip(anew, told, strict=True) if job is None or end.ended_ms not in ends(job)}
+    anew = {end: number for end, number in zip(ended, found, strict=True) if number and number != end.number}
+    others = _others(site, anew)
     return [None if end in others else number for end, number in zip(ended, found, strict=True)]
 
 
@@ -70,12 +69,6 @@ def jobs(site: Site, refs: Iterable[tuple[str, int | None]]) -> list[Job | None]
     return [job if isinstance(job, Job) else None for job in found]
 
 
-def ends(job: Job) -> set[int]:
-    """When a job and its earlier attempts ended, in ms."""
-    times = [job.finished_at, *(attempt.finished_at for attempt in job.attempts)]
-    return {to_ms(time) for time in times if time is not None}
-
-
 def note(site: Site) -> None:
     """Note up to when the store may lack jobs, if it lacks one of those that ended last. Raises DatabaseError, redis.RedisError."""
     newest = sa.select(JOBS.c.number, JOBS.c.agent, JOBS.c.id, JOBS.c.finished_ms)
@@ -89,6 +82,25 @@ def note(site: Site) -> None:
     last = next(lost, None)
     if last is not None and last >= (floor or 0):
         site.store.redis.hset(keys.ARCHIVE.at(), ALONE, last + 1)
+
+
+def _others(site: Site, anew: Mapping[End, int]) -> set[End]:
+    """Those that the store's jobs of these numbers are not. Most are told by an index: records are read of the others alone."""
+    if not anew:
+        return set()
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for partition in range(site.store.partitions):
+            pipeline.zmscore(keys.FINISHED.at(partition), [str(number) for number in anew.values()])
+        scores = pipeline.execute()
+    # A number stands in one partition alone.
+    left = [end for end, *ends in zip(anew, *scores, strict=True) if end.ended_ms not in ends]
+    told = jobs(site, ((end.agent, anew[end]) for end in left))
+    return {end for end, job in zip(left, told, strict=True) if job is None or end.ended_ms not in _earlier(job)}
+
+
+def _earlier(job: Job) -> set[int]:
+    """When earlier attempts ended, in ms."""
+    return {to_ms(attempt.finished_at) for attempt in job.attempts if attempt.finished_at is not None}
 
 
 def _known(site: Site, ended: Iterable[End]) -> dict[tuple[str, str], int]:

@@ -73,18 +73,20 @@ class Archive:
         kept = list[Placed]()
         ended = [End(row.job.number, row.job.agent, row.job.id, place[0]) for place, row in rows]
         held = archive_alone.numbers(self.site, ended)
-        stored = archive_alone.jobs(self.site, zip((end.agent for end in ended), held, strict=True))
-        for (place, row), job in zip(rows, stored, strict=True):
-            if job is None or not self._is_meant(job):
+        is_read = with_stored or bool(self.query.id)
+        read = ((end.agent, number if is_read else None) for end, number in zip(ended, held, strict=True))
+        for (place, row), number, job in zip(rows, held, archive_alone.jobs(self.site, read), strict=True):
+            if number is None or (is_read and not self._is_meant(job)):
                 if not self.query.state or job_conditions.holds(self.query, row.job):
                     kept.append((place, Item(row.job, row)))
-            elif with_stored and job_conditions.holds(self.query, job):
+            elif job and with_stored and job_conditions.holds(self.query, job):
                 kept.append((place, Item(job)))
         return kept
 
-    def _is_meant(self, job: Job) -> bool:
-        """Whether the store's job is one that the query's ids name: it may have got another number than is asked for."""
-        return not self.query.id or any(job_conditions.is_named(job, ref) for ref in self.query.id)
+    def _is_meant(self, job: Job | None) -> bool:
+        """Whether the store's job can be read and is one that the query's ids name: it may have got another number than is asked for."""
+        ids = self.query.id
+        return job is not None and (not ids or any(job_conditions.is_named(job, ref) for ref in ids))
 
     def fresh(self) -> tuple[list[Placed], int]:
         """Jobs that fit and ended lately, of which the archive may know nothing yet, the newest end first; and how many such jobs were
