@@ -116,7 +116,7 @@ def test_hostile_texts_run_nothing_and_stay_whole(headway: Site, visit: Go, host
         seen.page.wait_for_load_state("networkidle")
         assert seen.page.locator("main img, main iframe, main script").count() == 0
         assert HOSTILE[:20] in seen.page.locator("main").inner_text()
-    assert seen.page.locator("h1 bdi").count() == 1
+    assert seen.page.locator("h1 > bdi").count() == 1
 
 
 def test_the_pages_are_reached_by_keyboard(headway: Site, visit: Go) -> None:

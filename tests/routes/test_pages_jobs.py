@@ -194,11 +194,24 @@ def test_an_earlier_attempt_stays_on_the_page(client: FlaskClient, site: Site) -
 def test_an_earlier_attempt_tells_the_line_of_its_traceback_that_says_what_went_wrong(
     client: FlaskClient, site: Site
 ) -> None:
-    error = 'Traceback (most recent call last):\n  File "shop.py", line 3, in order\nOrderError: attempt 1 failed\nask Ann'
+    error = (
+        'Traceback (most recent call last):\n  File "shop.py", line 3, in order\nOrderError: attempt 1 failed\nask Ann'
+    )
     number = make(site, "a", {"status": "failed", "error": error}, {"attempt": 2, "progress": 5.0})
     words = text(client.get(f"/dashboard/jobs/{number}").text)
     assert "OrderError: attempt 1 failed" in words
     assert "Traceback" not in words
+
+
+def test_nothing_from_outside_turns_the_direction_of_what_is_read(client: FlaskClient, site: Site) -> None:
+    turned = "live \u202eevil\u202c done"
+    number = make(
+        site, turned, {"stage": turned, "message": turned, "status": "failed", "error": turned, "error_type": turned}
+    )
+    for path in (f"/dashboard/jobs/{number}", "/dashboard/jobs"):
+        page = client.get(path).text
+        assert "\u202e" not in page
+        assert "live U+202E evil" in text(page)
 
 
 def test_a_running_job_is_asked_for_again_until_it_ended(client: FlaskClient, site: Site) -> None:
