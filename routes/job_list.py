@@ -76,7 +76,8 @@ def listing() -> str | Response | tuple[str, int]:
     try:
         asked = job_query_view.read(request.args)
     except QueryFault as fault:
-        return _page(Asked(JobQuery()), typed=request.args.get("q", ""), fault=fault), 422
+        typed = request.args.get("q", "")
+        return _page(Asked(job_query_view.readable(typed)), typed=typed, fault=fault), 422
     sought = (request.args.get("find") or "").strip()[: job_query_view.MOST_REF]
     if sought and (number := _numbered(sought, asked.query.agent)):
         return cast(Response, redirect(f"{request.script_root}/dashboard/jobs/{number}"))
@@ -173,8 +174,8 @@ def _page(asked: Asked, *, typed: str | None = None, sought: str = "", fault: Qu
         states=(*STATUSES, *(ENGINE_STATES if queue_figures.named(site(), "queue", limit=1) else ())),
         keys=job_query.KEYS,
         sought=sought,
-        opens=_opens(asked.query),
-        brokers=regions.show("brokers", agents),
+        opens=None if fault else _opens(asked.query),
+        brokers=None if fault else regions.show("brokers", agents),
         brokers_query=f"?{agents}",
         rows=None if fault else regions.show("job-list", asked.here[1:]),
         active=regions.show("active-jobs", agent) if asked.leads and not fault else None,

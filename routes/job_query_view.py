@@ -104,6 +104,18 @@ def read(args: Mapping[str, str]) -> Asked:
     return Asked(query, before, None if before is not None else after, held)
 
 
+def readable(text: str) -> JobQuery:
+    """What can be read of a text of which not all can: each word with a fault is left out."""
+    text = text[: job_query.MOST_QUERY]
+    for _ in range(len(text)):
+        try:
+            return job_query.parse(text)
+        except QueryFault as fault:
+            begin = text.rfind(" ", 0, fault.at) + 1
+            text = text[:begin] + text[fault.at + fault.length :].partition(" ")[2]
+    return JobQuery()
+
+
 def _cursor(name: str, text: str | None) -> Cursor | None:
     if text is None:
         return None

@@ -27,6 +27,14 @@ function search() {
   return Boolean(field);
 }
 
+// The bar behind a list, which is many rows away from the one that was ticked last.
+function toChosen() {
+  const parts = [...document.querySelectorAll("#bulk .all input, #bulk .button")];
+  const first = parts.find((part) => part.getClientRects().length);
+  first?.focus();
+  return Boolean(first);
+}
+
 function step(event, by) {
   const links = [...(event.target.closest("[data-links]") ?? document).querySelectorAll("[data-links] a.name, a.name")];
   const at = links.indexOf(document.activeElement);
@@ -50,6 +58,8 @@ function act(event) {
       return true;
     case "/":
       return search();
+    case "b":
+      return toChosen();
     case "ArrowDown":
       return step(event, 1);
     case "ArrowUp":
@@ -61,7 +71,7 @@ function act(event) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || help?.open) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   if (act(event)) event.preventDefault();
 });
 

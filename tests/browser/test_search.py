@@ -195,7 +195,37 @@ def test_the_search_and_a_job_look_right_at_every_width(headway: Site, visit: Go
 
 def test_a_search_that_can_not_be_read_is_shown_with_its_fault_marked(headway: Site, visit: Go) -> None:
     # A browser itself reports each 422.
-    seen = visit(headway, "/dashboard/jobs?q=quue:mail+x", bypass_csp=True, faults=True)
+    seen = visit(headway, "/dashboard/jobs?q=status:failed+quue:mail+x", bypass_csp=True, faults=True)
     expect(seen.page.locator("#misread mark")).to_have_text("quue:")
     expect(seen.page.locator("#q")).to_have_attribute("aria-describedby", "misread")
+    assert seen.page.locator("[data-state], .segments [aria-current], #bulk, .chosen").count() == 0
     seen.looks_right(1440, 390)
+    seen.page.get_by_role("link", name="Queued", exact=True).click()
+    expect(seen.page.locator("#q")).to_have_value("status:queued x")
+
+
+def test_the_bar_for_chosen_jobs_is_one_line_until_it_is_needed_and_a_key_away(
+    headway: Site, visit: Go, engine: Callable[..., int]
+) -> None:
+    numbers = [engine(f"bar-{place}", fn="barred") for place in range(12)]
+    seen = visit(headway, "/dashboard/jobs?q=function:barred", bypass_csp=True, viewport={"width": 390, "height": 800})
+    seen.live()
+    page = seen.page
+    bar = page.locator("#bulk")
+    expect(bar).to_have_css("position", "static")
+    assert bar.evaluate("bar => bar.offsetHeight") < 40
+    expect(bar.get_by_role("button")).to_have_count(0)
+    page.keyboard.press("b")
+    expect(bar.get_by_label("All that match")).to_be_focused()
+    page.locator(f"input[name=job][value='{numbers[-1]}']").focus()
+    page.keyboard.press("Space")
+    expect(bar).to_have_css("position", "sticky")
+    page.keyboard.press("b")
+    page.keyboard.press("Tab")
+    expect(bar.get_by_role("button", name="Retry")).to_be_focused()
+    seen.looks_right(390, 1280)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("b Go from a ticked job", use_inner_text=True)
+    page.goto(f"{headway.url}/dashboard/jobs?q=function:nothing")
+    expect(page.get_by_text("No job fits.")).to_be_visible()
+    expect(bar).to_be_hidden()
