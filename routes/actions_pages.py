@@ -80,6 +80,13 @@ def on_worker() -> Response:
     return acting.back(actions.on_worker(site(), acting.who(), actions_api.asked_of_worker(form), agent, worker))
 
 
+@bp.get("/jobs/actions")
+@access.scope("read")
+def no_jobs() -> Response:
+    """The preview's address says nothing of what was chosen: who opens it anew, as by Enter in the address, chooses again."""
+    return redirect(f"{request.script_root}/dashboard/jobs")  # type: ignore[return-value]
+
+
 @bp.post("/jobs/actions")
 @access.scope("admin")
 def on_jobs() -> str | Response:

@@ -307,6 +307,11 @@ def test_a_form_shows_first_what_would_be_done(rq: Followed, full: Queue) -> Non
         assert rq.client.post("/dashboard/jobs/actions", data=wrong).status_code in (400, 422)
 
 
+def test_the_address_of_a_preview_that_is_opened_anew_leads_to_the_list(rq: Followed) -> None:
+    answer = rq.client.get("/dashboard/jobs/actions")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard/jobs")
+
+
 def test_a_preview_names_the_first_jobs_and_those_that_are_left_with_why(rq: Followed, full: Queue) -> None:
     waiting = add(rq, full, 12)
     later = rq.job(full.enqueue_in(timedelta(hours=1), f"{TASKS}.add", 1, 2).id, "scheduled")
