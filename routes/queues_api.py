@@ -48,7 +48,7 @@ def queue(agent: str, queue: str) -> Response:
 @bp.get("/workers")
 @access.scope("read")
 def workers() -> Response:
-    """`{brokers, workers}`, dead ones first, then by agent and name; `?find=` narrows to those whose AGENT/NAME holds it."""
+    """`{brokers, workers}`, dead ones first, then those to look at, all by agent and name; `?find=` narrows to those whose AGENT/NAME holds it."""
     found = workers_service.workers(site(), _sought())
     return _listed(found.brokers, workers=[_worker(one) for one in found.workers])
 

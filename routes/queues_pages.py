@@ -7,7 +7,6 @@ from flask import Blueprint, Response, render_template, request
 from core import access
 from core.problems import Problem
 from routes import queues_query, regions, site
-from routes.queues_query import MOST_SOUGHT
 from routes.regions import Content, region
 from services import broker_states, queue_figures, queue_jobs, queues_service, schedules_service, workers_service
 from services.brokers import actions
@@ -62,26 +61,27 @@ def queue_part(part: str) -> Response:
 @bp.get("/workers", strict_slashes=False)
 @access.scope("read")
 def workers() -> str:
-    sought = _sought()
-    return render_template("workers.html", rows=regions.show("worker-list", sought), sought=sought)
+    asked = queues_query.sought(request.args)
+    return render_template("workers.html", rows=regions.show("worker-list", asked.query()[1:]), asked=asked)
 
 
 @bp.get("/workers/rows")
 @access.scope("read")
 def workers_rows() -> Response:
-    return regions.answer("worker-list", _sought())
+    return regions.answer("worker-list", queues_query.sought(request.args).query()[1:])
 
 
 @bp.get("/schedules", strict_slashes=False)
 @access.scope("read")
 def schedules() -> str:
-    return render_template("schedules.html", rows=regions.show("schedule-list"))
+    asked = queues_query.sought(request.args)
+    return render_template("schedules.html", rows=regions.show("schedule-list", asked.query()[1:]), asked=asked)
 
 
 @bp.get("/schedules/rows")
 @access.scope("read")
 def schedules_rows() -> Response:
-    return regions.answer("schedule-list")
+    return regions.answer("schedule-list", queues_query.sought(request.args).query()[1:])
 
 
 def _by_interval(argument: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _by_interval(argument: str) -> tuple[str, ...]:
 
 @region("queue-list", every=2, topics=_by_interval)
 def _queues(argument: str) -> Content:
-    asked = queues_query.of_argument(argument)
+    asked = queues_query.read(queues_query.fields_of(argument))
     found = queues_service.queues(site(), asked.find)
     chosen = asked.of(found.queues)
     shown = queues_service.with_depths(site(), chosen[:MOST_SHOWN])
@@ -131,17 +131,24 @@ def _queue_jobs(argument: str) -> Content:
 
 
 @region("worker-list", every=2, topics=_by_interval)
-def _workers(sought: str) -> Content:
-    found = workers_service.workers(site(), sought)
-    can = actions.possible_of_workers(site(), ((one.agent, one.now.name, one.now.pool) for one in found.workers))
-    html = render_template("components/worker_rows.html", found=found, sought=sought, most=MOST_SHOWN, can=can)
+def _workers(argument: str) -> Content:
+    asked = queues_query.sought(queues_query.fields_of(argument))
+    found = workers_service.workers(site(), asked.find)
+    chosen = [worker for worker in found.workers if worker.needs_look or not asked.look]
+    shown = chosen[:MOST_SHOWN]
+    can = actions.possible_of_workers(site(), ((one.agent, one.now.name, one.now.pool) for one in shown))
+    html = render_template("components/worker_rows.html", found=found, chosen=chosen, shown=shown, asked=asked, can=can)
     return Content(html)
 
 
-@region("schedule-list", every=5)
+@region("schedule-list", every=5, topics=_by_interval)
 def _schedules(argument: str) -> Content:
-    found = schedules_service.schedules(site())
-    return Content(render_template("components/schedule_rows.html", found=found, most=MOST_SHOWN))
+    asked = queues_query.sought(queues_query.fields_of(argument))
+    found = schedules_service.schedules(site(), sought=asked.find)
+    chosen = [schedule for schedule in found.schedules if schedule.is_unkept or not asked.look]
+    shown = chosen[:MOST_SHOWN]
+    html = render_template("components/schedule_rows.html", found=found, chosen=chosen, shown=shown, asked=asked)
+    return Content(html)
 
 
 PARTS = {"state": "queue", "jobs": "queue-jobs"}
@@ -163,7 +170,3 @@ def _known(agent: str, name: str) -> Queue:
             "is forgotten: see the queues.",
         )
     return found
-
-
-def _sought() -> str:
-    return (request.args.get("find") or "").strip()[:MOST_SOUGHT]

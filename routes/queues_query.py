@@ -1,4 +1,4 @@
-"""Which queues the page of queues shows, and in which order."""
+"""Which queues, workers and schedules their pages show, and queues in which order."""
 
 from __future__ import annotations
 
@@ -23,19 +23,28 @@ ORDERS: dict[Sort, Callable[[Queue], float]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """`find` is a part of AGENT/QUEUE; `look` is whether only those are shown that need a look."""
+class Sought:
+    """`find` is a part of AGENT/NAME; `look` is whether only those are shown that need a look."""
 
     find: str = ""
     look: bool = False
-    sort: Sort = "name"
+
+    def fields(self) -> dict[str, str]:
+        """Of its query, empty for what an address without one shows."""
+        return {"find": self.find, "look": "1" if self.look else ""}
 
     def query(self, **changes: Any) -> str:
         """The query of this with changes; empty for what an address without one shows."""
-        said = replace(self, **changes)
-        fields = {"find": said.find, "look": "1" if said.look else "", "sort": said.sort if said.sort != "name" else ""}
-        told = urlencode({name: value for name, value in fields.items() if value})
+        told = urlencode({name: value for name, value in replace(self, **changes).fields().items() if value})
         return f"?{told}" if told else ""
+
+
+@dataclass(frozen=True)
+class Asked(Sought):
+    sort: Sort = "name"
+
+    def fields(self) -> dict[str, str]:
+        return {**super().fields(), "sort": self.sort if self.sort != "name" else ""}
 
     def of(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
         """Those of queues by name that this asks for, in its order."""
@@ -43,16 +52,22 @@ class Asked:
         return tuple(chosen if self.sort == "name" else sorted(chosen, key=ORDERS[self.sort]))
 
 
+def sought(args: Mapping[str, str]) -> Sought:
+    """Raises Problem 422."""
+    if args.get("look", "") not in ("", "1"):
+        raise Problem(422, "Unprocessable field", "look should be 1, or left out.", field="look")
+    return Sought(args.get("find", "").strip()[:MOST_SOUGHT], bool(args.get("look")))
+
+
 def read(args: Mapping[str, str]) -> Asked:
     """Raises Problem 422."""
     sort = next((each for each in get_args(Sort) if each == (args.get("sort") or "name")), None)
     if sort is None:
         raise Problem(422, "Unprocessable field", f"sort should be one of {', '.join(get_args(Sort))}.", field="sort")
-    if args.get("look", "") not in ("", "1"):
-        raise Problem(422, "Unprocessable field", "look should be 1, or left out.", field="look")
-    return Asked(args.get("find", "").strip()[:MOST_SOUGHT], bool(args.get("look")), sort)
+    narrowed = sought(args)
+    return Asked(narrowed.find, narrowed.look, sort)
 
 
-def of_argument(argument: str) -> Asked:
-    """What the query behind a part's colon asks for. Raises Problem 422."""
-    return read(dict(parse_qsl(argument)))
+def fields_of(argument: str) -> dict[str, str]:
+    """Of the query behind a part's colon."""
+    return dict(parse_qsl(argument))

@@ -24,6 +24,11 @@ class Schedule:
     now: ScheduleNow
     is_old: bool
 
+    @property
+    def is_unkept(self) -> bool:
+        """Whether its scheduler gives no sign."""
+        return self.now.alive is False
+
 
 @dataclass(frozen=True, slots=True)
 class Schedules:
@@ -35,17 +40,17 @@ class Schedules:
 
     @property
     def unkept(self) -> int:
-        """Entries whose scheduler gives no sign."""
-        return sum(one.now.alive is False for one in self.schedules)
+        return sum(one.is_unkept for one in self.schedules)
 
 
-def schedules(site: Site, limit: int = MOST_DUE) -> Schedules:
-    """`limit` is how many jobs are told of. Raises StoreError."""
+def schedules(site: Site, limit: int = MOST_DUE, sought: str = "") -> Schedules:
+    """All entries, or those whose AGENT/NAME holds what is sought. `limit` is how many jobs are told of. Raises StoreError."""
     brokers = broker_states.brokers(site)
     entries = [
         Schedule(broker.state.agent, broker.state.engine, one, broker.state.why is not None)
         for broker in brokers
         for one in (broker.snapshot.schedules if broker.snapshot else ())
+        if sought.casefold() in f"{broker.state.agent}/{one.name}".casefold()
     ]
     entries.sort(key=lambda one: (inf if one.now.next_ms is None else one.now.next_ms, one.now.name))
     return Schedules(tuple(broker.state for broker in brokers), tuple(entries), due_jobs.soonest(site, limit))

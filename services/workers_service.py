@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -46,10 +46,15 @@ class Worker:
     concerns: tuple[Concern, ...]
     is_old: bool
 
+    @property
+    def needs_look(self) -> bool:
+        """A suspended one is as it was told to be, but takes no job until somebody resumes it."""
+        return bool(self.concerns) or self.now.state == "suspended"
+
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Dead ones first, then by agent and name: one that takes a job stays where it is."""
+    """Dead ones first, then others that need a look, all by agent and name: one that takes a job stays where it is."""
 
     brokers: tuple[BrokerState, ...]
     workers: tuple[Worker, ...]
@@ -64,33 +69,34 @@ class Workers:
 
     @property
     def concerned(self) -> int:
-        return sum(bool(worker.concerns) for worker in self.workers)
+        return sum(worker.needs_look for worker in self.workers)
 
 
 def workers(site: Site, sought: str = "", queue: tuple[str, str] | None = None) -> Workers:
     """All of them, or those whose AGENT/NAME holds what is sought, or that listen to a queue, (agent, name). Raises StoreError."""
     brokers = broker_states.brokers(site)
-    chosen = [
-        (broker, worker)
+    found = [
+        _worker(broker, worker)
         for broker in brokers
         for worker in (broker.snapshot.workers if broker.snapshot else ())
         if sought.casefold() in f"{broker.state.agent}/{worker.name}".casefold()
         and (queue is None or (broker.state.agent == queue[0] and queue[1] in map(name_of, worker.queues)))
     ]
-    chosen.sort(key=lambda one: (one[1].state != "dead", name_order.place(one[0].state.agent, one[1].name)))
-    jobs = _jobs(site, ((broker.state.agent, id) for broker, worker in chosen for id in worker.jobs[:MOST_JOBS]))
-    return Workers(
-        tuple(broker.state for broker in brokers), tuple(_worker(broker, worker, jobs) for broker, worker in chosen)
-    )
+    found.sort(key=lambda one: (one.now.state != "dead", not one.needs_look, name_order.place(one.agent, one.now.name)))
+    jobs = _jobs(site, ((one.agent, id) for one in found for id in one.now.jobs[:MOST_JOBS]))
+    return Workers(tuple(broker.state for broker in brokers), tuple(_with_jobs(one, jobs) for one in found))
 
 
-def _worker(broker: Broker, worker: WorkerNow, known: Mapping[tuple[str, str], Job]) -> Worker:
-    agent, engine = broker.state.agent, broker.state.engine
-    read_ms = broker.state.read_ms or 0
-    named = list(zip_longest(worker.jobs, worker.functions[: len(worker.jobs)], fillvalue=""))[:MOST_JOBS]
-    jobs = tuple(_at_work(id, function, known.get((agent, id))) for id, function in named)
-    concerns = queue_concerns.of_worker(worker, engine, read_ms)
-    return Worker(agent, engine, worker, jobs, concerns, broker.state.why is not None)
+def _worker(broker: Broker, worker: WorkerNow) -> Worker:
+    """Without its jobs."""
+    concerns = queue_concerns.of_worker(worker, broker.state.engine, broker.state.read_ms or 0)
+    return Worker(broker.state.agent, broker.state.engine, worker, (), concerns, broker.state.why is not None)
+
+
+def _with_jobs(worker: Worker, known: Mapping[tuple[str, str], Job]) -> Worker:
+    now = worker.now
+    named = list(zip_longest(now.jobs, now.functions[: len(now.jobs)], fillvalue=""))[:MOST_JOBS]
+    return replace(worker, jobs=tuple(_at_work(id, function, known.get((worker.agent, id))) for id, function in named))
 
 
 def _at_work(id: str, function: str, job: Job | None) -> AtWork:

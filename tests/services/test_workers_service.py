@@ -75,16 +75,17 @@ def test_a_dead_one_of_which_no_heartbeat_is_known_says_so(site: Site) -> None:
     assert words(at_noon(site), state="dead", heartbeat_ms=None) == ["it gave no sign for long"]
 
 
-def test_dead_ones_come_first_and_they_are_found_by_name_or_by_queue(site: Site) -> None:
+def test_dead_ones_come_first_then_those_to_look_at_and_they_are_found_by_name_or_by_queue(site: Site) -> None:
     site = at_noon(site)
-    states = (("a", "idle"), ("b", "busy"), ("c", "dead"), ("d", "suspended"))
-    stands(site, workers=[WorkerNow(name=name, state=state, queues=("mail",)) for name, state in states])  # type: ignore[arg-type]
+    states = (("a", "idle"), ("b", "busy"), ("c", "dead"), ("d", "suspended"), ("e", "idle"))
+    rq = [WorkerNow(name=name, state=state, queues=("mail",), skew_s=40 * (name == "e")) for name, state in states]  # type: ignore[arg-type]
+    stands(site, workers=rq)
     stands(site, "celery", engine="celery", workers=[WorkerNow(name="b", state="busy", queues=("mail",))])
     found = workers_service.workers(site)
     assert [(one.agent, one.now.name) for one in found.workers] == [
-        ("rq", "c"), ("celery", "b"), ("rq", "a"), ("rq", "b"), ("rq", "d"),
+        ("rq", "c"), ("rq", "d"), ("rq", "e"), ("celery", "b"), ("rq", "a"), ("rq", "b"),
     ]  # fmt: skip
-    assert (found.busy, found.dead, found.concerned) == (2, 1, 1)
+    assert (found.busy, found.dead, found.concerned) == (2, 1, 3)
     assert [one.agent for one in workers_service.workers(site, "RQ/B").workers] == ["rq"]
     assert [one.agent for one in workers_service.workers(site, queue=("celery", "mail")).workers] == ["celery"]
 
