@@ -65,7 +65,10 @@ EVENTS = Key(
     "the last 100,000 events or so, each MessagePack: a job's in e, an agent's in a, a notification's in n, an alert's in k",
 )
 ARCHIVE = Key(
-    "archive", "hash", "archive, sweep, archive_service, archive_alone", "for ever: of which SQL database the archive is, and how far"
+    "archive",
+    "hash",
+    "archive, sweep, archive_service, archive_alone",
+    "for ever: of which SQL database the archive is, and how far",
 )
 
 # Notifications. Written by the part `notifications`, which the scripts that use it share.
@@ -202,7 +205,9 @@ AUDIT_NUMBER = Key("audit-number", "string", "audit_service", "for ever: how man
 PAUSED = Key(
     "paused", "hash", "paused_queues", "while paused: when AGENT/QUEUE was, and the workers that took from it, JSON"
 )
-OPERATIONS = Key("operations", "zset", "operation_records", "the last 100 operations on many jobs by number, and all that go on")
+OPERATIONS = Key(
+    "operations", "zset", "operation_records", "the last 100 operations on many jobs by number, and all that go on"
+)
 OPERATIONS_OPEN = Key("operations-open", "set", "operation_records", "the operations that are to go on")
 OPERATION_NUMBER = Key("operation-number", "string", "operation_records", "for ever: the last number given")
 OPERATION = Key(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.site import Site
 from panels import Panel
-from services import analytics_service, jobs_service
+from services import analytics_service, broker_states, jobs_service
 from services.analytics_service import Agent
 
 TOP = 5
@@ -27,6 +27,8 @@ class JobsOverview:
     mean_duration_s: float | None
     agents: tuple[Agent, ...]
     snapshot_at: str
+    is_known: bool = True
+    """False where there are no jobs and a broker is away, whose jobs nobody knows."""
 
 
 def data(site: Site) -> JobsOverview:
@@ -44,6 +46,7 @@ def data(site: Site) -> JobsOverview:
         mean_duration_s=snapshot.mean_duration_hour_s,
         agents=snapshot.agents[:TOP],
         snapshot_at=snapshot.taken_at,
+        is_known=any(counts.values()) or not broker_states.away(site),
     )
 
 

@@ -96,6 +96,10 @@ class RqActions:
                 return self._on_job(action, job, to)
             except UNREADABLE as fault:
                 raise ActionRefused("RQ can't read this job: a field of it is damaged.") from fault
+            except (InvalidJobOperation, NoSuchJobError) as fault:  # since it was looked at
+                raise Changed(
+                    rq_keys.text(self._redis.hget(rq_keys.JOB + job.id.encode(), "status")) or "deleted"
+                ) from fault
 
     def _on_job(self, action: JobAction, target: Target, to: str | None) -> str:
         if action == "retry":

@@ -12,6 +12,7 @@ from services import jobs_service
 from services.job_changes import JobRef
 from services.job_rules import NewJob, Update
 from tests.panels.boards import HOSTILE, assert_harmless, at_noon, show, words
+from tests.told import fails
 
 
 def processing(site: Site, title: str = "Sunday Service", **changes: object) -> int:
@@ -55,6 +56,14 @@ def test_a_job_that_ended_leaves_it(app: Flask, site: Site) -> None:
     number = processing(site)
     jobs_service.update(site, JobRef(number=number), Update(status="completed"))
     assert words(show(app, site, "processing")).startswith("Nothing is being processed.")
+
+
+def test_what_is_at_work_is_not_known_while_the_only_broker_is_away(app: Flask, site: Site) -> None:
+    fails(site, "its Redis can't be reached")
+    assert "not known while a broker is unavailable" in words(show(app, site, "processing"))
+    assert "Which jobs there are is not known" in words(show(app, site, "jobs"))
+    processing(site)
+    assert "not known" not in words(show(app, site, "processing")) + words(show(app, site, "jobs"))
 
 
 def test_a_damaged_job_shows_as_damaged_beside_the_others(app: Flask, site: Site) -> None:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,7 +18,7 @@ from rq import Queue
 from rq.job import Job as RqJob
 
 from core.config import Broker
-from services.brokers.action_model import ActionRefused, Target
+from services.brokers.action_model import ActionRefused, Changed, Target
 from services.brokers.rq_actions import RqActions
 from tests.acted import Followed, followed
 from tests.conftest import Valkey, wait_until
@@ -150,6 +151,25 @@ def test_a_job_that_changed_in_rq_before_headway_saw_it_is_left_alone(rq: Follow
     for action in ("cancel", "front", "delete"):
         assert "on its way to a worker" in rq.act(seen, action, status=409)["detail"]
     assert taken.get_status() == "queued"
+
+
+def test_a_job_that_changes_while_rq_acts_on_it_is_left_alone(
+    rq_url: str, idle: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = idle.enqueue(f"{TASKS}.add", 1, 2)
+    looked_at = RqActions._check_place
+
+    def canceled(self: RqActions, *place: Any) -> None:
+        looked_at(self, *place)
+        one.cancel()  # as somebody else does
+
+    monkeypatch.setattr(RqActions, "_check_place", canceled)
+    actions = RqActions(Broker("rq", rq_url))
+    with pytest.raises(Changed, match="it is canceled now"):
+        actions.on_job(
+            "cancel", Target(id=one.id, state="queued", queue=IDLE, function=None, worker=None, started_ms=None)
+        )
+    actions.close()
 
 
 def test_a_payload_that_would_run_code_is_acted_on_and_never_read(rq: Followed, idle: Queue, tmp_path: Path) -> None:
