@@ -165,10 +165,9 @@ def test_a_job_that_changes_while_rq_acts_on_it_is_left_alone(
 
     monkeypatch.setattr(RqActions, "_check_place", canceled)
     actions = RqActions(Broker("rq", rq_url))
+    target = Target(id=one.id, state="queued", queue=IDLE, function=None, worker=None, started_ms=None)
     with pytest.raises(Changed, match="it is canceled now"):
-        actions.on_job(
-            "cancel", Target(id=one.id, state="queued", queue=IDLE, function=None, worker=None, started_ms=None)
-        )
+        actions.on_job("cancel", target, None)
     actions.close()
 
 
