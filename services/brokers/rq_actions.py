@@ -97,9 +97,8 @@ class RqActions:
             except UNREADABLE as fault:
                 raise ActionRefused("RQ can't read this job: a field of it is damaged.") from fault
             except (InvalidJobOperation, NoSuchJobError) as fault:  # since it was looked at
-                raise Changed(
-                    rq_keys.text(self._redis.hget(rq_keys.JOB + job.id.encode(), "status")) or "deleted"
-                ) from fault
+                status: Any = self._redis.hget(rq_keys.JOB + job.id.encode(), "status")
+                raise Changed(rq_keys.text(status) or "deleted") from fault
 
     def _on_job(self, action: JobAction, target: Target, to: str | None) -> str:
         if action == "retry":

@@ -75,14 +75,14 @@ def test_without_the_forms_token_nothing_is_done(app: Flask) -> None:
 
 def test_what_an_admin_tries_stands_in_the_audit_with_who_and_where_from(app: Flask, visitor: FlaskClient) -> None:
     answer = visitor.post("/api/v1/queues/none/mail/actions", json={"action": "empty"}, headers=bearer(ADMIN))
-    assert answer.status_code == 409
+    assert answer.status_code == 404
     admin = browser(app)
     fields = {"csrf_token": form_token(admin), "do": "pause", "back": "/dashboard/queues"}
     answer = admin.post("/dashboard/queues/actions?agent=none&name=mail", data=fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/queues?told=2")
     by_form, by_token = visitor.get("/api/v1/audit", headers=bearer(ADMIN)).get_json()["items"]
     assert by_token["by"] == {"kind": "token", "name": "the admin token", "address": "127.0.0.1"}
-    assert (by_token["action"], by_token["on"], by_token["result"]) == ("empty", "queue none/mail", "refused")
+    assert (by_token["action"], by_token["on"], by_token["result"]) == ("empty", "queue none/mail", "unknown")
     assert (by_form["by"]["kind"], len(by_form["by"]["name"])) == ("session", 8)
     page = admin.get("/dashboard/audit").text
     assert "queue none/mail" in page

@@ -72,7 +72,11 @@ def test_what_began_after_the_archived_end_or_is_a_higher_attempt_or_another_age
     retire(archived_site)
     late = {name: iso(NOW - timedelta(minutes=ago)) for name, ago in (("started_at", 9), ("finished_at", 5))}
     done = receive(
-        archived_site, {**ROWS[7], **late}, {**ROWS[8], "attempt": 2}, {**ROWS[9], "agent": "other"}, ROWS[10]
+        archived_site,
+        {**ROWS[7], **late},
+        {**ROWS[8], "attempt": 2, "finished_at": late["finished_at"]},
+        {**ROWS[9], "agent": "other"},
+        ROWS[10],
     )
     assert (done.accepted, done.unchanged) == (4, 1)
     Archiver().run(archived_site)
