@@ -36,9 +36,13 @@ def main() -> int:
 def _run(settings: Settings, configured: dict[str, str]) -> int:
     # The feeder's many requests would push the sign-in link out of sight.
     quiet = ["--access-logfile", os.devnull]
+    started = list[subprocess.Popen[bytes]]()
+    if QUEUES in configured:  # first, so that the site finds them
+        workers = [sys.executable, str(ROOT / "demo" / "queues" / "run.py")]
+        started.append(subprocess.Popen(workers, cwd=ROOT, env=os.environ | {QUEUES: configured[QUEUES]}))
     env = os.environ | configured
     site = subprocess.Popen([str(Path(sys.executable).parent / "gunicorn"), *quiet], cwd=ROOT, env=env)
-    started = [site]
+    started.append(site)
 
     def end(*_: object) -> None:
         for process in started:
@@ -52,9 +56,6 @@ def _run(settings: Settings, configured: dict[str, str]) -> int:
         secret = {"HEADWAY_TOKEN": admin_token(settings)[0]} if settings.auth else {}
         feeder = [sys.executable, str(ROOT / "demo" / "feeder.py"), "--url", url]
         started.append(subprocess.Popen(feeder, cwd=ROOT, env=os.environ | secret))
-        if QUEUES in configured:
-            workers = [sys.executable, str(ROOT / "demo" / "queues" / "run.py")]
-            started.append(subprocess.Popen(workers, cwd=ROOT, env=os.environ | {QUEUES: configured[QUEUES]}))
     code = site.wait()
     end()
     for process in started:
