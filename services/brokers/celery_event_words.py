@@ -7,10 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import structs
-
 from services.brokers import celery_texts
-from services.brokers.celery_tasks import SENT_LATE_MS, Task, Tasks
+from services.brokers.celery_tasks import SENT_LATE_MS, Task, Tasks, Why
 from services.brokers.model import State
 from services.brokers.numbers import finite
 
@@ -74,47 +72,63 @@ def describe(tasks: Tasks, task: Task, said: Event) -> None:
         task.title = tasks.mask.title(task.function, celery_texts.call(task.function, task.metadata))
 
 
-def attempt_of(said: Event) -> int:
-    retries = whole(said.get("retries"))
-    return retries if retries is not None and 0 <= retries < 1_000_000 else 0
+def retries_of(said: Event) -> int:
+    retries = said.get("retries")
+    return retries if isinstance(retries, int) and 0 <= retries < 1_000_000 else 0
 
 
 def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     describe(tasks, task, event)
     task.queue = name_of(event.get("queue")) or task.queue
-    attempt, due_ms = attempt_of(event), moment_ms(event.get("eta"))
-    if attempt == 0:
+    retries, due_ms = retries_of(event), moment_ms(event.get("eta"))
+    if retries == 0:
         task.created_ms = min(task.created_ms or at_ms, at_ms)
-    if attempt == 0 or attempt > task.attempt:
+    was_attempt, was_state = task.attempt, task.state
+    waits = tasks.queued_as(task, retries, due_ms, at_ms - SENT_LATE_MS)
+    if task.numbered(retries) == task.attempt:
         task.enqueued_ms = at_ms
-    if not tasks.queued_as(task, attempt, due_ms, at_ms - SENT_LATE_MS):
+    if not waits or (task.attempt == was_attempt and was_state == "reserved"):
         return
-    if attempt:
-        tasks.to_state(task, "retrying", at_ms)
-    elif task.state != "reserved":
-        tasks.to_state(task, "scheduled" if due_ms else "queued", at_ms)
+    tasks.to_state(task, "retrying" if retries else "scheduled" if due_ms else "queued", at_ms)
 
 
 def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     describe(tasks, task, event)
     if task.state == "canceled":
         return  # by a worker that was not told so: it begins anew if it begins
-    attempt, due_ms = attempt_of(event), moment_ms(event.get("eta"))
-    if not tasks.queued_as(task, attempt, due_ms, at_ms):
-        task.worker = task.worker or name_of(event.get("hostname"))
+    retries, due_ms, worker = retries_of(event), moment_ms(event.get("eta")), name_of(event.get("hostname"))
+    number = task.numbered(retries)
+    if task.state == "started" and number == task.attempt and number in task.received:
+        tasks.given_back(task, "reserved", at_ms)  # its worker was lost, as nobody noticed yet
+        number += 1
+    waits = tasks.queued_as(task, retries, due_ms, at_ms)
+    number = task.numbered(retries)
+    if number not in task.received:
+        task.received.add(number)
+        task.unbegun.append(number)
+        if number > 1:
+            task.awaits_word_of(number - 1)
+    if not waits:
+        task.worker = task.worker or worker
         return
-    task.worker = name_of(event.get("hostname")) or task.worker
+    task.worker = worker or task.worker
     state: State = "reserved"
     if due_ms is not None and due_ms > at_ms:
-        state = "retrying" if attempt else "scheduled"
+        state = "retrying" if retries else "scheduled"
     tasks.to_state(task, state, at_ms)
 
 
 def _started(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    tasks.begun(task, at_ms, name_of(event.get("hostname")))
+    """Of which attempt it is not said. The next one may have been received before; and where its being received was missed, what began
+    before the task waited is the attempt before."""
+    attempt = task.unbegun.pop(0) if task.unbegun else task.attempt
+    if attempt > 1 and attempt not in task.received and (task.has_ended or at_ms <= task.heard_ms):
+        attempt -= 1
+    task.awaits_word_of(tasks.begun(task, at_ms, name_of(event.get("hostname")), attempt=attempt))
 
 
 def _succeeded(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
+    task.unsaid.discard(task.attempt)
     _took(task, event, at_ms)
     if tasks.ended(task, "finished", at_ms):
         task.worker = name_of(event.get("hostname")) or task.worker
@@ -122,39 +136,36 @@ def _succeeded(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 
 def _failed(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
+    task.unsaid.discard(task.attempt)
     if task.state in ("stopped", "canceled"):
         return
     if tasks.ended(task, "failed", at_ms):
         task.worker = name_of(event.get("hostname")) or task.worker
-        why = _why(tasks, event)
-        task.message, task.error, task.error_type = why["message"], why["error"], why["error_type"]
+        task.message, task.error, task.error_type = _why(tasks, event)
 
 
 def _retried(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    """Each attempt but the last says so once, where it was heard; another worker may have begun the next one before."""
-    attempt, task.retried = task.retried, task.retried + 1
-    why = _why(tasks, event)
-    if attempt < task.began:
-        for place, (of, job) in enumerate(task.untold):
-            if of == attempt:
-                task.untold.insert(place + 1, (of, structs.replace(job, state="retrying", ended_ms=at_ms, **why)))
-                return
-        return
-    if task.has_ended:
-        return
-    if task.state == "started":
-        tasks.before(task)
-    task.message, task.error, task.error_type = why["message"], why["error"], why["error_type"]
-    task.ended_ms = at_ms
-    tasks.to_state(task, "retrying", at_ms)
+    """Each attempt but the last says so once, without its count; another worker may have begun the next one before."""
+    if task.unsaid:
+        attempt = min(task.unsaid)
+    elif task.attempt > 1 and task.attempt - 1 not in task.said:
+        attempt = task.attempt - 1
+    elif not task.said and not task.received:
+        attempt = task.attempt
+    else:
+        return  # of one that was missed
+    task.unsaid.discard(attempt)
+    task.said.add(attempt)
+    tasks.tried_again(task, attempt, at_ms, _why(tasks, event))
 
 
 def _rejected(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     if task.has_ended:
         return
     if event.get("requeue"):
+        if task.state == "started":
+            tasks.given_back(task, "queued", at_ms)
         task.enqueued_ms = at_ms
-        tasks.to_state(task, "queued", at_ms)
     elif tasks.ended(task, "failed", at_ms):
         task.error = task.message = "its worker rejected it"
 
@@ -172,8 +183,7 @@ def _revoked(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 def _cancelled(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     """Celery gave it up at work, for it lost its broker, and begins it anew."""
     if task.state == "started":
-        task.message = "given up by its worker, which lost the broker"
-        tasks.to_state(task, "retrying", at_ms)
+        tasks.given_back(task, "retrying", at_ms, Why("given up by its worker, which lost the broker"))
 
 
 def _took(task: Task, event: Event, at_ms: int) -> None:
@@ -185,16 +195,15 @@ def _took(task: Task, event: Event, at_ms: int) -> None:
             task.started_ms = at_ms - int(runtime * 1000)
 
 
-def _why(tasks: Tasks, event: Event) -> dict[str, str | None]:
-    """Message, error and its type; the mirror reads the type of a traceback's end."""
+def _why(tasks: Tasks, event: Event) -> Why:
     said = celery_texts.text(tasks.mask, event.get("exception"))
     traceback = event.get("traceback")
     if not isinstance(traceback, str) or not traceback:
-        return {"message": said, "error": said, "error_type": name_of((said or "").partition("(")[0])}
+        return Why(said, said, name_of((said or "").partition("(")[0]))
     traceback = tasks.mask.text(traceback)
     if event.get("type") == "task-retried":
         said = traceback.rstrip().rpartition("\n")[2].removeprefix("celery.exceptions.Retry: ")
-    return {"message": said, "error": traceback, "error_type": None}
+    return Why(said, traceback)
 
 
 _READERS: dict[str, Callable[[Tasks, Task, Event, int], None]] = {

@@ -69,8 +69,8 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int, *, is_new: boo
     if message.id is None:
         return
     known = tasks.known(message.id)
-    attempt = words.attempt_of(message.headers)
-    is_news = known is None or _is_news(known, message, attempt)
+    retries = words.retries_of(message.headers)
+    is_news = known is None or _is_news(known, message, retries)
     if known is not None:
         known.is_held = False
     if known is not None and known.queue is not None and not is_news:
@@ -81,15 +81,16 @@ def waits(tasks: Tasks, message: Message, queue: str, at_ms: int, *, is_new: boo
         return
     _describe(tasks, task, message)
     due_ms = words.moment_ms(message.headers.get("eta"))
+    state: State = "retrying" if retries else "scheduled" if due_ms else "queued"
     if known is None:
         task.created_ms = task.enqueued_ms = at_ms if is_new else None
-    elif not tasks.queued_as(task, attempt, due_ms, at_ms) and not message.is_again:
-        return
     elif known.state in ENDED or message.is_again:
         task.enqueued_ms = at_ms
-    task.attempt, task.due_ms, task.worker = attempt, due_ms, None
-    state: State = "retrying" if attempt else "scheduled" if due_ms else "queued"
-    tasks.to_state(task, state, at_ms)
+    if task.state == "started" and task.numbered(retries) == task.attempt:
+        tasks.given_back(task, state, at_ms)
+    if tasks.queued_as(task, retries, due_ms, at_ms):
+        task.worker = None
+        tasks.to_state(task, state, at_ms)
 
 
 def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task | None:
@@ -97,29 +98,35 @@ def is_reserved(tasks: Tasks, message: Message, queue: str, at_ms: int) -> Task 
     if message.id is None:
         return None
     known = tasks.known(message.id)
-    attempt = words.attempt_of(message.headers)
+    retries = words.retries_of(message.headers)
     task = known if known is not None and known.queue is not None else tasks.task(message.id)
     task.queue, task.is_held = task.queue or queue, True
-    if known is not None and (attempt < known.attempt or known.state not in ("queued", "scheduled")):
+    if known is not None and (known.state in ENDED or not _is_later(known, retries)):
         return task
     task = tasks.task(message.id)
     _describe(tasks, task, message)
-    task.attempt = max(task.attempt, attempt)
-    task.due_ms = words.moment_ms(message.headers.get("eta"))
+    due_ms = words.moment_ms(message.headers.get("eta"))
+    tasks.queued_as(task, retries, due_ms, at_ms)
     state: State = "reserved"
-    if task.due_ms is not None and task.due_ms > at_ms:
-        state = "retrying" if attempt else "scheduled"
+    if due_ms is not None and due_ms > at_ms:
+        state = "retrying" if retries else "scheduled"
     tasks.to_state(task, state, at_ms)
     return task
 
 
-def _is_news(known: Task, message: Message, attempt: int) -> bool:
+def _is_later(known: Task, retries: int) -> bool:
+    """Whether what a worker has is more than what waits, or another attempt."""
+    number = known.numbered(retries)
+    return number > known.attempt or (number == known.attempt and known.state in ("queued", "scheduled"))
+
+
+def _is_news(known: Task, message: Message, retries: int) -> bool:
     if known.state == "canceled" and message.is_again:
         return False  # by a worker that ends, which was told to pass it over
     if known.state in ENDED:
         return True  # events were taken before the list was read: it was sent once more
-    if attempt != known.attempt:
-        return attempt > known.attempt
+    if (number := known.numbered(retries)) != known.attempt:
+        return number > known.attempt
     return message.is_again and (known.is_held or known.state in ("reserved", "started"))
 
 
@@ -127,8 +134,8 @@ def _describe(tasks: Tasks, task: Task, message: Message) -> None:
     headers = {name: message.headers[name] for name in _NAMES if name in message.headers}
     words.describe(tasks, task, headers)
     more: dict[str, Any] = {}
-    if attempt := words.attempt_of(message.headers):
-        more["retries"] = attempt
+    if retries := words.retries_of(message.headers):
+        more["retries"] = retries
     limits = message.headers.get("timelimit")
     if isinstance(limits, list) and limits and finite(limits[0]) is not None:
         more["timeout_s"] = limits[0]

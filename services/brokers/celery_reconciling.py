@@ -15,7 +15,7 @@ from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_results import Results
-from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.celery_tasks import ENDED, Task, Tasks, Why
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import LOST, State
 
@@ -178,10 +178,8 @@ def _is_unseen(task: Task, told: Mapping[str, Told], since_s: float, now_s: floa
 def _lost(tasks: Tasks, task: Task, is_held: bool, at_ms: int) -> None:
     task = tasks.task(task.id)
     if is_held:
-        task.message = AGAIN.format(worker=task.worker)
-        task.ended_ms = at_ms
-        task.error = task.message
-        tasks.to_state(task, "retrying", at_ms)
+        why = AGAIN.format(worker=task.worker)
+        tasks.given_back(task, "retrying", at_ms, Why(why, why))
     else:
         tasks.concluded(task, "failed", at_ms, WORKER_LOST.format(worker=task.worker))
         task.error_type = "WorkerLostError"

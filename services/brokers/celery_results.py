@@ -10,7 +10,7 @@ import msgspec
 import redis
 
 from services.brokers import celery_event_words as words
-from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.celery_tasks import WAITING, Task, Tasks, Why
 from services.brokers.connections import asking
 from services.brokers.numbers import finite
 
@@ -110,26 +110,51 @@ def _fold(tasks: Tasks, task: Task, meta: dict[str, Any], at_ms: int) -> None:
     status, told = meta["status"], meta.get("result")
     task.function = task.function or words.name_of(meta.get("name"))
     task.queue = task.queue or words.name_of(meta.get("queue"))
+    if status in ("SUCCESS", "FAILURE", "REVOKED"):
+        tasks.at_least(task, _counted(task, meta) or 0)
     if task.has_ended:
         return
     if children := _children(meta.get("children")):
         task.metadata = task.metadata | {"children": children}
+    before, task.retry_result = task.retry_result, hash((repr(told), meta.get("traceback"))) if status == "RETRY" else 0
     if status in ("SUCCESS", "FAILURE", "REVOKED"):
-        task.began = max(task.began, words.attempt_of(meta))
         _ended(tasks, task, status, meta, words.moment_ms(meta.get("date_done")) or at_ms)
     elif status == "RETRY":
-        if task.state in ("started", "queued", "reserved"):
-            if task.state == "started":
-                tasks.before(task)
-            _why(tasks, task, meta)
-            tasks.to_state(task, "retrying", at_ms)
+        task.retry_results += task.retry_result != before
+        _tried_again(tasks, task, meta, at_ms)
     elif status not in _AT_WORK or status == "STARTED":
         worker = told.get("hostname") if status == "STARTED" and isinstance(told, dict) else meta.get("worker")
-        task.worker = task.worker or words.name_of(worker)
-        if task.state != "started":
-            tasks.begun(task, at_ms, task.worker, is_seen=True)
-        if status not in _AT_WORK:
-            _goes_on(tasks, task, status, told)
+        if _is_at_work(task, meta, at_ms):
+            attempt = _counted(task, meta)
+            tasks.begun(task, at_ms, words.name_of(worker), attempt=attempt, is_seen=True)
+            if status not in _AT_WORK:
+                _goes_on(tasks, task, status, told)
+
+
+def _counted(task: Task, meta: dict[str, Any]) -> int | None:
+    """The attempt that a result is of; None where it does not say so, as without `result_extended`."""
+    return task.numbered(words.retries_of(meta)) if isinstance(meta.get("retries"), int) else None
+
+
+def _tried_again(tasks: Tasks, task: Task, meta: dict[str, Any], at_ms: int) -> None:
+    counted = _counted(task, meta)
+    attempt = task.retry_results + task.again if counted is None else counted
+    if attempt < task.attempt and counted is None:
+        # It stood there before, or its attempt is one that nobody saw begin.
+        if task.is_heard or task.state not in WAITING:
+            return
+        attempt = task.attempt - 1
+    if attempt not in task.said:  # or its worker said so better
+        task.awaits_word_of(attempt)
+        tasks.tried_again(task, attempt, at_ms, _why(tasks, meta))
+
+
+def _is_at_work(task: Task, meta: dict[str, Any], at_ms: int) -> bool:
+    """Whether a result says so of what is known: without its count it may still be of the attempt before."""
+    if (attempt := _counted(task, meta)) is not None:
+        return attempt >= task.attempt
+    is_early = task.due_ms is not None and task.due_ms > at_ms
+    return task.state not in WAITING or task.attempt == 1 or not (task.is_heard or is_early)
 
 
 def _ended(tasks: Tasks, task: Task, status: str, meta: dict[str, Any], at_ms: int) -> None:
@@ -138,7 +163,7 @@ def _ended(tasks: Tasks, task: Task, status: str, meta: dict[str, Any], at_ms: i
             task.result = tasks.mask.result(meta.get("result"))
     elif status == "FAILURE":
         if tasks.ended(task, "failed", at_ms):
-            _why(tasks, task, meta)
+            task.message, task.error, task.error_type = _why(tasks, meta)
     else:
         at_work = task.state == "started"
         if tasks.ended(task, "stopped" if at_work else "canceled", at_ms):
@@ -146,7 +171,7 @@ def _ended(tasks: Tasks, task: Task, status: str, meta: dict[str, Any], at_ms: i
     task.worker = words.name_of(meta.get("worker")) or task.worker
 
 
-def _why(tasks: Tasks, task: Task, meta: dict[str, Any]) -> None:
+def _why(tasks: Tasks, meta: dict[str, Any]) -> Why:
     told, traceback = meta.get("result"), meta.get("traceback")
     kind = said = None
     if isinstance(told, dict):
@@ -154,9 +179,10 @@ def _why(tasks: Tasks, task: Task, meta: dict[str, Any]) -> None:
         said = told.get("exc_message")
         said = said[0] if isinstance(said, list) and len(said) == 1 else said
     text = f"{kind}: {said}" if kind and said not in (None, [], "") else kind
-    task.message = tasks.mask.text(text) if text else task.message
-    task.error = tasks.mask.text(traceback) if isinstance(traceback, str) and traceback else task.message
-    task.error_type = None if isinstance(traceback, str) and traceback else kind
+    message = tasks.mask.text(text) if text else None
+    if isinstance(traceback, str) and traceback:
+        return Why(message, tasks.mask.text(traceback))
+    return Why(message, message, kind)
 
 
 def _goes_on(tasks: Tasks, task: Task, status: str, told: Any) -> None:

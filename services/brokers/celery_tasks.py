@@ -1,18 +1,21 @@
 """The tasks that were heard of lately, each folded from what events, lists and results say of it, in whatever order that comes.
 
 Times are the sender's own. What is older than what is known already adds facts and takes nothing back.
+
+Attempts are counted from 1: Celery's `retries`, the attempt itself, and how often it began anew without Celery's counting that. What it
+never said is not guessed: a task is at this attempt at least.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from services.brokers.masking import Mask
-from services.brokers.model import EngineJob, State
+from services.brokers.model import EngineJob, Former, State
 
 MOST = 20_000
 """So many tasks are remembered beyond those that are to be told."""
@@ -23,11 +26,28 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "retrying", "reserved")
 
 
 class Task(Struct):
-    """One task. `attempt` is Celery's `retries`: 0 for the first."""
+    """One task."""
 
     id: str
     state: State = "queued"
-    attempt: int = 0
+    attempt: int = 1
+    """The one that its state is of, or that it waits for."""
+    again: int = 0
+    """How many more than Celery counts: it was given back, or sent once more after its end."""
+    received: set[int] = set()
+    """Attempts that workers said they received."""
+    unbegun: list[int] = []
+    """Those of them that none said it began, in the order in which that will be said."""
+    unsaid: set[int] = set()
+    """Attempts of which their worker is still to say how they ended."""
+    said: set[int] = set()
+    """Attempts of which a worker said that they are tried again, or none will."""
+    retry_results: int = 0
+    """How many results that said RETRY were read: at least so many attempts are over, whether the results say their count or not."""
+    retry_result: int = 0
+    """Which of them was read last; 0 once another state was."""
+    formers: dict[int, Former] = {}
+    """What is to be told of attempts before."""
     heard_ms: int = 0
     """Of what its state is from."""
     is_heard: bool = False
@@ -43,7 +63,9 @@ class Task(Struct):
     created_ms: int | None = None
     enqueued_ms: int | None = None
     started_ms: int | None = None
+    """Of this attempt."""
     ended_ms: int | None = None
+    """Of this attempt, or of the one before that it waits to be tried again."""
     due_ms: int | None = None
     stage: str | None = None
     progress: float | None = None
@@ -54,12 +76,8 @@ class Task(Struct):
     metadata: dict[str, Any] = {}
     is_start_seen: bool = False
     """Whether it began when it was seen at work, for nobody told when: it may have begun, and ended, before."""
-    began: int = 0
-    """The attempt that began last."""
-    retried: int = 0
-    """Attempts of which it was said why they are tried again."""
-    untold: list[tuple[int, EngineJob]] = []
-    """What is to be told before what it is now, with the attempt that it is of."""
+    untold: list[EngineJob] = []
+    """What is to be told before what it is now."""
 
     @property
     def has_ended(self) -> bool:
@@ -67,18 +85,20 @@ class Task(Struct):
         return self.state in ENDED and not self.is_concluded
 
     @property
-    def at_attempt(self) -> int:
-        """Which attempt this is, or which it waits for, from 1."""
-        if self.state == "retrying":
-            return max(self.attempt, self.began + 1) + 1
-        return (self.attempt if self.state in WAITING else self.began) + 1
-
-    @property
     def waits_since_ms(self) -> int | None:
         """When it was enqueued. Its sender notes that a moment late: a worker may have begun it already."""
         sent, began = self.enqueued_ms, self.started_ms
         is_late = sent is not None and began is not None and began < sent <= began + SENT_LATE_MS
-        return began if is_late and self.began == self.attempt else sent
+        return began if is_late else sent
+
+    def numbered(self, retries: int) -> int:
+        """Which attempt that of a count of Celery's is."""
+        return retries + 1 + self.again
+
+    def awaits_word_of(self, attempt: int) -> None:
+        """Its worker is to say how that attempt ended."""
+        if attempt not in self.said:
+            self.unsaid.add(attempt)
 
     def job(self) -> EngineJob:
         failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
@@ -91,18 +111,30 @@ class Task(Struct):
             worker=self.worker,
             created_ms=self.created_ms,
             enqueued_ms=self.waits_since_ms,
-            started_ms=self.started_ms if self.state not in WAITING or self.state == "retrying" else None,
+            started_ms=self.started_ms,
             ended_ms=self.ended_ms,
             due_ms=self.due_ms if self.state in ("scheduled", "retrying") else None,
             stage=self.stage,
             progress=self.progress,
-            attempt=self.at_attempt,
+            attempt=self.attempt,
+            former=tuple(self.formers.values()),
             message=self.message,
             error=self.error if failed else None,
             error_type=self.error_type if failed else None,
             result=self.result,
             metadata=self.metadata,
         )
+
+
+class Why(NamedTuple):
+    """Why an attempt failed. The mirror reads the type of a traceback's end where none is told."""
+
+    message: str | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+NO_WORD = Why()
 
 
 class Tasks:
@@ -124,7 +156,7 @@ class Tasks:
         """To be changed at once; it counts as changed."""
         task = self._known.get(id)
         if task is None:
-            task = self._known[id] = Task(id, metadata={}, untold=[])
+            task = self._known[id] = Task(id)
         else:
             self._known.move_to_end(id)
         self._changed[id] = task
@@ -142,9 +174,9 @@ class Tasks:
         for task in self._changed.values():
             if task.queue is None and task.worker is not None:
                 task.queue = self.only_queues.get(task.worker)
-            jobs += [job for _, job in task.untold]
+            jobs += task.untold
             jobs.append(task.job())
-            task.untold = []
+            task.untold, task.formers = [], {}
         self._changed = {}
         while len(self._known) > MOST:
             self._known.popitem(last=False)
@@ -158,44 +190,81 @@ class Tasks:
         else:
             self.started.pop(task.id, None)
 
-    def begun(self, task: Task, at_ms: int, worker: str | None, *, is_seen: bool = False) -> None:
-        """It is at work since then, for the first time or anew; `is_seen` where that is when it was noticed."""
-        if task.started_ms is not None and at_ms <= task.started_ms:
-            task.worker = task.worker or worker
-            return
-        if task.ended_ms is not None and at_ms < task.ended_ms:
-            task.started_ms = task.started_ms or at_ms
-            return
-        is_another = task.started_ms is not None or task.state == "retrying"
-        if is_another and task.state in ("started", "retrying", *ENDED):
-            self.before(task)
-        if is_another:
-            _anew(task)
-        task.started_ms, task.began, task.is_start_seen = at_ms, task.attempt, is_seen
-        task.worker = worker or task.worker
-        self.to_state(task, "started", at_ms)
-
-    def queued_as(self, task: Task, attempt: int, due_ms: int | None, at_ms: int) -> bool:
-        """It was sent or taken by a worker then, as an attempt of that count; whether it waits by that."""
+    def queued_as(self, task: Task, retries: int, due_ms: int | None, at_ms: int) -> bool:
+        """It was sent or taken by a worker then, as an attempt of that count of Celery's; whether it waits by that."""
+        number = task.numbered(retries)
         if task.state in ENDED:
             if at_ms <= (task.ended_ms or 0):
+                self.at_least(task, number)
                 return False
-            self.before(task)
-            _anew(task)
-            task.started_ms = None
-        elif attempt < task.attempt or (attempt == task.attempt and task.state == "started"):
+            if number <= task.attempt:  # it was sent once more
+                _count_anew(task, task.attempt - retries)
+            self._go_to(task, task.numbered(retries))
+        elif number > task.attempt:
+            self._go_to(task, number)
+        elif number < task.attempt or task.state not in WAITING:
             return False
-        if not task.heard_ms:
-            task.retried = attempt
-        task.attempt, task.due_ms = attempt, due_ms
-        if attempt:
-            task.metadata = task.metadata | {"retries": attempt}
-        # One that is at work still was sent again by itself: its worker says next that it failed, and why.
-        return task.state != "started"
+        task.due_ms = due_ms
+        if retries:
+            task.metadata = task.metadata | {"retries": retries}
+        return True
 
-    def before(self, task: Task) -> None:
-        """Tell first what it is now, before what it becomes."""
-        task.untold.append((task.began, task.job()))
+    def begun(
+        self, task: Task, at_ms: int, worker: str | None, *, attempt: int | None = None, is_seen: bool = False
+    ) -> int:
+        """It is at work since then, for the first time or anew; `is_seen` where that is when it was noticed. Which attempt that is."""
+        attempt = attempt or task.attempt
+        if attempt < task.attempt:
+            _note(task, attempt, started_ms=at_ms)
+            return attempt
+        if task.state in ENDED:
+            # A worker tells of a beginning a moment late; what was canceled may begin still, with one that was not told so.
+            if at_ms <= (task.ended_ms or 0) or (task.has_ended and task.state != "canceled"):
+                task.started_ms = task.started_ms or at_ms
+                return attempt
+            _count_anew(task, task.again + 1)
+            attempt += 1
+        elif task.state == "started" and attempt == task.attempt:
+            if task.is_start_seen and task.started_ms is not None and at_ms < task.started_ms:
+                task.started_ms = at_ms
+            task.worker = task.worker or worker
+            return attempt
+        self._go_to(task, attempt)
+        task.started_ms, task.is_start_seen = at_ms, is_seen
+        task.worker = worker or task.worker
+        self.to_state(task, "started", at_ms)
+        return attempt
+
+    def tried_again(self, task: Task, attempt: int, at_ms: int, why: Why) -> None:
+        """An attempt failed, and Celery tries it again."""
+        _note(task, attempt, ended_ms=at_ms, error=why.error)
+        if task.has_ended:
+            self.at_least(task, attempt + 1)
+        elif attempt >= task.attempt:
+            self._go_to(task, attempt + 1)
+            _explain(task, at_ms, why)
+            self.to_state(task, "retrying", at_ms)
+        elif attempt == task.attempt - 1 and task.state == "retrying":
+            _explain(task, at_ms, why)
+
+    def given_back(self, task: Task, state: State, at_ms: int, why: Why = NO_WORD) -> None:
+        """Its attempt is to begin anew, which Celery does not count."""
+        _note(task, task.attempt, ended_ms=at_ms, error=why.error)
+        _count_anew(task, task.again + 1)
+        self._go_to(task, task.attempt + 1)
+        _explain(task, at_ms, why)
+        self.to_state(task, state, at_ms)
+
+    def at_least(self, task: Task, attempt: int) -> None:
+        """It is, or ended, at that attempt, as who knows says, or at a later one."""
+        if attempt <= task.attempt:
+            return
+        if task.state not in ENDED:
+            self._go_to(task, attempt)
+        elif task.started_ms is not None:
+            _note(task, task.attempt, started_ms=task.started_ms)
+            task.started_ms = None
+        task.attempt = attempt
 
     def ended(self, task: Task, state: State, at_ms: int) -> bool:
         """It ended then; False where it began anew since."""
@@ -205,7 +274,7 @@ class Tasks:
             task.started_ms = at_ms
         if not task.has_ended or task.ended_ms is None:
             task.ended_ms = at_ms
-        if task.is_concluded:
+        if task.is_concluded or task.state in WAITING:
             task.message = task.error = task.error_type = None
         task.due_ms = None
         self.to_state(task, state, at_ms)
@@ -216,7 +285,28 @@ class Tasks:
         if self.ended(task, state, at_ms):
             task.error, task.is_concluded = why, True
 
+    def _go_to(self, task: Task, attempt: int) -> None:
+        """What follows is of this attempt. What it was before is told first where it began."""
+        if task.state not in WAITING:
+            task.untold.append(task.job())
+        task.attempt = attempt
+        task.started_ms = task.ended_ms = task.due_ms = task.stage = task.progress = None
+        task.message = task.error = task.error_type = task.result = None
 
-def _anew(task: Task) -> None:
-    task.ended_ms = task.due_ms = task.stage = task.progress = task.message = task.error = task.error_type = None
-    task.result = None
+
+def _note(task: Task, attempt: int, **known: Any) -> None:
+    """Something is known of an attempt before."""
+    task.formers[attempt] = structs.replace(task.formers.get(attempt, Former(attempt=attempt)), **known)
+
+
+def _explain(task: Task, at_ms: int, why: Why) -> None:
+    """It waits as the attempt before failed then."""
+    task.message, task.error, task.error_type = why
+    task.ended_ms = at_ms
+
+
+def _count_anew(task: Task, again: int) -> None:
+    """Celery's count begins where it was before, or anew: nobody says more of attempts before, nor does it tell of those to come."""
+    task.again, task.retry_results = again, 0
+    task.unbegun, task.unsaid = [], set()
+    task.said.add(task.attempt)

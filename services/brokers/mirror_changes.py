@@ -11,7 +11,7 @@ from msgspec import UNSET
 from core.config.brokers import Engine
 from services import error_types
 from services.brokers import mirror_texts
-from services.brokers.mirror_records import Known, anew, attempts_before, changed
+from services.brokers.mirror_records import Known, anew, attempts_before, attempts_told, changed
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import LOST, STATUS_OF, EngineJob, State
 from services.brokers.pickled_values import clean
@@ -111,10 +111,15 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
     if stands is _ANEW:
         change.t = _attempt(record, job, stands)
         if record.status not in FINAL:
-            change.pa = attempts_before(record, job, now_ms)
-        _say(change, anew(record, None), job)
+            change.pa = attempts_before(record, job, change.t, now_ms)
+            record = anew(record, change.pa)
+            change.pa = attempts_told(record, job, change.t) or change.pa
+        else:
+            record = anew(record, None)
+        _say(change, record, job)
         return change
-    return change if _say(change, record, job) else None
+    change.pa = attempts_told(record, job, record.attempt)
+    return change if _say(change, record, job) or change.pa is not None else None
 
 
 def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
@@ -133,8 +138,9 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
         xi=None if id == our_id else clean(id),
     )
     change.ca = job.created_ms or job.enqueued_ms or job.started_ms
+    change.pa = attempts_told(Known(our_id, "queued", 0), job, job.attempt or 1)
     _say(change, Known(our_id, "queued", 0), job)
-    if status == "queued" and change.g is None and change.p is UNSET:
+    if status == "queued" and change.g is None and change.p is UNSET and change.pa is None:
         change.s = UNSET  # it is queued by being created, which is told once
     return change
 
@@ -230,4 +236,5 @@ def _together(one: EngineJob, later: EngineJob) -> EngineJob:
             told[name] = getattr(one, name)
     told["metadata"] = {**one.metadata, **later.metadata}
     told["tags"] = later.tags or one.tags
+    told["former"] = (*one.former, *later.former)
     return EngineJob(**told)

@@ -93,10 +93,28 @@ def anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:
     )
 
 
-def attempts_before(record: Known, job: EngineJob, now_ms: int) -> list[dict[str, Any]]:
-    """The earlier attempts and this one, which its engine gave up without Headway's having seen its end."""
+def attempts_told(record: Known, job: EngineJob, attempt: int) -> list[dict[str, Any]] | None:
+    """The attempts before that one, which the job is at, with what its engine tells of them now; None where that is nothing new."""
     attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
-    is_told = job.state == "retrying"
+    by_number = {one["attempt"]: one for one in attempts}
+    for former in job.former:
+        number = attempt - ((job.attempt or attempt) - former.attempt)
+        if 0 < number < attempt:
+            one = by_number.get(number, {"attempt": number, "status": "failed", "progress": 0})
+            known = {
+                "error": mirror_texts.error_of(former.error),
+                "started": former.started_ms,
+                "finished": former.ended_ms,
+            }
+            by_number[number] = one | {name: value for name, value in known.items() if value is not None}
+    told = _bounded([by_number[number] for number in sorted(by_number)])
+    return None if told == attempts else told
+
+
+def attempts_before(record: Known, job: EngineJob, attempt: int, now_ms: int) -> list[dict[str, Any]]:
+    """The earlier attempts and this one, which its engine gave up without Headway's having seen its end. The job is at that attempt now."""
+    attempts: list[dict[str, Any]] = msgspec.msgpack.decode(record.attempts)
+    is_told = job.state == "retrying" and attempt == record.attempt + 1
     began = int(record.started or 0)
     waits = STATUS_OF[job.state] == "queued"  # and its end, if it tells one, is that of its last attempt
     told = (job.ended_ms if waits else None, job.enqueued_ms, job.started_ms, now_ms)
@@ -109,7 +127,12 @@ def attempts_before(record: Known, job: EngineJob, now_ms: int) -> list[dict[str
         "finished": next((at for at in told if at is not None and at >= began), began),
         "stages": msgspec.msgpack.decode(record.stages) or None,
     }
-    attempts = [*attempts, {name: value for name, value in one.items() if value is not None}][-MOST_ATTEMPTS:]
+    return _bounded([*attempts, {name: value for name, value in one.items() if value is not None}])
+
+
+def _bounded(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of the last ones as a record may hold."""
+    attempts = attempts[-MOST_ATTEMPTS:]
     while len(attempts) > 1 and len(msgspec.msgpack.encode(attempts)) > MOST_ATTEMPTS_BYTES:
         del attempts[0]
     return attempts
@@ -125,6 +148,7 @@ def changed(record: Known | None, change: Change) -> Known:
         "state": change.x,
         "progress": before.progress if change.p is UNSET else change.p,
         "due": before.due if change.du is None else change.du or None,
+        "attempts": before.attempts if change.pa is None else Raw(msgspec.msgpack.encode(change.pa)),
         **{name: getattr(change, letters) for name, letters in _LETTERS if getattr(change, letters) is not None},
     }
     return msgspec.structs.replace(before, **told)

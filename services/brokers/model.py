@@ -39,6 +39,15 @@ class Unreached(BrokerError):
     """It was not reached at all: nothing was done."""
 
 
+class Former(Struct, frozen=True, kw_only=True):
+    """What is known of an earlier attempt of a job, as it may be told after the next one was."""
+
+    attempt: int
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    error: str | None = None
+
+
 class EngineJob(Struct, frozen=True, kw_only=True):
     """A job as its engine has it now, masked. `id` is the engine's own; `metadata` and `result` are what JSON can hold."""
 
@@ -60,6 +69,8 @@ class EngineJob(Struct, frozen=True, kw_only=True):
     """0 to 100."""
     attempt: int | None = None
     """Which attempt this is at least, or which it waits for, from 1; None where its engine does not count them."""
+    former: tuple[Former, ...] = ()
+    """What is known anew of attempts before `attempt`; what was known of them before gives way."""
     message: str | None = None
     error: str | None = None
     """A traceback, or why it ended."""

@@ -15,7 +15,7 @@ from services.brokers.celery_presence import Presences
 from services.brokers.celery_reconciling import look_at_work
 from services.brokers.celery_tasks import MOST, Tasks
 from services.brokers.masking import Mask
-from services.brokers.model import EngineJob
+from services.brokers.model import EngineJob, Former
 
 T0 = 1_790_000_000.0
 SENT = {
@@ -95,33 +95,45 @@ def test_a_task_that_is_sent_again_after_its_end_begins_anew(tasks: Tasks) -> No
 
 def test_each_attempt_of_a_retried_task_is_told_with_its_own_error(tasks: Tasks) -> None:
     again = {"retries": 1, "eta": "2026-09-21T15:07:00+00:00"}
-    jobs = fold(tasks, (SENT, 0), (STARTED, 1), (SENT | again, 2), (RETRIED, 2.1), (STARTED, 9), (SUCCEEDED, 10))
-    assert [(job.state, job.started_ms, job.error) for job in jobs] == [
-        ("started", at(1), None),
-        ("retrying", at(1), RETRIED["traceback"]),
-        ("finished", at(9), None),
+    begun, waits = fold(tasks, (SENT, 0), (STARTED, 1), (SENT | again, 2), (RETRIED, 2.1))
+    assert [(job.state, job.attempt, job.started_ms, job.error) for job in (begun, waits)] == [
+        ("started", 1, at(1), None),
+        ("retrying", 2, None, RETRIED["traceback"]),
     ]
-    assert jobs[1].due_ms == celery_event_words.moment_ms(again["eta"])
-    assert (jobs[2].due_ms, jobs[2].metadata["retries"]) == (None, 1)
+    assert waits.former == (Former(attempt=1, ended_ms=at(2.1), error=RETRIED["traceback"]),)
+    assert waits.due_ms == celery_event_words.moment_ms(again["eta"])
+    (ended,) = fold(tasks, (STARTED, 9), (SUCCEEDED, 10))
+    assert (ended.state, ended.attempt, ended.started_ms, ended.error) == ("finished", 2, at(9), None)
+    assert (ended.due_ms, ended.metadata["retries"], ended.former) == (None, 1, ())
 
 
 def test_why_an_attempt_failed_stays_with_it_where_the_next_one_began_before_it_was_told(tasks: Tasks) -> None:
     jobs = fold(tasks, (SENT, 0), (STARTED, 1), (RECEIVED | {"retries": 1}, 2), (STARTED, 2.1), (RETRIED, 2.2))
-    assert [(job.state, job.started_ms, job.error) for job in jobs] == [
-        ("started", at(1), None),
-        ("retrying", at(1), RETRIED["traceback"]),
-        ("started", at(2.1), None),
+    assert [(job.state, job.attempt, job.started_ms) for job in jobs] == [
+        ("started", 1, at(1)),
+        ("started", 2, at(2.1)),
     ]
+    assert [(one.attempt, one.error) for one in jobs[1].former] == [(1, RETRIED["traceback"])]
 
 
 def test_a_task_that_was_heard_of_first_as_it_was_tried_again_counts_the_attempt_before(tasks: Tasks) -> None:
     (waiting,) = fold(tasks, (SENT | {"retries": 1, "eta": "2026-09-21T15:07:00+00:00"}, 2), (RETRIED, 2.1))
     assert (waiting.state, waiting.attempt, waiting.error) == ("retrying", 2, RETRIED["traceback"])
-    jobs = fold(tasks, (STARTED, 9), (SUCCEEDED, 10))
-    assert [(job.state, job.attempt, job.message) for job in jobs] == [
-        ("retrying", 2, waiting.message),
-        ("finished", 2, None),
+    (job,) = fold(tasks, (STARTED, 9), (SUCCEEDED, 10))
+    assert (job.state, job.attempt, job.message) == ("finished", 2, None)
+
+
+def test_an_attempt_that_begins_anew_with_another_worker_counts_besides_those_of_celery(tasks: Tasks) -> None:
+    take(
+        tasks, (RECEIVED, 0), (STARTED, 1), (RECEIVED | {"hostname": "w2@h"}, 60), (STARTED | {"hostname": "w2@h"}, 61)
+    )
+    jobs = fold(tasks, (RETRIED, 62), (RECEIVED | {"retries": 1}, 62.1), (STARTED, 62.2), (SUCCEEDED, 63))
+    assert [(job.state, job.attempt, job.worker) for job in jobs] == [
+        ("started", 1, "w@h"),
+        ("started", 2, "w2@h"),
+        ("finished", 3, "w@h"),
     ]
+    assert {one.attempt: one.error for one in jobs[-1].former} == {1: None, 2: RETRIED["traceback"]}
 
 
 def test_a_task_with_an_eta_is_scheduled_until_then(tasks: Tasks) -> None:
@@ -171,7 +183,7 @@ def test_an_attempt_that_its_result_says_is_tried_again_was_at_work_before(tasks
     jobs = by_result(tasks, {"status": "RETRY", "result": {"exc_type": "SlowError"}, "traceback": "shop.SlowError: no"})
     assert [(job.state, job.attempt, job.started_ms) for job in jobs] == [
         ("started", 1, at(1)),
-        ("retrying", 2, at(1)),
+        ("retrying", 2, None),
     ]
 
 

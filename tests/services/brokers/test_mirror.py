@@ -14,7 +14,7 @@ from core.site import Site
 from services import jobs_service
 from services.brokers import mirror, mirror_changes
 from services.brokers.mirror_records import our_id
-from services.brokers.model import LOST, EngineJob
+from services.brokers.model import LOST, EngineJob, Former
 from services.job_changes import JobRef
 from services.job_model import Job, to_ms
 
@@ -250,6 +250,25 @@ def test_a_later_start_is_another_attempt_also_where_its_queueing_was_missed(
     assert (ended.attempt, [one.status for one in ended.attempts]) == (3, ["failed", "failed"])
     again = say({"state": "failed", "started_ms": now_ms - 5, "ended_ms": now_ms, "error": "E: 1"})
     assert (again.attempt, [one.status for one in again.attempts]) == (4, ["failed", "failed", "completed"])
+
+
+def test_what_is_told_late_of_an_earlier_attempt_is_put_to_it(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "started", "attempt": 1, "started_ms": now_ms - 90})
+    say({"state": "started", "attempt": 3, "started_ms": now_ms - 50})
+    late = {"state": "started", "attempt": 3, "started_ms": now_ms - 50, "former": (
+        Former(attempt=2, started_ms=now_ms - 70, ended_ms=now_ms - 60, error="E: 2"), Former(attempt=1, error="E: 1"))}  # fmt: skip
+    told = say(late)
+    assert (told.attempt, told.state) == (3, "started")
+    assert [(one.attempt, one.status, one.error) for one in told.attempts] == [
+        (1, "failed", "E: 1"),
+        (2, "failed", "E: 2"),
+    ]
+    assert [to_ms(one.started_at) - now_ms for one in told.attempts if one.started_at] == [-90, -70]
+    before = events(parted_site)
+    say(late)
+    assert events(parted_site) == before
 
 
 def test_older_news_changes_nothing(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
