@@ -139,8 +139,9 @@ local function enter_stage(job, stage, at, is_passed)
 end
 
 local function finish(u, job, stage_before, at)
-  -- What was ended on purpose may never have begun; anything else did, at the latest when it was created.
-  job.started = u.sa or job.started or (not UNCOUNTED[job.state] and job.created or nil)
+  -- What was ended on purpose, or failed in an engine, may never have begun; anything else did, at the latest when it was created.
+  local has_begun = not UNCOUNTED[job.state] and not (u.x and job.status == 'failed')
+  job.started = u.sa or job.started or (has_begun and job.created or nil)
   -- Some updates may name a time by a clock that is behind ours, and others none.
   job.finished = u.fa or math.max(at, job.started or job.created)
   local is_timed = u.o ~= 'import' and job.status == 'completed'
@@ -312,7 +313,7 @@ local function apply(u)
   file(job, number, filed, at)
   if live then hear(job, number, before, last) end
   if live and not UNCOUNTED[job.state] then time_names(u, job, had_begun) end
-  if FINAL[job.status] and not UNCOUNTED[job.state] then count_finish(job, math.max(0, job.finished - job.started), live, u.fa) end
+  if FINAL[job.status] and not UNCOUNTED[job.state] then count_finish(job, math.max(0, job.finished - (job.started or job.finished)), live, u.fa) end
   if had or job.episodeId then settle_episode(job, number, had, episode_of(job), at) end
   announce(kind, job, number, was, message, u.e, at)
   return outcome, number

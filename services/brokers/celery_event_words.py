@@ -104,8 +104,8 @@ def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     waits = tasks.queued_as(task, retries, due_ms, at_ms)
     number = task.numbered(retries)
     if number not in task.received:
-        task.received.add(number)
-        task.unbegun.append(number)
+        task.received += (number,)
+        task.unbegun += (number,)
         if number > 1:
             task.awaits_word_of(number - 1)
     if not waits:
@@ -121,14 +121,15 @@ def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 def _started(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     """Of which attempt it is not said. The next one may have been received before; and where its being received was missed, what began
     before the task waited is the attempt before."""
-    attempt = task.unbegun.pop(0) if task.unbegun else task.attempt
+    attempt = task.unbegun[0] if task.unbegun else task.attempt
+    task.unbegun = task.unbegun[1:]
     if attempt > 1 and attempt not in task.received and (task.has_ended or at_ms <= task.heard_ms):
         attempt -= 1
     task.awaits_word_of(tasks.begun(task, at_ms, name_of(event.get("hostname")), attempt=attempt))
 
 
 def _succeeded(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    task.unsaid.discard(task.attempt)
+    task.is_said_of(task.attempt)
     _took(task, event, at_ms)
     if tasks.ended(task, "finished", at_ms):
         task.worker = name_of(event.get("hostname")) or task.worker
@@ -136,7 +137,7 @@ def _succeeded(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
 
 
 def _failed(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
-    task.unsaid.discard(task.attempt)
+    task.is_said_of(task.attempt)
     if task.state in ("stopped", "canceled"):
         return
     if tasks.ended(task, "failed", at_ms):
@@ -154,8 +155,7 @@ def _retried(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
         attempt = task.attempt
     else:
         return  # of one that was missed
-    task.unsaid.discard(attempt)
-    task.said.add(attempt)
+    task.is_said_of(attempt)
     tasks.tried_again(task, attempt, at_ms, _why(tasks, event))
 
 

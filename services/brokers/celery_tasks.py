@@ -34,13 +34,13 @@ class Task(Struct):
     """The one that its state is of, or that it waits for."""
     again: int = 0
     """How many more than Celery counts: it was given back, or sent once more after its end."""
-    received: set[int] = set()
+    received: tuple[int, ...] = ()
     """Attempts that workers said they received."""
-    unbegun: list[int] = []
+    unbegun: tuple[int, ...] = ()
     """Those of them that none said it began, in the order in which that will be said."""
-    unsaid: set[int] = set()
+    unsaid: tuple[int, ...] = ()
     """Attempts of which their worker is still to say how they ended."""
-    said: set[int] = set()
+    said: tuple[int, ...] = ()
     """Attempts of which a worker said that they are tried again, or none will."""
     retry_results: int = 0
     """How many results that said RETRY were read: at least so many attempts are over, whether the results say their count or not."""
@@ -91,14 +91,25 @@ class Task(Struct):
         is_late = sent is not None and began is not None and began < sent <= began + SENT_LATE_MS
         return began if is_late else sent
 
+    @property
+    def came_ms(self) -> int | None:
+        """When it was created, which is noted as late."""
+        created, waits = self.created_ms, self.waits_since_ms
+        return created if created is None or waits is None else min(created, waits)
+
     def numbered(self, retries: int) -> int:
         """Which attempt that of a count of Celery's is."""
         return retries + 1 + self.again
 
     def awaits_word_of(self, attempt: int) -> None:
         """Its worker is to say how that attempt ended."""
-        if attempt not in self.said:
-            self.unsaid.add(attempt)
+        if attempt not in self.said and attempt not in self.unsaid:
+            self.unsaid += (attempt,)
+
+    def is_said_of(self, attempt: int) -> None:
+        """Its worker said how that attempt ended, or never will."""
+        self.said += (attempt,)
+        self.unsaid = tuple(one for one in self.unsaid if one != attempt)
 
     def job(self) -> EngineJob:
         failed = self.state in ("failed", "stopped", "canceled", "deleted", "retrying")
@@ -109,7 +120,7 @@ class Task(Struct):
             function=self.function,
             title=self.title or self.function,
             worker=self.worker,
-            created_ms=self.created_ms,
+            created_ms=self.came_ms,
             enqueued_ms=self.waits_since_ms,
             started_ms=self.started_ms,
             ended_ms=self.ended_ms,
@@ -308,5 +319,5 @@ def _explain(task: Task, at_ms: int, why: Why) -> None:
 def _count_anew(task: Task, again: int) -> None:
     """Celery's count begins where it was before, or anew: nobody says more of attempts before, nor does it tell of those to come."""
     task.again, task.retry_results = again, 0
-    task.unbegun, task.unsaid = [], set()
-    task.said.add(task.attempt)
+    task.unbegun, task.unsaid = (), ()
+    task.is_said_of(task.attempt)

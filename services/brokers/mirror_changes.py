@@ -137,7 +137,8 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
         en=engine,
         xi=None if id == our_id else clean(id),
     )
-    change.ca = job.created_ms or job.enqueued_ms or job.started_ms
+    times = (job.created_ms, job.enqueued_ms, job.started_ms, job.ended_ms)
+    change.ca = min((at for at in times if at is not None), default=None)  # by several clocks
     change.pa = attempts_told(Known(our_id, "queued", 0), job, job.attempt or 1)
     _say(change, Known(our_id, "queued", 0), job)
     if status == "queued" and change.g is None and change.p is UNSET and change.pa is None:

@@ -84,7 +84,7 @@ def test_a_sending_that_is_told_late_takes_nothing_back(tasks: Tasks) -> None:
 
 def test_a_task_that_a_worker_began_before_its_sending_was_noted_did_not_wait(tasks: Tasks) -> None:
     (job,) = fold(tasks, (RECEIVED, 1), (STARTED, 1.001), (SENT, 1.002))
-    assert (job.enqueued_ms, job.started_ms) == (at(1.001), at(1.001))
+    assert (job.created_ms, job.enqueued_ms, job.started_ms) == (at(1.001), at(1.001), at(1.001))
 
 
 def test_a_task_that_is_sent_again_after_its_end_begins_anew(tasks: Tasks) -> None:
@@ -185,6 +185,13 @@ def test_an_attempt_that_its_result_says_is_tried_again_was_at_work_before(tasks
         ("started", 1, at(1)),
         ("retrying", 2, None),
     ]
+
+
+def test_a_success_by_its_result_does_not_say_why_the_attempt_before_failed(tasks: Tasks) -> None:
+    (waits,) = by_result(tasks, {"status": "RETRY", "result": {"exc_type": "SlowError", "exc_message": ["too slow"]}})
+    assert (waits.state, waits.message) == ("retrying", "SlowError: too slow")
+    (job,) = by_result(tasks, {"status": "SUCCESS", "result": 3})
+    assert (job.state, job.attempt, job.message) == ("finished", 2, None)
 
 
 def test_how_often_a_task_was_tried_again_before_anybody_listened_is_told_by_its_result(tasks: Tasks) -> None:

@@ -412,3 +412,14 @@ def test_what_was_ended_before_it_began_has_no_start(say: Callable[..., Job], no
     begun = {"id": "begun", "created_ms": now_ms - 9_000, "started_ms": now_ms - 4_000}
     say({**begun, "state": "started"})
     assert to_ms(say({**begun, "state": state, "ended_ms": now_ms}).started_at or waited.created_at) == now_ms - 4_000
+
+
+def test_what_is_known_by_its_end_alone_was_not_created_after_it_nor_begun_where_it_failed(
+    say: Callable[..., Job], now_ms: int
+) -> None:
+    failed = say({"id": "failed", "state": "failed", "ended_ms": now_ms - 500, "error": "E: 1"})
+    ended = say({"id": "ended", "state": "finished", "ended_ms": now_ms - 500})
+    for job in (failed, ended):
+        assert job.finished_at is not None
+        assert [to_ms(at) for at in (job.created_at, job.finished_at)] == [now_ms - 500, now_ms - 500]
+    assert (failed.started_at, ended.started_at) == (None, ended.created_at)
