@@ -87,6 +87,10 @@ class Queues:
         """Messages that wait in a queue."""
         return self._lists.length(name)
 
+    def readable(self, name: str) -> int:
+        """Those of them that are tasks."""
+        return self._lists.length(name) - self._lists.unread().get(name, 0)
+
     def notes(self) -> Iterable[str]:
         """What stands in queues and makes no job, for the reader."""
         unread = self._lists.unread()

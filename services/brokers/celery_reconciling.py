@@ -4,6 +4,7 @@ what was purged, what a worker had in hand that died.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,7 +22,7 @@ from services.brokers.model import LOST, State
 
 LOOK_S = 5.0
 DIFFERS_S = 10.0
-"""For so long Headway has to hold more than waits before everything is read anew, and not more often than once a minute."""
+"""For so long Headway has to hold more than waits, or less, before everything is read anew, and not more often than once a minute."""
 REREAD_S = 60.0
 UNSEEN_S = 5.0
 WAITING: tuple[State, ...] = ("queued", "scheduled", "reserved", "retrying")
@@ -42,6 +43,9 @@ class Reconciling:
         self._asked: list[str]
         self._looked = time.monotonic()
         self._differs_since: float | None = None
+        self._reread = -math.inf
+        self._missing: dict[str, int] = {}
+        """How many of each queue Headway held too few when all was read anew: what can't be held is not read again and again."""
         self._begin()
 
     def tick(self) -> None:
@@ -63,7 +67,7 @@ class Reconciling:
 
     def _begin(self) -> None:
         self._compare, self._asked = None, []
-        self._reread, self._began_ms = time.monotonic(), int(self._site.clock() * 1000)
+        self._began_ms = int(self._site.clock() * 1000)
         self._queues.reread()
 
     def _go_on(self, seen: set[str]) -> None:
@@ -110,20 +114,34 @@ class Reconciling:
                             self._results.ask(id)
 
     def _look(self) -> None:
-        partition = self._site.store.partition_of(self._agent)
-        with self._site.store.raw.pipeline(transaction=False) as pipe:
-            for name in self._queues.names:
-                pipe.zcard(keys.QUEUE_STATE.at(partition, "queued", f"{self._agent}/{name_of(name)}"))
-            held = pipe.execute()
-        differs = any(count > self._queues.length(name) for name, count in zip(self._queues.names, held, strict=True))
-        if not differs:
+        held = self._counts()
+        missing = self._missing  # what is not read yet can't be held
+        if not self._queues.is_behind:
+            missing = {
+                name: max(0, self._queues.readable(name) - sum(counts.values())) for name, counts in held.items()
+            }
+        has_more = any(counts["queued"] > self._queues.length(name) for name, counts in held.items())
+        self._missing = {name: min(number, missing.get(name, 0)) for name, number in self._missing.items()}
+        if not has_more and all(number <= self._missing.get(name, 0) for name, number in missing.items()):
             self._differs_since = None
             return
         now = time.monotonic()
         self._differs_since = self._differs_since or now
         if now - self._differs_since > DIFFERS_S and now - self._reread > REREAD_S:
-            self._differs_since = None
+            self._differs_since, self._reread, self._missing = None, now, missing
+            self._tasks.tell_anew()
             self._begin()
+
+    def _counts(self) -> dict[str, dict[State, int]]:
+        """How many Headway holds of each queue in each state of waiting."""
+        partition = self._site.store.partition_of(self._agent)
+        names = list(self._queues.names)
+        with self._site.store.raw.pipeline(transaction=False) as pipe:
+            for name in names:
+                for state in WAITING:
+                    pipe.zcard(keys.QUEUE_STATE.at(partition, state, f"{self._agent}/{name_of(name)}"))
+            counts = iter(pipe.execute())
+        return {name: {state: next(counts) for state in WAITING} for name in names}
 
 
 def take_active(tasks: Tasks, told: Mapping[str, Told]) -> None:

@@ -179,6 +179,10 @@ class Tasks:
             self._changed.pop(id, None)
             self.started.pop(id, None)
 
+    def tell_anew(self) -> None:
+        """Headway may have lost them: what has not ended is to be told once more."""
+        self._changed |= {id: task for id, task in self._known.items() if task.state not in ENDED}
+
     def changed(self) -> list[EngineJob]:
         """What is to be told since this was asked last: of each task its attempts in their order."""
         jobs = []

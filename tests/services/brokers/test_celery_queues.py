@@ -185,6 +185,21 @@ def test_a_queue_that_was_purged_leaves_no_jobs_behind(
     assert job.message == "Its engine knows it no longer"
 
 
+def test_what_waits_comes_back_where_headways_store_was_emptied(
+    followed: FollowedCelery, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.brokers.celery_reconciling.LOOK_S", 0.05)
+    monkeypatch.setattr("services.brokers.celery_reconciling.DIFFERS_S", 0.1)
+    fill(broker, 3)
+    broker.lpush("celery", b"junk", message("later", eta="2036-01-01T00:00:00+00:00"))
+    followed.comes_to("later", "scheduled")
+    followed.settled()
+    followed.site.store.raw.flushall()
+    for id in ("task-0", "task-2"):
+        assert followed.comes_to(id, "queued").function == "shop.add"
+    followed.comes_to("later", "scheduled")
+
+
 def test_what_left_its_queue_while_nobody_followed_is_found_out(
     followed: FollowedCelery, broker: redis.Redis, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]
 ) -> None:
