@@ -205,6 +205,7 @@ AUDIT_NUMBER = Key("audit-number", "string", "audit_service", "for ever: how man
 PAUSED = Key(
     "paused", "hash", "paused_queues", "while paused: when AGENT/QUEUE was, and the workers that took from it, JSON"
 )
+SENT_AGAIN = Key("sent-again:", "string", "sent_again", "10 min: as which task one of Celery's was sent again")
 OPERATIONS = Key(
     "operations", "zset", "operation_records", "the last 100 operations on many jobs by number, and all that go on"
 )

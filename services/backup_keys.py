@@ -25,6 +25,7 @@ LEFT_OUT = (
     keys.PROCESSES,
     keys.PROMETHEUS,
     keys.RESTORING,
+    keys.SENT_AGAIN,
     keys.SERIES,
     keys.TICKET,
     keys.UPLOAD_ALIVE,

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from kombu.connection import Connection
+from kombu.utils.uuid import uuid
 
 from core.config.brokers import Broker
 from core.site import Site
-from services.brokers import celery_moving, celery_remote, paused_queues, possible
+from services.brokers import celery_moving, celery_remote, paused_queues, possible, sent_again
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
 from services.brokers.celery_app import app_of, is_redis
 from services.brokers.celery_moving import Waiting
@@ -101,9 +102,18 @@ class CeleryActions:
             )
         name, args, kwargs = outcome.call
         queue = outcome.queue or job.queue
-        with self._connected() as connection:
-            sent = self._app.send_task(name, args, kwargs, connection=connection, **({"queue": queue} if queue else {}))
-        return f"It was sent again as the new task {sent.id}."
+        again, agent = uuid(), self._broker.agent
+        if before := sent_again.claim(self._site, agent, job.id, again):
+            raise ActionRefused(f"It was sent again a moment ago, as the new task {before}.")
+        try:
+            with self._connected() as connection:
+                self._app.send_task(
+                    name, args, kwargs, task_id=again, connection=connection, **({"queue": queue} if queue else {})
+                )
+        except BaseException:
+            sent_again.forget(self._site, agent, job.id)
+            raise
+        return f"It was sent again as the new task {again}."
 
     def _forget(self, job: Target) -> str:
         if self._outcomes is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from core.config import Broker
 from services.brokers import paused_queues
 from tests.acted import Followed, followed
 from tests.celery_workers import CeleryWorker, broker_url
-from tests.conftest import Valkey, free_port, wait_until
+from tests.conftest import TOKEN, Valkey, free_port, wait_until
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # Celery's own
@@ -94,6 +95,25 @@ def test_a_failed_task_is_sent_again_as_a_new_one(celery: Followed, shop: Celery
     assert told["said"].startswith("It was sent again as the new task ")
     again = celery.job(told["said"].rpartition(" ")[2].rstrip("."), "failed")
     assert again.error is not None and "out of {stock}" in again.error
+
+
+def test_many_who_retry_a_task_at_once_send_it_once(celery: Followed, shop: Celery) -> None:
+    failed = celery.job(shop.send_task("shop.fail").id, "failed")
+
+    def retry() -> tuple[int, str]:
+        answer = celery.app.test_client().post(
+            f"/api/v1/jobs/{failed.number}/actions",
+            json={"action": "retry"},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        told = answer.get_json()
+        return answer.status_code, (told.get("said") or told["detail"]).rpartition(" ")[2]
+
+    with ThreadPoolExecutor(5) as threads:
+        answers = list(threads.map(lambda _: retry(), range(5)))
+    assert sorted(code for code, _ in answers) == [200, 409, 409, 409, 409]
+    (again,) = {task for _, task in answers}
+    celery.job(again.rstrip("."), "failed")
 
 
 def test_without_its_arguments_a_task_is_not_sent_again(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
