@@ -85,7 +85,8 @@ def _sent(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
         task.created_ms = min(task.created_ms or at_ms, at_ms)
     was_attempt, was_state = task.attempt, task.state
     waits = tasks.queued_as(task, retries, due_ms, at_ms - SENT_LATE_MS)
-    if task.numbered(retries) == task.attempt:
+    is_at_work = task.state == "started" and at_ms > (task.started_ms or 0) + SENT_LATE_MS
+    if task.numbered(retries) == task.attempt and not is_at_work:
         task.enqueued_ms = at_ms
     if not waits or (task.attempt == was_attempt and was_state == "reserved"):
         return
@@ -99,8 +100,10 @@ def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     retries, due_ms, worker = retries_of(event), moment_ms(event.get("eta")), name_of(event.get("hostname"))
     number = task.numbered(retries)
     if task.state == "started" and number == task.attempt and number in task.received:
+        if task.function not in (None, name_of(event.get("name"))):
+            _replaced(tasks, task, event)
+            return
         tasks.given_back(task, "reserved", at_ms)  # its worker was lost, as nobody noticed yet
-        number += 1
     waits = tasks.queued_as(task, retries, due_ms, at_ms)
     number = task.numbered(retries)
     if number not in task.received:
@@ -116,6 +119,14 @@ def _received(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:
     if due_ms is not None and due_ms > at_ms:
         state = "retrying" if retries else "scheduled"
     tasks.to_state(task, state, at_ms)
+
+
+def _replaced(tasks: Tasks, task: Task, event: Event) -> None:
+    """By `self.replace()`, which sends another task under its id: to who waits for it, its attempt goes on."""
+    task.function = task.title = None
+    task.metadata = {name: value for name, value in task.metadata.items() if name not in ("args", "kwargs")}
+    task.unbegun += (task.attempt,)
+    describe(tasks, task, event)
 
 
 def _started(tasks: Tasks, task: Task, event: Event, at_ms: int) -> None:

@@ -31,6 +31,7 @@ AGAIN = "its worker {worker} was heard of no more: Celery hands it to another af
 UNSEEN = (
     "it is at work no more, and nobody told how it ended: task events are off, or were missed, and it left no result"
 )
+UNTOLD = "it is at work no more, and its worker told no end: it raised Ignore, or its event was missed, and it left no result"
 
 
 class Reconciling:
@@ -182,8 +183,8 @@ def look_at_work(
         if worker is not None and worker.is_lost(now_s):
             _lost(tasks, task, holds(task.id), int(now_s * 1000))
         elif task.id not in at_work and _is_unseen(task, told, since_s, now_s):
-            tasks.concluded(tasks.task(task.id), "deleted", int(now_s * 1000), UNSEEN)
-            task.message = UNSEEN
+            task.message = UNTOLD if task.is_heard else UNSEEN
+            tasks.concluded(tasks.task(task.id), "deleted", int(now_s * 1000), task.message)
 
 
 def _is_unseen(task: Task, told: Mapping[str, Told], since_s: float, now_s: float) -> bool:

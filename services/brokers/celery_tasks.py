@@ -118,7 +118,7 @@ class Task(Struct):
             state=self.state,
             queue=self.queue,
             function=self.function,
-            title=self.title or self.function,
+            title=self.title,
             worker=self.worker,
             created_ms=self.came_ms,
             enqueued_ms=self.waits_since_ms,

@@ -159,7 +159,8 @@ def _say(change: Change, record: Known, job: EngineJob) -> bool:
         change.wk, differs = name, True
     if (name := name_of(job.stage, mirror_texts.MOST_STAGE)) is not None and name != record.stage:
         change.g, differs = name, True
-    if (text := mirror_texts.text_of(job.title, mirror_texts.MOST_TITLE)) is not None and text != record.title:
+    title = job.title or (job.function if record.title is None else None)
+    if (text := mirror_texts.text_of(title, mirror_texts.MOST_TITLE)) is not None and text != record.title:
         change.l, differs = text, True
     if job.progress is not None and (percent := min(100.0, max(0.0, job.progress))) != record.progress:
         change.p, differs = percent, True

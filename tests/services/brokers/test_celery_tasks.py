@@ -123,6 +123,24 @@ def test_a_task_that_was_heard_of_first_as_it_was_tried_again_counts_the_attempt
     assert (job.state, job.attempt, job.message) == ("finished", 2, None)
 
 
+def test_a_task_that_was_replaced_goes_on_as_the_other(tasks: Tasks) -> None:
+    other = {"name": "shop.sum", "args": "([1, 2],)"}
+    jobs = fold(
+        tasks,
+        (SENT, 0),
+        (RECEIVED, 0.1),
+        (STARTED, 0.2),
+        (SENT | other, 9),
+        (RECEIVED | other, 9.1),
+        (STARTED, 9.2),
+        (SUCCEEDED, 9.3),
+    )
+    assert [(job.state, job.attempt, job.title, job.function) for job in jobs] == [
+        ("finished", 1, "shop.sum([1, 2])", "shop.sum")
+    ]
+    assert (jobs[0].enqueued_ms, jobs[0].started_ms, jobs[0].metadata["args"]) == (at(0), at(0.2), [[1, 2]])
+
+
 def test_an_attempt_that_begins_anew_with_another_worker_counts_besides_those_of_celery(tasks: Tasks) -> None:
     take(
         tasks, (RECEIVED, 0), (STARTED, 1), (RECEIVED | {"hostname": "w2@h"}, 60), (STARTED | {"hostname": "w2@h"}, 61)
@@ -209,6 +227,7 @@ def test_what_was_concluded_of_a_task_gives_way_to_what_is_told(tasks: Tasks, by
     look_at_work(tasks, presences, {"w@h": Told(active_at_s=T0 + 50)}, lambda id: False, T0 + 60)
     (concluded,) = tasks.changed()
     assert (concluded.state, concluded.ended_ms) == ("failed" if is_known else "deleted", at(60))
+    assert concluded.error is not None and ("WorkerLost" if is_known else "it raised Ignore") in concluded.error
     done = {"status": "SUCCESS", "result": 3, "date_done": "2026-09-21T14:14:40+00:00"}
     (job,) = fold(tasks, (SUCCEEDED, 80)) if by == "an event" else by_result(tasks, done)
     assert (job.state, job.started_ms, job.ended_ms, job.result) == ("finished", at(1), at(80), 3)
@@ -267,10 +286,10 @@ def test_a_field_is_hidden_by_its_name_whether_a_representation_can_be_read_or_n
         ("()", "{}", "shop.add()"),
         ("(<Order: 5>, 2)", "{'of': <User: 7>, 'card': 4111}", "shop.add(<Order: 5>, 2, **{'of': <User: 7>, 'card': ***})"),
         (f"('{'x' * 900}',)", "{}", f"shop.add('{'x' * 290}…"),
-        (None, None, "shop.add"),
+        (None, None, None),
     ],
 )  # fmt: skip
-def test_a_title_is_the_call_with_what_may_be_shown_of_its_arguments(args: str, kwargs: str, title: str) -> None:
+def test_a_title_is_the_call_with_what_may_be_shown_of_its_arguments(args: str, kwargs: str, title: str | None) -> None:
     for said in (SENT, RECEIVED):
         (job,) = fold(Tasks(mask(fields=("card*",))), (said | {"args": args, "kwargs": kwargs}, 0))
         assert job.title == title

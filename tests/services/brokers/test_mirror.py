@@ -423,3 +423,9 @@ def test_what_is_known_by_its_end_alone_was_not_created_after_it_nor_begun_where
         assert job.finished_at is not None
         assert [to_ms(at) for at in (job.created_at, job.finished_at)] == [now_ms - 500, now_ms - 500]
     assert (failed.started_at, ended.started_at) == (None, ended.created_at)
+
+
+def test_a_title_is_the_function_where_none_was_told_and_is_never_taken_back_for_it(say: Callable[..., Job]) -> None:
+    assert say({"state": "queued", "function": "app.send"}).title == "app.send"
+    assert say({"state": "started", "function": "app.send", "title": "app.send(1)"}).title == "app.send(1)"
+    assert say({"state": "finished", "function": "app.send"}).title == "app.send(1)"
