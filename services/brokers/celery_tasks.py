@@ -129,7 +129,7 @@ class Task(Struct):
             progress=self.progress,
             attempt=self.attempt,
             former=tuple(self.formers.values()),
-            message=self.message,
+            message=self.message if failed or self.state not in WAITING else None,
             error=self.error if failed else None,
             error_type=self.error_type if failed else None,
             result=self.result,

@@ -119,6 +119,9 @@ def test_why_an_attempt_failed_stays_with_it_where_the_next_one_began_before_it_
 def test_a_task_that_was_heard_of_first_as_it_was_tried_again_counts_the_attempt_before(tasks: Tasks) -> None:
     (waiting,) = fold(tasks, (SENT | {"retries": 1, "eta": "2026-09-21T15:07:00+00:00"}, 2), (RETRIED, 2.1))
     assert (waiting.state, waiting.attempt, waiting.error) == ("retrying", 2, RETRIED["traceback"])
+    tasks.to_state(tasks.task("a"), "reserved", at(8))  # its time came
+    (due,) = tasks.changed()
+    assert (due.state, due.attempt, due.message) == ("reserved", 2, None)
     (job,) = fold(tasks, (STARTED, 9), (SUCCEEDED, 10))
     assert (job.state, job.attempt, job.message) == ("finished", 2, None)
 
