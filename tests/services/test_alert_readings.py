@@ -77,7 +77,7 @@ def test_there_is_no_worker_where_jobs_wait_and_none_is_at_work_or_ended(site: S
     assert waits is not None
     assert waits > 0
     assert reading(site, 'kind = "no_worker", within = "1h"').value < 3600  # type: ignore[operator]
-    assert reading(site, kind, watched_since=site.clock()).unknown, "nobody has watched for so long"
+    assert reading(site, kind, watched_since=site.clock() + 60).unknown, "nobody has watched for so long"
     tell(site, at_work, stage="encode", progress=1)
     assert reading(site, kind) == Reading(0), "one is at work"
     assert reading(site, f'{kind}, agent = "studio"').value, "but none of studio's"
