@@ -165,10 +165,17 @@ def _ended(tasks: Tasks, task: Task, status: str, meta: dict[str, Any], at_ms: i
         if tasks.ended(task, "failed", at_ms):
             task.message, task.error, task.error_type = _why(tasks, meta)
     else:
-        at_work = task.state == "started"
+        reason = _reason(meta.get("result"))
+        at_work = reason == "terminated" or (reason is None and task.state == "started")
         if tasks.ended(task, "stopped" if at_work else "canceled", at_ms):
-            task.error = task.message = "revoked"
+            task.error = task.message = "it expired before it began" if reason == "expired" else "revoked"
     task.worker = words.name_of(meta.get("worker")) or task.worker
+
+
+def _reason(told: Any) -> str | None:
+    """What a TaskRevokedError says: `revoked`, `expired`, or `terminated` at work."""
+    said = told.get("exc_message") if isinstance(told, dict) else None
+    return said[0] if isinstance(said, list) and said and isinstance(said[0], str) else None
 
 
 def _why(tasks: Tasks, meta: dict[str, Any]) -> Why:

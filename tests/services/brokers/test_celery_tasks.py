@@ -215,6 +215,19 @@ def test_a_success_by_its_result_does_not_say_why_the_attempt_before_failed(task
     assert (job.state, job.attempt, job.message) == ("finished", 2, None)
 
 
+@pytest.mark.parametrize(
+    ("reason", "state", "message"),
+    [("terminated", "stopped", "revoked"), ("revoked", "canceled", "revoked"), ("expired", "canceled", "it expired before it began")],
+)  # fmt: skip
+def test_a_result_of_a_revoked_task_says_whether_it_was_at_work(
+    tasks: Tasks, reason: str, state: str, message: str
+) -> None:
+    (job,) = by_result(
+        tasks, {"status": "REVOKED", "result": {"exc_type": "TaskRevokedError", "exc_message": [reason]}}
+    )
+    assert (job.state, job.message) == (state, message)
+
+
 def test_how_often_a_task_was_tried_again_before_anybody_listened_is_told_by_its_result(tasks: Tasks) -> None:
     (job,) = by_result(tasks, {"status": "SUCCESS", "result": 3, "retries": 2})
     assert (job.state, job.attempt) == ("finished", 3)
