@@ -17,7 +17,7 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred")
 
 def told(read: ReadJob, record: Known | None) -> list[EngineJob]:
     """What the mirror is to be told of a job, in order, for its attempts to be as many as RQ made."""
-    job, last = read
+    job, last, _ = read
     begun = _begun_since(job, record)
     if record is not None and begun == 0 and _is_same(job.enqueued_ms, record.enqueued):
         job = _begun_with(job, record)

@@ -41,6 +41,8 @@ class Intake:
         self._pending: dict[bytes, float] = {}
         """To be read; when it was gone first, as of `time.monotonic`, or 0."""
         self._glimpses = Glimpses(client)
+        self._unsettled: dict[bytes, float] = {}
+        """Pending jobs that RQ was in the midst of noting, each with when that was seen first, as of `time.monotonic`."""
         self._taken = 0
         self._executed: dict[bytes, int] = {}
         """Jobs that were at work, each with the take that told so last; for as long as they are pending, too."""
@@ -59,6 +61,7 @@ class Intake:
         self._executed |= dict.fromkeys(changed.executed, self._taken)
         oldest = self._taken - REMEMBERED
         self._executed = {id: at for id, at in self._executed.items() if at > oldest or id in self._pending}
+        self._unsettled = {id: at for id, at in self._unsettled.items() if id in self._pending}
         self._queues.append(set(changed.queues))
         for job in changed.jobs:
             self._pending.setdefault(job, 0.0)
@@ -88,13 +91,21 @@ class Intake:
         found, gone = list[ReadJob](), list[bytes]()
         for at in range(0, len(ids), READ):
             read, lost = self._reader.read(ids[at : at + READ])
-            found += read
+            found += [one for one in read if self._is_settled(one)]
             gone += lost
         found.sort(key=lambda one: one.job.created_ms or 0)  # numbers are given in this order
         mirror.take(self._site, self._agent, "rq", list(self._told(found)))
         self._schedules.note([one.job for one in found])
         if gone:
             self._forgotten(gone, missed)
+
+    def _is_settled(self, one: ReadJob) -> bool:
+        """Whether to take it now: else it is looked at again at the next call, for a while."""
+        id, now = one.job.id.encode(), time.monotonic()
+        if one.is_settled or now - self._unsettled.setdefault(id, now) > LETS_GO_S:
+            return True
+        self._pending[id] = 0.0
+        return False
 
     def _told(self, found: list[ReadJob]) -> Iterator[EngineJob]:
         records = known_of(self._site, self._agent, [one.job.id for one in found])

@@ -33,6 +33,8 @@ class ReadJob(NamedTuple):
 
     job: EngineJob
     last: EngineJob | None = None
+    is_settled: bool = True
+    """False where RQ may be about to note the end of the attempt before: RQ 2 puts a job where it waits for its retry first."""
 
 
 class Reader:
@@ -125,7 +127,8 @@ class Reader:
             stage=told.stage,
             result=ended.result if went_well else None,
         )
-        return ReadJob(job, last)
+        ended_ms = moment_ms(fields[b"ended_at"])
+        return ReadJob(job, last, state != "scheduled" or (ended_ms or 0) >= (began_ms or 0))
 
 
 def _ended(one: Hash, mask: Mask) -> Ended:

@@ -13,7 +13,7 @@ from services.brokers.connections import redis_of
 from services.brokers.rq_glimpses import Glimpses
 from tests.conftest import Valkey, wait_until
 from tests.services.brokers.followed_rq import FollowedRq
-from tests.services.brokers.rq_hashes_made import job_of, packed, put, put_many
+from tests.services.brokers.rq_hashes_made import CREATED, job_of, packed, put, put_many
 
 FLEETING = job_of(packed("app.mail"), result_ttl=0)
 
@@ -142,3 +142,28 @@ def test_a_fleeting_job_that_went_while_nobody_listened_may_have_ended_well(
     after = follow(theirs.url)
     assert "may have ended well" in str(after.comes_to("fleeting", "deleted").message)
     assert after.comes_to("kept", "deleted").message == "Its engine knows it no longer"
+
+
+@pytest.mark.parametrize("notes_its_end", [True, False], ids=["as workers do", "as where its worker was lost"])
+def test_a_retry_that_rq_is_in_the_midst_of_noting_counts_once(
+    notes_its_end: bool, client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+) -> None:
+    began = {"enqueued_at": CREATED, "started_at": "2026-11-21T10:00:01.000000Z", "worker_name": "w"}
+    put(client, {"one": job_of(packed("app.mail"), status="started", retries_left=1, **began)})
+    client.lrem("rq:queue:default", 1, "one")
+    client.zadd("rq:wip:default", {"one": 2e9})
+    followed = follow(theirs.url)
+    followed.comes_to("one", "started")
+    client.hset("rq:job:one", "status", "scheduled")
+    client.zadd("rq:scheduled:default", {"one": 2e9})  # RQ 2 does this before all the rest
+    followed.tick()
+    held = followed.job("one")
+    assert held is not None
+    assert held.state == "started"
+    client.zrem("rq:wip:default", "one")
+    end = {"ended_at": "2026-11-21T10:00:02.000000Z", "started_at": "2026-11-21T10:00:01.020000Z"}
+    client.hset("rq:job:one", mapping={"retries_left": 0, **(end if notes_its_end else {"ended_at": ""})})
+    scheduled = followed.comes_to("one", "scheduled")
+    followed.settled()
+    assert followed.job("one") == scheduled
+    assert (scheduled.attempt, [each.attempt for each in scheduled.attempts]) == (2, [1])
