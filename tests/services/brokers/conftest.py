@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from core.site import Site
 from tests.conftest import Valkey
@@ -19,6 +20,14 @@ def theirs() -> Iterator[Valkey]:
     server = Valkey().start()
     yield server
     server.close()
+
+
+@pytest.fixture
+def broker(theirs: Valkey) -> redis.Redis:
+    """A connection to it, as a Celery's broker that holds nothing yet."""
+    connection = redis.Redis.from_url(theirs.url)
+    connection.flushall()
+    return connection
 
 
 @pytest.fixture

@@ -13,17 +13,9 @@ from services.brokers import celery_lists
 from services.brokers.celery_lists import Lists
 from services.brokers.celery_tasks import Tasks
 from services.brokers.masking import Mask
-from tests.conftest import Valkey
 from tests.services.brokers.test_celery_queues import fill, message
 
 SIZE = len(message("task-100"))
-
-
-@pytest.fixture
-def broker(theirs: Valkey) -> redis.Redis:
-    connection = redis.Redis.from_url(theirs.url)
-    connection.flushall()
-    return connection
 
 
 @pytest.fixture

@@ -36,13 +36,6 @@ class Bomb:
 
 
 @pytest.fixture
-def broker(theirs: Valkey) -> redis.Redis:
-    connection = redis.Redis.from_url(theirs.url)
-    connection.flushall()
-    return connection
-
-
-@pytest.fixture
 def followed(broker: redis.Redis, theirs: Valkey, follow_celery: Callable[..., FollowedCelery]) -> FollowedCelery:
     return follow_celery(theirs.url)
 
