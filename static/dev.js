@@ -4,9 +4,13 @@ let known = null;
 
 async function look() {
   try {
-    const version = await (await fetch(source, { cache: "no-store" })).text();
-    if (known && version !== known) location.reload();
-    known = version;
+    const answer = await fetch(source, { cache: "no-store" });
+    // One not signed in is told no version, in words that differ each time: the form stays, with what is typed.
+    if (answer.ok) {
+      const version = await answer.text();
+      if (known && version !== known) location.reload();
+      known = version;
+    }
   } catch {
     // The server is restarting.
   }

@@ -28,6 +28,22 @@ def developed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         one.close()
 
 
+def test_what_is_typed_to_sign_in_stays(developed: Server, browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(GENEROUS_MS)
+    page.route(f"{CDN}/**", lambda route: route.abort())
+    try:
+        page.goto(f"{developed.url}/login")
+        page.fill("#token", "half a tok")
+        for _ in range(3):  # the second look is the first that has something to compare, the third begins after it was
+            with page.expect_response("**/dev/version") as asked:
+                pass
+            assert asked.value.status == 401
+        expect(page.locator("#token")).to_have_value("half a tok")
+    finally:
+        page.close()
+
+
 @pytest.mark.parametrize(
     ("file", "added", "seen"),
     [
