@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from core import keys
 from core.config import alerts
 from core.config.alerts import When
 from core.site import Site
@@ -16,6 +18,9 @@ from services.brokers.model import QueueNow
 BY_DEPTH = (alerts.OnQueueDepth, alerts.OnQueueAge, alerts.OnNoWorker)
 BY_JOBS = (alerts.OnFailedJobs, alerts.OnFailureRate, alerts.OnNoJob, alerts.OnStalledJobs)
 """Rules that go by Headway's own records of jobs alone; how much waits, and who listens, a broker's engine tells."""
+
+MOST_AGENTS = 5_000
+"""Agents that are asked for a queue which a rule names without its agent."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,17 @@ class Queues:
 
     @cached_property
     def depths(self) -> dict[str, int]:
-        """By AGENT/QUEUE."""
+        """By AGENT/QUEUE, of brokers and of those that were seen last."""
         return queue_depths.now(self.site)
+
+    @cached_property
+    def agents(self) -> tuple[str, ...]:
+        """All that have jobs, and all brokers; some more than MOST_AGENTS stand for any number of them."""
+        found = dict.fromkeys(self.brokers)
+        for partition in range(self.site.store.partitions):
+            names: Any = self.site.store.redis.zrange(keys.AGENTS.at(partition), 0, MOST_AGENTS, desc=True)
+            found |= dict.fromkeys(names)
+        return tuple(found)
 
     def away(self, when: When) -> str | None:
         """Why what a rule is about can't be told; None where it can, or where the rule is about no broker."""
@@ -61,6 +75,8 @@ class Queues:
                 return _unavailable(broker)
             if known is not None and known.is_new and isinstance(when, BY_JOBS):
                 return f"what was there before is still being read from the broker {name}"
+        if queue is not None and agent is None and len(self.agents) > MOST_AGENTS:
+            return f"more than {MOST_AGENTS:,} agents may have the queue {queue}: say in the rule which one is meant"
         return None
 
     def missing(self, when: When) -> str | None:
@@ -84,13 +100,17 @@ class Queues:
         return tuple(self._watched(agent, queue))
 
     def _watched(self, agent: str | None, queue: str | None) -> Iterable[Watched]:
-        if queue is None and agent not in self.brokers:
+        if queue is not None:
+            named = [f"{one}/{queue}" for one in (self.agents if agent is None else (agent,))]
+            depths = queue_depths.of(self.site, self.brokers.values(), named)
+        elif agent in self.brokers:
+            depths = {key: depth for key, depth in self.depths.items() if key.partition("/")[0] == agent}
+        else:
             return
-        for key, depth in self.depths.items():
+        for key, depth in depths.items():
             of, _, name = key.partition("/")
-            if (queue is None or name == queue) and (agent is None or of == agent):
-                broker = self.brokers.get(of)
-                yield Watched(of, name, depth, broker.queues.get(name) if broker else None)
+            broker = self.brokers.get(of)
+            yield Watched(of, name, depth, broker.queues.get(name) if broker else None)
 
     def waits_s(self, queues: Collection[Watched], now: float) -> Iterator[tuple[Watched, float]]:
         """For how long the job waits that is next in each of some queues; 0 where none does."""

@@ -8,6 +8,7 @@ from typing import Any
 from core import keys
 from core.site import Site
 from services import broker_states
+from services.broker_states import Broker
 from services.queue_figures import MINUTES, MOST_QUEUES
 
 EVERY_S = 10
@@ -17,14 +18,21 @@ MOST_SAMPLED = 500
 
 
 def now(site: Site) -> dict[str, int]:
-    """Jobs that could begin, by AGENT/QUEUE; none of brokers that are unavailable: nobody knows them. Raises StoreError."""
+    """Jobs that could begin, by AGENT/QUEUE, in the queues of brokers and those that were seen last; none of brokers that are
+    unavailable: nobody knows them. Raises StoreError."""
     brokers = broker_states.brokers(site)
-    away = {broker.state.agent for broker in brokers if broker.state.why is not None}
-    depths = {queue: depth for queue, depth in _indexed(site).items() if queue.partition("/")[0] not in away}
-    for broker in brokers:
-        if broker.state.why is None:
-            depths |= {f"{broker.state.agent}/{name}": queue.depth for name, queue in broker.queues.items()}
-    return depths
+    return _known(brokers, _indexed(site, _newest(site)))
+
+
+def of(site: Site, brokers: Collection[Broker], queues: Collection[str]) -> dict[str, int]:
+    """The same of these queues, each AGENT/QUEUE, however long ago they were seen; those that have no job and that no engine tells of
+    are left out. Raises StoreError."""
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for name in queues:
+            pipeline.zscore(keys.QUEUES.at(_partition_of(site, name)), name)
+        seen = [name for name, at in zip(queues, pipeline.execute(), strict=True) if at is not None]
+    depths = _known(brokers, _indexed(site, seen))
+    return {name: depths[name] for name in queues if name in depths}
 
 
 def sample(site: Site) -> None:
@@ -61,12 +69,30 @@ def lately(site: Site, queues: Collection[str]) -> dict[str, tuple[int | None, .
     }
 
 
-def _indexed(site: Site) -> dict[str, int]:
-    depths: dict[str, int] = {}
+def _newest(site: Site) -> list[str]:
+    names = list[str]()
     for partition in range(site.store.partitions):
-        names: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, MOST_QUEUES - 1, desc=True)
-        with site.store.redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.zcard(keys.QUEUE_STATE.at(partition, "queued", name))
-            depths |= dict(zip(names, pipeline.execute(), strict=True))
+        newest: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, MOST_QUEUES - 1, desc=True)
+        names += newest
+    return names
+
+
+def _indexed(site: Site, names: Collection[str]) -> dict[str, int]:
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.zcard(keys.QUEUE_STATE.at(_partition_of(site, name), "queued", name))
+        return dict(zip(names, pipeline.execute(), strict=True))
+
+
+def _known(brokers: Collection[Broker], indexed: dict[str, int]) -> dict[str, int]:
+    """A broker's queues are as its engine says; of those that it does not tell of, and of all others, the indexes do."""
+    away = {broker.state.agent for broker in brokers if broker.state.why is not None}
+    depths = {name: depth for name, depth in indexed.items() if name.partition("/")[0] not in away}
+    for broker in brokers:
+        if broker.state.why is None:
+            depths |= {f"{broker.state.agent}/{name}": queue.depth for name, queue in broker.queues.items()}
     return depths
+
+
+def _partition_of(site: Site, name: str) -> int:
+    return site.store.partition_of(name.partition("/")[0])

@@ -50,9 +50,10 @@ def families(site: Site) -> Iterator[Metric]:
     yield _workers(brokers)
     engines = [queue for broker in brokers for queue in _of_broker(site, broker)]
     told, rest = _bounded(engines, _named(site))
+    watched = Queues(site)
     yield _depth(site, brokers, told, rest)
-    yield _oldest(site, brokers, told, rest)
-    reported, others = _bounded(list(_reported(site, {broker.state.agent for broker in brokers})), _named(site))
+    yield _oldest(watched, brokers, told, rest)
+    reported, others = _bounded(list(_reported(watched, {broker.state.agent for broker in brokers})), _named(site))
     yield _jobs([*told, *reported], [*rest, *others])
     yield _listeners(told)
     yield _paused(told)
@@ -88,18 +89,25 @@ def _of_broker(site: Site, broker: Broker) -> Iterator[_Queue]:
         yield _Queue(agent, name, jobs, queue, waits_s.get(f"{agent}/{name}", 0.0))
 
 
-def _reported(site: Site, brokers: set[str]) -> Iterator[_Queue]:
+def _reported(watched: Queues, brokers: set[str]) -> Iterator[_Queue]:
+    """Those that were seen last, and those that alerts name."""
+    site, names = watched.site, dict[str, None]()
     for partition in range(site.store.partitions):
         newest: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, 2 * MOST_QUEUES - 1, desc=True)
-        names = [name for name in newest if name.partition("/")[0] not in brokers]
-        with site.store.redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                for state in REPORTED_STATES:
-                    pipeline.zcard(keys.QUEUE_STATE.at(partition, state, name))
-            cards = iter(pipeline.execute())
-        for name in names:
-            agent, _, queue = name.partition("/")
-            yield _Queue(agent, queue, {state: next(cards) for state in REPORTED_STATES}, None, None)
+        names |= dict.fromkeys(newest)
+    for rule in site.config.alerts:
+        if alert_queues.whose(rule.when)[1] is not None:
+            names |= dict.fromkeys(queue.key for queue in watched.watched(rule.when))
+    asked = [name for name in names if name.partition("/")[0] not in brokers]
+    with site.store.redis.pipeline(transaction=False) as pipeline:
+        for name in asked:
+            partition = site.store.partition_of(name.partition("/")[0])
+            for state in REPORTED_STATES:
+                pipeline.zcard(keys.QUEUE_STATE.at(partition, state, name))
+        cards = iter(pipeline.execute())
+    for name in asked:
+        agent, _, queue = name.partition("/")
+        yield _Queue(agent, queue, {state: next(cards) for state in REPORTED_STATES}, None, None)
 
 
 def _named(site: Site) -> set[str]:
@@ -122,14 +130,14 @@ def _depth(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: li
     return depth
 
 
-def _oldest(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
+def _oldest(watched: Queues, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
     oldest = GaugeMetricFamily(
         "headway_queue_oldest_seconds",
         "For how long the oldest job that waits has waited; `reported`: of those told to us.",
     )
+    site, now = watched.site, watched.site.clock()
     oldest.add_sample(oldest.name, {"queue": "reported"}, waiting_jobs.reported_wait_s(site, brokers) or 0.0)
     waits_s = {(queue.broker, queue.name): queue.oldest_s for queue in told if queue.oldest_s is not None}
-    watched, now = Queues(site), site.clock()
     for rule in site.config.alerts:
         if isinstance(rule.when, kinds.OnQueueAge | kinds.OnNoWorker) and watched.away(rule.when) is None:
             reported = [one for one in watched.watched(rule.when) if one.engine is None]

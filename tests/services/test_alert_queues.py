@@ -12,7 +12,7 @@ from rq import Queue
 from core.config import Broker
 from core.config import alerts as kinds
 from core.site import Site
-from services import alert_words, queue_depths
+from services import alert_queues, alert_words, queue_depths, queue_figures
 from services.alert_life import Reading
 from services.alert_readings import Sources, read
 from services.alert_trial import try_rule
@@ -22,7 +22,7 @@ from services.brokers.rq_follower import RqFollower
 from tests.conftest import Valkey
 from tests.services.alert_rules import rule
 from tests.services.brokers_told import note, queue
-from tests.services.reports import create, tell
+from tests.services.reports import batch, create, tell
 from tests.told import mirrors
 
 
@@ -69,6 +69,36 @@ def test_a_reported_queue_has_a_depth_an_age_and_perhaps_nobody_at_work(parted_s
     assert reading(site, nobody) == Reading(600), "at work in another queue"
     tell(parted_site, create(parted_site, agent="studio", queue="mails"), stage="encode", progress=1)
     assert reading(site, nobody) == Reading(0)
+
+
+def test_a_queue_that_many_others_were_seen_after_is_still_read(site: Site) -> None:
+    at = create(site, agent="studio", queue="mails").created_at.timestamp()
+    tell(site, create(site, agent="studio", queue="mails"), status="failed")
+    mirrors(site, "one", x="queued", qu="uncounted")
+    batch(site, *({"agent": "studio", "queue": f"q{n}"} for n in range(queue_figures.MOST_QUEUES + 1)))
+    later = at_time(site, at + 600)
+    note(later, "rq", queue(later, "others", 0, workers=1))
+    for whose in ("", ', agent = "studio"'):
+        of = f'queue = "mails"{whose}'
+        assert reading(later, f'kind = "queue_depth", above = 1, {of}') == Reading(1)
+        assert reading(later, f'kind = "queue_age", above = "1m", {of}') == Reading(600)
+        assert reading(later, f'kind = "no_worker", {of}') == Reading(600)
+        assert reading(later, f'kind = "failed_jobs", within = "1h", {of}') == Reading(1)
+    assert reading(later, 'kind = "queue_depth", above = 1, queue = "uncounted", agent = "rq"') == Reading(1)
+
+
+def test_a_rule_on_a_queue_of_more_agents_than_are_asked_says_so(
+    parted_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_queues, "MOST_AGENTS", 3)
+    for agent in ("a", "b", "c"):
+        create(parted_site, agent=agent, queue="mails")
+    depth = 'kind = "queue_depth", above = 1, queue = "mails"'
+    assert reading(parted_site, depth) == Reading(3)
+    create(parted_site, agent="d", queue="others")
+    words = "more than 3 agents may have the queue mails: say in the rule which one is meant"
+    assert reading(parted_site, depth) == Reading(unknown=words)
+    assert reading(parted_site, f'{depth}, agent = "a"') == Reading(1)
 
 
 def test_a_brokers_queue_is_as_its_engine_says(site: Site) -> None:

@@ -124,6 +124,16 @@ def test_names_are_bounded_and_those_that_alerts_name_are_told(site: Site) -> No
     assert site.store.redis.hlen(keys.QUEUE_TOTALS.at(partition)) <= 404
 
 
+def test_a_reported_queue_that_alerts_name_is_told_however_many_others_came_later(site: Site) -> None:
+    create(site, agent="studio", queue="a-quiet")
+    batch(site, *({"agent": "studio", "queue": f"mails-{n}"} for n in range(2 * MOST_QUEUES + 1)))
+    declared = rules('[[alerts]]\nid = "a"\nwhen = { kind = "queue_age", above = "1m", queue = "a-quiet" }')
+    found = samples(replace(site, config=msgspec.structs.replace(site.config, alerts=declared)))
+    assert found["queue_jobs"]["studio", "a-quiet", "queued"] == 1
+    assert ("studio", "a-quiet") in found["queue_oldest_seconds"]
+    assert ("studio", "a-quiet", "queued") not in samples(site)["queue_jobs"]
+
+
 def test_hostile_names_are_told_in_both_formats(site: Site) -> None:
     name = 'a"b\\c\nd{e}="\u202e'
     note(site, "rq", queue(site, name, 3, waits_s=5, workers=0))
