@@ -17,6 +17,7 @@ from services.brokers import standings
 
 FEWEST_S = 120.0
 """Over less, `increase` and `rate` may find less than two scrapes."""
+EACH = "on(broker, queue)"
 
 
 OnQueue = (
@@ -49,8 +50,6 @@ def _rule(rule: Alert, site: Site, brokers: Collection[str]) -> dict[str, Any]:
 def expression(rule: Alert, brokers: Collection[str]) -> str:
     """PromQL that has a sample while the rule's condition holds. One that fires does so until it comes back to its `clear`. `brokers` are
     the agents whose queues an engine tells of."""
-    if isinstance(rule.when, kinds.OnNoWorker) and rule.when.queue is None:
-        return _nobody_of_all(rule.when, brokers)
     limit, figure = alert_limits.of(rule.when), _figure(rule.when, brokers)
     sign, bound = (">", limit.above) if limit.above is not None else ("<", limit.below)
     crossed = f"{figure} {sign} {bound:.15g}"
@@ -59,37 +58,39 @@ def expression(rule: Alert, brokers: Collection[str]) -> str:
     if limit.clear is not None:
         firing = _series("ALERTS", {"alertname": rule.id, "alertstate": "firing"})
         crossed = f"({crossed}) or ({figure} {sign} {limit.clear:.15g} and on() {firing})"
-    if isinstance(rule.when, kinds.OnNoWorker):
-        crossed = f"{crossed} and on() {_nobody(rule.when)}"
     return crossed
 
 
-def _nobody(when: kinds.OnNoWorker) -> str:
-    """Has a sample while nobody takes jobs of a queue: by the workers that listen where a broker knows them, else by what is done."""
-    ended = f"({_ended(when, None)} or vector(0))"
-    queue = _queue(when)
-    listen, paused = (_series(f"headway_queue_{name}", queue) for name in ("workers", "paused"))
-    at_work = _series("headway_queue_jobs", queue).removesuffix("}") + ',state=~"processing|started"}'
-    return f"(sum({listen}) or sum({at_work}) + {ended}) == 0 unless on() max({paused}) == 1"
-
-
-def _nobody_of_all(when: kinds.OnNoWorker, brokers: Collection[str]) -> str:
-    """The whole rule where it names no queue: of a broker, of an agent that is none, or of all brokers and all who report."""
+def _left_waiting(when: kinds.OnNoWorker, brokers: Collection[str]) -> str:
+    """For how long that waits which nobody takes: of a broker that knows who listens, queue by queue; elsewhere by what is done."""
     parts = list[str]()
-    if when.agent in brokers or (when.agent is None and brokers):
+    if when.queue is not None:
+        parts += _nobody_listens(when), _nobody_works_at(when)
+    elif when.agent in brokers or (when.agent is None and brokers):
         parts.append(_nobody_listens(when))
-    if when.agent not in brokers:
+    if when.queue is None and when.agent not in brokers:
         parts.append(_nobody_works(when, brokers if when.agent is None else ()))
-    return " or ".join(f"({part})" for part in parts)
+    return f"max({' or '.join(f'({part})' for part in parts)})"
 
 
 def _nobody_listens(when: kinds.OnNoWorker) -> str:
-    """Queue by queue: where one has workers, another may have none."""
-    labels, each = {} if when.agent is None else {"broker": when.agent}, "on(broker, queue)"
-    oldest, listen, paused = (
-        _series(f"headway_queue_{name}", labels) for name in ("oldest_seconds", "workers", "paused")
-    )
-    return f"max({oldest} and {each} {listen} == 0 unless {each} {paused} == 1) > {when.within:.15g}"
+    oldest, listen, paused = (_of_queues(name, when) for name in ("oldest_seconds", "workers", "paused"))
+    return f"{oldest} and {EACH} {listen} == 0 unless {EACH} {paused} == 1"
+
+
+def _nobody_works_at(when: kinds.OnNoWorker) -> str:
+    """All queues of a name together of which nobody knows who listens."""
+    unheard = f"unless {EACH} {_of_queues('workers', when)} unless {EACH} {_of_queues('paused', when)} == 1"
+    at_work = _of_queues("jobs", when, state="processing|started")
+    ended = f"increase({_of_queues('jobs_finished_total', when)}[{_duration(max(when.within, FEWEST_S))}])"
+    none = " and on() ".join(f"(sum({figure} {unheard}) or vector(0)) == 0" for figure in (at_work, ended))
+    return f"{_of_queues('oldest_seconds', when)} {unheard} and on() {none}"
+
+
+def _of_queues(name: str, when: kinds.OnNoWorker, state: str | None = None) -> str:
+    broker, queue = ({label: said} if said else {} for label, said in (("broker", when.agent), ("queue", when.queue)))
+    found = _series(f"headway_queue_{name}", {**broker, **queue})
+    return found if state is None else f"{found.removesuffix('}')},state=~{_text(state)}}}"
 
 
 def _nobody_works(when: kinds.OnNoWorker, others: Collection[str]) -> str:
@@ -98,7 +99,7 @@ def _nobody_works(when: kinds.OnNoWorker, others: Collection[str]) -> str:
         waits = _series("headway_agent_oldest_queued_seconds", _of(when.agent))
     at_work = _series("headway_jobs", {**_of(when.agent), "status": "processing"}, others)
     ended = f"({_ended(when, None, others)} or vector(0))"
-    return f"max({waits}) > {when.within:.15g} and on() sum({at_work}) == 0 and on() {ended} == 0"
+    return f"{waits} and on() sum({at_work}) == 0 and on() {ended} == 0"
 
 
 def _figure(when: kinds.When, brokers: Collection[str]) -> str:
@@ -119,12 +120,14 @@ def _figure(when: kinds.When, brokers: Collection[str]) -> str:
             return _series("headway_jobs", {"agent": when.agent, "status": "queued"})
         case kinds.OnQueueDepth():
             return "sum(headway_queue_depth)"
-        case kinds.OnQueueAge() | kinds.OnNoWorker():
+        case kinds.OnQueueAge():
             if when.queue is not None:
                 return f"max({_series('headway_queue_oldest_seconds', _queue(when))})"
             if when.agent is not None:
                 return _series("headway_agent_oldest_queued_seconds", {"agent": when.agent})
             return "max(headway_queue_oldest_seconds)"
+        case kinds.OnNoWorker():
+            return _left_waiting(when, brokers)
         case kinds.OnNoJob():
             return f"({_ended(when, 'completed')} or vector(0))"
         case kinds.OnStalledJobs():

@@ -25,6 +25,8 @@ ENDED = 'headway_queue_jobs_finished_total{broker="rq",queue="mails",outcome='
 JOBS_OF = 'headway_queue_jobs{broker="rq",queue="mails",state='
 OLDEST, LISTEN = (f'headway_queue_{name}{{broker="rq",queue="mails"}}' for name in ("oldest_seconds", "workers"))
 
+REPORTED = 'headway_queue_jobs{broker="studio",queue="mails"'
+
 
 def of_shop(family: str, queue: str, besides: str = "") -> str:
     return f'headway_queue_{family}{{broker="the-shop",queue="{queue}"{besides}}}'
@@ -52,6 +54,7 @@ KINDS = {
     "age-of-queue": 'kind = "queue_age", above = "5m", queue = "mails", agent = "rq"',
     "nobody-listens": 'kind = "no_worker", within = "1m", queue = "mails", agent = "rq"',
     "nobody-works": 'kind = "no_worker", within = "1m", queue = "encode", agent = "studio"',
+    "nobody-anywhere": 'kind = "no_worker", within = "1m", queue = "mails"',
     "depth-of-broker": 'kind = "queue_depth", above = 100, agent = "the-shop"',
     "age-of-broker": 'kind = "queue_age", above = "5m", agent = "the-shop"',
     "broker-idle": 'kind = "no_worker", within = "1m", agent = "the-shop"',
@@ -84,6 +87,11 @@ FIRES: dict[str, dict[str, str]] = {
     "nobody-works": {
         'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
         'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
+    },
+    "nobody-anywhere": {
+        OLDEST: "61x30", LISTEN: "0x30", of_shop("workers", "mails"): "3x30", of_shop("oldest_seconds", "mails"): "5x30",
+        of_shop("jobs_finished_total", "mails", ',outcome="completed"'): "0+1x30",
+        of_shop("jobs", "mails", ',state="started"'): "3x30", of_shop("paused", "mails"): "1x30",
     },
     "depth-of-broker": {of_shop("jobs", "mails", ',state="queued"'): "60x30", of_shop("jobs", "other", ',state="queued"'): "41x30"},
     "age-of-broker": {'headway_agent_oldest_queued_seconds{agent="the-shop"}': "301x30"},
@@ -119,6 +127,11 @@ RESTS: dict[str, dict[str, str]] = {
         'headway_queue_oldest_seconds{broker="studio",queue="encode"}': "61x30",
         'headway_queue_jobs{broker="studio",queue="encode",state="processing"}': "0x30",
         'headway_queue_jobs_finished_total{broker="studio",queue="encode",outcome="completed"}': "0+1x30",
+    },
+    "nobody-anywhere": {
+        OLDEST: "61x30", LISTEN: "1x30", of_shop("workers", "mails"): "0x30", of_shop("oldest_seconds", "mails"): "60x30",
+        **{f"{REPORTED},state={state}}}": many for state, many in (('"queued"', "9x30"), ('"processing"', "1x30"))},
+        REPORTED.replace("jobs", "oldest_seconds") + "}": "61x30",
     },
     "depth-of-broker": {
         of_shop("jobs", "mails", ',state="queued"'): "100x30", of_shop("jobs", "mails", ',state="scheduled"'): "900x30",
@@ -173,6 +186,10 @@ def test_each_fires_on_its_metric_and_rests_where_that_is_fine(site: Site, tmp_p
     tests += [unit(id, series, None) for id, series in RESTS.items()]
     paused = 'headway_queue_paused{broker="rq",queue="mails"}'
     tests.append(unit("nobody-listens", {OLDEST: "61x30", LISTEN: "0x30", paused: "1x30"}, None))
+    # What those do who report is not what waits at a broker, nor the other way round.
+    studio = {f'{REPORTED},state="processing"}}': "0x30", REPORTED.replace("jobs", "oldest_seconds") + "}": "61x30"}
+    busy_broker = {OLDEST: "1x30", LISTEN: "1x30", JOBS_OF + '"started"}': "1x30", ENDED + '"completed"}': "0+1x30"}
+    tests.append(unit("nobody-anywhere", studio | busy_broker, rules["nobody-anywhere"]))
     busy = {'headway_jobs{agent="studio",status="processing"}': "1x30", FINISHED + '"completed"}': "0+1x30"}
     tests.append(unit("no-worker", SHOP_IDLE | busy, rules["no-worker"]))
     tests.append(
