@@ -28,6 +28,8 @@ T = TypeVar("T")
 LOCK_S = 5.0
 """A process that died while it computed holds others up for at most so long."""
 LOOK_EVERY_S = 0.02
+CHEAP_S = 0.05
+"""What was computed in less may be computed again soon."""
 
 
 class _Json(JSONSerializer):
@@ -81,9 +83,19 @@ class Cache:
         """Keep a JSON value for `ttl_s` seconds. Raises TypeError or ValueError for another, and StoreError."""
         self._backend.set(key, value, timeout=ttl_s)
 
-    def get_or_compute(self, key: str, ttl_s: int, compute: Callable[[], T], name: str, type_: type[T]) -> T:
+    def get_or_compute(
+        self,
+        key: str,
+        ttl_s: int,
+        compute: Callable[[], T],
+        name: str,
+        type_: type[T],
+        *,
+        cheap_ttl_s: int | None = None,
+    ) -> T:
         """The value under `key`, or a new one, computed once in the whole fleet while others wait for it.
 
+        It is kept for `ttl_s` seconds; for `cheap_ttl_s`, where one is given and it was computed in less than CHEAP_S.
         It stands as JSON in the store and is checked against `type_` when it is read; one that does not fit is computed
         anew. Hits and misses count under `name`. Without the store each caller computes. Raises what `compute` does, and
         StoreError at once where the store does not answer in time: one wait is enough.
@@ -101,7 +113,7 @@ class Cache:
         # Kept for as long as somebody is in it: readers choose keys, so there is no end of them.
         flight = self._flights.setdefault(key, _Flight())
         with flight.lock:
-            return self._once(key, ttl_s, compute, type_)
+            return self._once(key, ttl_s, ttl_s if cheap_ttl_s is None else cheap_ttl_s, compute, type_)
 
     def _look(self, key: str, type_: type[T]) -> T | None:
         found = self.get(key)
@@ -110,7 +122,7 @@ class Cache:
         except msgspec.ValidationError:
             return None
 
-    def _once(self, key: str, ttl_s: int, compute: Callable[[], T], type_: type[T]) -> T:
+    def _once(self, key: str, ttl_s: int, cheap_ttl_s: int, compute: Callable[[], T], type_: type[T]) -> T:
         lock = Lock(self._store.redis, keys.CACHE_LOCK.at(0, key), timeout=LOCK_S, thread_local=False)
         try:
             while not lock.acquire(blocking=False):
@@ -124,9 +136,11 @@ class Cache:
             return compute()
         try:
             if value is None:
+                began = time.monotonic()
                 value = compute()
+                kept_s = cheap_ttl_s if time.monotonic() - began < CHEAP_S else ttl_s
                 with suppress(StoreError):  # This caller has its value; the next one computes again.
-                    self.set(key, msgspec.to_builtins(value), ttl_s)
+                    self.set(key, msgspec.to_builtins(value), kept_s)
             return value
         finally:
             with suppress(StoreError):  # It expires by itself, or did.

@@ -25,7 +25,7 @@ bp = Blueprint("errors", __name__, url_prefix="/dashboard/errors")
 
 NEWEST = 20
 MOST_TYPES = 20
-EVERY_S = 5
+EVERY_S = 2
 FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
 CHOICES = {"function": "Function", "queue": "Queue", "type": "Type", "agent": "Agent"}
 
@@ -68,12 +68,12 @@ def one_state(fingerprint: str) -> Response:
     return regions.answer("error", _argument(fingerprint, errors_query.read(request.args)))
 
 
-def _topics(argument: str) -> tuple[str, ...]:
-    agent = errors_query.of_argument(argument).choice.agent
-    return (f"agent:{agent}",) if agent else ("jobs",)
+def _by_interval(argument: str) -> tuple[str, ...]:
+    """They tell of the archive, where a job is a moment after it ended."""
+    return ()
 
 
-@region("errors", every=EVERY_S, topics=_topics)
+@region("errors", every=EVERY_S, topics=_by_interval)
 def _rows(argument: str) -> Content:
     asked = errors_query.of_argument(argument)
     window = _window(asked)
@@ -89,7 +89,7 @@ def _rows(argument: str) -> Content:
     return Content(html)
 
 
-@region("error", every=EVERY_S, topics=lambda argument: _topics(argument.partition("?")[2]))
+@region("error", every=EVERY_S, topics=_by_interval)
 def _state(argument: str) -> Content:
     fingerprint, _, query = argument.partition("?")
     asked = errors_query.of_argument(query)

@@ -123,7 +123,7 @@ def _upload(number: int) -> Upload:
     return found
 
 
-@region("uploads", every=10)
+@region("uploads", every=2)
 def _rows(_: str) -> Content:
     return Content(render_template("components/upload_rows.html", uploads=uploads_service.recent(site(), LISTED)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -102,40 +102,41 @@ class _Places:
 
 
 def errors(site: Site, window: Window, which: Which = Which(), order: Order = "most", page: int = 1) -> Errors:
-    """The groups of a page, which is a number from 1 on; none past the last. Some seconds old, the more the longer the span; none where nothing was archived yet. Raises DatabaseError."""
-    said = msgspec.json.encode(("errors", window, which, order, page))
+    """The groups of a page, which is a number from 1 on; none past the last. A second old, more only where counting takes long; none
+    where nothing was archived yet. Raises DatabaseError."""
+    return _kept(site, window, ("errors", which, order, page), lambda: _errors(site, window, which, order, page))
+
+
+def group(site: Site, fingerprint: str, window: Window) -> ErrorGroup | None:
+    """One group, as old as `errors` and also where none failed so in the span; None where the archive holds none at all. Raises DatabaseError."""
+    found = _kept(site, window, ("error", fingerprint), lambda: _group(site, fingerprint, window))
+    return found.groups[0] if found.groups else None
+
+
+def _kept(site: Site, window: Window, asked: tuple[object, ...], compute: Callable[[], Errors]) -> Errors:
+    """What takes long to count changes little in a while."""
+    span_s = window.end - window.start
+    most_s = 3 if span_s <= HOUR_S else 5 if span_s <= DAY_S else 60
+    said = msgspec.json.encode((*asked, window))
     key = keys.ARCHIVE_FIGURES.at(0, hashlib.sha256(said).hexdigest()[:32])
     try:
-        return site.cache.get_or_compute(
-            key, _kept_s(window), lambda: _errors(site, window, which, order, page), "errors", Errors
-        )
+        return site.cache.get_or_compute(key, most_s, compute, "errors", Errors, cheap_ttl_s=1)
     except DatabaseError as error:
         if error.bare:
             return Errors(0, 0, ())
         raise
 
 
-def group(site: Site, fingerprint: str, window: Window) -> ErrorGroup | None:
-    """One group, also where none failed so in the span; None where the archive holds none at all. Raises DatabaseError."""
-    try:
-        with site.database.read(COUNT_S) as connection:
-            newest = connection.execute(
-                sa.select(sa.func.max(JOBS.c.finished_ms)).where(JOBS.c.fingerprint == fingerprint)
-            ).scalar_one()
-            if newest is None:
-                return None
-            (found,) = _groups(connection, window, Which(), {fingerprint: (0, newest)})
-            return replace(found, failures=sum(found.points))
-    except DatabaseError as error:
-        if error.bare:
-            return None
-        raise
-
-
-def _kept_s(window: Window) -> int:
-    """What takes long to count changes little in a while."""
-    span_s = window.end - window.start
-    return 3 if span_s <= HOUR_S else 5 if span_s <= DAY_S else 60
+def _group(site: Site, fingerprint: str, window: Window) -> Errors:
+    with site.database.read(COUNT_S) as connection:
+        newest = connection.execute(
+            sa.select(sa.func.max(JOBS.c.finished_ms)).where(JOBS.c.fingerprint == fingerprint)
+        ).scalar_one()
+        if newest is None:
+            return Errors(0, 0, ())
+        (found,) = _groups(connection, window, Which(), {fingerprint: (0, newest)})
+        failures = sum(found.points)
+        return Errors(failures, 1, (replace(found, failures=failures),))
 
 
 def _errors(site: Site, window: Window, which: Which, order: Order, page: int = 1) -> Errors:

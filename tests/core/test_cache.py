@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from core import keys, metrics
-from core.cache import LOCK_S, Cache
+from core.cache import CHEAP_S, LOCK_S, Cache
 from core.site import Site
 from core.store import Store, StoreError
 from tests.conftest import wait_until
@@ -73,6 +73,18 @@ def test_a_value_is_computed_once_and_then_found(cache: Cache) -> None:
     answers = [cache.get_or_compute("k", 30, work, "once", Answer) for _ in range(3)]
     assert answers == [Answer(1, ("a",))] * 3
     assert counts("once") == (hits + 2, misses + 1)
+
+
+def test_what_took_long_to_compute_is_kept_longer_than_the_rest_may_be(cache: Cache, store: Store) -> None:
+    def kept_s(work: Work, cheap_ttl_s: int | None = 20) -> float:
+        store.redis.delete("k")
+        cache.get_or_compute("k", 30_000, work, "dear", Answer, cheap_ttl_s=cheap_ttl_s)
+        return float(store.redis.ttl("k"))
+
+    assert kept_s(Work(CHEAP_S)) > 20
+    assert kept_s(Work(), None) > 20
+    # A machine that stands still for a moment makes anything dear.
+    wait_until(lambda: kept_s(Work()) <= 20, what="a value that was computed at once")
 
 
 @pytest.mark.parametrize("damage", [b"{not json", b"\xff\xfe", b"[1]", b'{"number":"x"}', b"null", b"[" * 100_000])
