@@ -28,12 +28,7 @@ def of_job(number: int) -> Response:
     return regions.answer("job-logs", str(number))
 
 
-def _topics(argument: str) -> tuple[str, ...]:
-    regions.number_of(argument)
-    return ()
-
-
-@region("job-logs", every=2, topics=_topics)
+@region("job-logs", every=2, topics=regions.by_interval)
 def _logs(argument: str) -> Content:
     """Nothing where the job is over and has no lines, or is no longer there."""
     number = regions.number_of(argument)

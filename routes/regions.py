@@ -65,6 +65,12 @@ def no_argument(argument: str) -> tuple[str, ...]:
     return ()
 
 
+def by_interval(argument: str) -> tuple[str, ...]:
+    """The topics of a numbered part that no event tells of."""
+    number_of(argument)
+    return ()
+
+
 def number_of(argument: str) -> int:
     """The number that an argument is. Raises Problem."""
     if not (argument.isascii() and argument.isdigit()):
