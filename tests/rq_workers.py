@@ -40,6 +40,11 @@ class RqWorker:
         paths = [str(RQ2)] if self.version == 2 else []
         return bare_environment() | {"PYTHONPATH": os.pathsep.join([*paths, str(ROOT)])}
 
+    @property
+    def where(self) -> tuple[str, ...]:
+        """What of its command line names its Redis."""
+        return ("--url", self.url)
+
     def start(self, *, waits: bool = True) -> RqWorker:
         """Start it, and wait until it is known in Redis."""
         command = [
@@ -47,8 +52,7 @@ class RqWorker:
             "-m",
             "rq.cli",
             "worker",
-            "--url",
-            self.url,
+            *self.where,
             "--name",
             self.name,
             *self.options,

@@ -18,6 +18,8 @@ from core.config.allowed import Allowed
 from core.config.brokers import DISCOVERED, Broker, Engine
 from core.config.channels import check_channels
 from core.config.model import Alert, Config, PrometheusServer, Target, Tile
+from core.config.sentinels import SCHEME as SENTINEL
+from core.config.sentinels import is_of_sentinels, sentinels
 from core.fields import FieldError
 from core.settings import Settings
 
@@ -25,9 +27,10 @@ RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
 LONGEST_WITHIN_S = 7 * 86_400.0
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+FOLLOWED_REDIS_SCHEMES = (*REDIS_SCHEMES, SENTINEL)
 BROKER_SCHEMES: dict[Engine, tuple[str, ...]] = {
-    "rq": REDIS_SCHEMES,
-    "celery": (*REDIS_SCHEMES, "redis+socket", "amqp", "amqps"),
+    "rq": FOLLOWED_REDIS_SCHEMES,
+    "celery": (*FOLLOWED_REDIS_SCHEMES, "redis+socket", "amqp", "amqps"),
 }
 MOST_TILES = 200
 """Each that is read has a thread of its own while it is."""
@@ -226,15 +229,43 @@ def _check_zone(zone: str, path: str) -> None:
 
 
 def _check_broker(broker: Broker, path: str) -> None:
-    several = broker.url.split(";") if broker.kind == "celery" else [broker.url]  # tried one after the other
+    # Tried one after the other, or sentinels that are asked for the one Redis.
+    several = broker.url.split(";") if broker.kind == "celery" or is_of_sentinels(broker.url) else [broker.url]
     for address in several:
         _check_broker_address(address, BROKER_SCHEMES[broker.kind], f"{path}.url")
     if broker.results is not None and broker.kind != "celery":
         raise FieldError(f"{path}.results", "is for Celery alone: RQ keeps results beside its jobs")
     if broker.results is not None:
-        _check_broker_address(broker.results, REDIS_SCHEMES, f"{path}.results")
+        for address in broker.results.split(";") if is_of_sentinels(broker.results) else [broker.results]:
+            _check_broker_address(address, FOLLOWED_REDIS_SCHEMES, f"{path}.results")
+    _check_sentinels(broker, path)
+    _check_prefixes(broker, path)
     for number, redaction in enumerate(broker.masking.patterns):
         _check_pattern(redaction.pattern, f"{path}.masking.patterns[{number}].pattern")
+
+
+def _check_sentinels(broker: Broker, path: str) -> None:
+    named = {
+        name: url for name, url in (("url", broker.url), ("results", broker.results or "")) if is_of_sentinels(url)
+    }
+    if named and broker.master is None:
+        raise FieldError(f"{path}.master", "is missing: what do the sentinels call the Redis? Often it is mymaster")
+    for name in () if named else ("master", "sentinel_username", "sentinel_password"):
+        if getattr(broker, name) is not None:
+            raise FieldError(f"{path}.{name}", "is for addresses that begin with sentinel:// alone")
+    for name, url in named.items():
+        try:
+            sentinels(url, "")
+        except ValueError as fault:
+            raise FieldError(f"{path}.{name}", str(fault)) from fault
+
+
+def _check_prefixes(broker: Broker, path: str) -> None:
+    if broker.kind == "celery":
+        return
+    for name in ("prefix", "results_prefix"):
+        if getattr(broker, name) is not None:
+            raise FieldError(f"{path}.{name}", "is for Celery alone, where it is called global_keyprefix")
 
 
 def _check_broker_address(address: str, schemes: tuple[str, ...], path: str) -> None:

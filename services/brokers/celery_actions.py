@@ -13,7 +13,7 @@ from core.config.brokers import Broker
 from core.site import Site
 from services.brokers import celery_moving, celery_remote, paused_queues, possible, sent_again
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
-from services.brokers.celery_app import app_of, is_redis
+from services.brokers.celery_app import app_of, is_redis, results_prefix, results_url
 from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
 from services.brokers.connections import asking, reaching
@@ -26,10 +26,10 @@ NO_ANSWER = "No worker answered, so nobody would heed it."
 class CeleryActions:
     def __init__(self, site: Site, broker: Broker) -> None:
         self._site, self._broker = site, broker
-        self._app = app_of(broker.url)
+        self._app = app_of(broker)
         self._app.conf.update(task_send_sent_event=True)
-        results = broker.results or (broker.url if is_redis(broker.url) else None)
-        self._outcomes = Outcomes(self._app, results) if results else None
+        results = results_url(broker)
+        self._outcomes = Outcomes(self._app, results, results_prefix(broker)) if results else None
 
     def close(self) -> None:
         if self._outcomes is not None:
@@ -38,7 +38,7 @@ class CeleryActions:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with celery_remote.connected(self._app, self._broker.url) as connection:
+        with celery_remote.connected(self._app, self._broker.address) as connection:
             yield connection
 
     def on_job(self, action: JobAction, job: Target, to: str | None) -> str:
@@ -127,7 +127,7 @@ class CeleryActions:
         with self._connected() as connection:
             found = (
                 self._found(connection, job)
-                if job.state == "queued" and job.queue and is_redis(self._broker.url)
+                if job.state == "queued" and job.queue and is_redis(self._broker.address)
                 else None
             )
             if found is not None and not found.is_of_group and celery_moving.take(connection.default_channel, found):
@@ -200,7 +200,7 @@ class CeleryActions:
             if getattr(fault, "code", None) == NOT_FOUND:
                 raise Unknown(_no_queue(queue)) from fault
             raise
-        if not gone and is_redis(self._broker.url) and not celery_moving.is_known(channel, queue):
+        if not gone and is_redis(self._broker.address) and not celery_moving.is_known(channel, queue):
             raise Unknown(_no_queue(queue))
         return gone
 

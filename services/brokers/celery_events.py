@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from core.config import Broker
 from core.logs import printable
 from services.brokers import celery_app, connections
 from services.brokers.model import BrokerError
@@ -33,8 +34,8 @@ TURN_S = 0.02
 class Events:
     """Listens from its making until `close`. `woken` is set as soon as there is something to take."""
 
-    def __init__(self, url: str, woken: threading.Event) -> None:
-        self._url = url
+    def __init__(self, broker: Broker, woken: threading.Event) -> None:
+        self._broker = broker
         self._woken = woken
         self._waiting: deque[dict[str, Any]] = deque()
         self._receiver: EventReceiver | None = None
@@ -72,8 +73,8 @@ class Events:
 
     def _listen(self) -> None:
         receiver_type = _receiver_type()
-        app = celery_app.app_of(self._url)
-        with celery_app.connection_of(app, self._url) as connection:
+        app = celery_app.app_of(self._broker)
+        with celery_app.connection_of(app) as connection:
             receiver = receiver_type(connection, app=app)
             receiver.connect_max_retries = 1
             receiver.gathered = self._gather

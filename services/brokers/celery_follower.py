@@ -30,15 +30,15 @@ EVENTS_OFF = "task events are off: start workers with -E, or press enable events
 class CeleryFollower(Follower):
     def __init__(self, site: Site, broker: Broker) -> None:
         super().__init__(site, broker)
-        is_redis = celery_app.is_redis(broker.url)
+        is_redis = celery_app.is_redis(broker.address)
         self._telling = mirror.Telling(site, broker.agent, "celery")
         self._tasks = Tasks(Mask(broker.masking, site.settings, site.config.logs))
         self._presences = Presences()
         self._gaps = Gaps(standings.last_snapshot(site, broker.agent))
         self._runs = Runs()
         self._side = (RedisSide if is_redis else RabbitSide)(site, broker, self._tasks, self.woken)
-        self.events = Events(broker.url, self.woken)
-        self.inspection = Inspection(broker.url, self._alive)
+        self.events = Events(broker, self.woken)
+        self.inspection = Inspection(broker, self._alive)
         self._paused: set[str] = set()
         self._paused_s = 0.0
         """Since when these are paused, or none is."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from core.config import Broker
 from core.logs import printable
 from services.brokers import celery_app
 from services.brokers import celery_event_words as words
@@ -54,8 +55,8 @@ class Told(Struct):
 class Inspection:
     """Asks from its making until `close`. `awaited` says how many workers may answer, so that none is waited for who is not there."""
 
-    def __init__(self, url: str, awaited: Callable[[], int]) -> None:
-        self._url = url
+    def __init__(self, broker: Broker, awaited: Callable[[], int]) -> None:
+        self._broker = broker
         self._awaited = awaited
         self.by_name: dict[str, Told] = {}
         self.rounds = 0
@@ -74,13 +75,13 @@ class Inspection:
         self._asked.set()
 
     def _run(self) -> None:
-        app = celery_app.app_of(self._url)
+        app = celery_app.app_of(self._broker)
         seldom = -SELDOM_S
         while not self._ending.is_set():
             self._asked.clear()
             is_time = time.monotonic() - seldom >= SELDOM_S or any(not told.conf for told in self.by_name.values())
             try:
-                with celery_app.connection_of(app, self._url) as connection:
+                with celery_app.connection_of(app) as connection:
                     self._ask(app, connection, is_time)
             except Exception as fault:  # noqa: BLE001  whatever a transport raises: lists and events say the rest
                 log.debug("Celery's workers can't be asked, because %s", printable(why(fault)))

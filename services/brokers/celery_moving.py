@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import redis
 
 from services.brokers.action_model import ActionRefused
 
@@ -41,10 +42,11 @@ def find(channel: Any, queue: str, task: str) -> Waiting | None:
     Raises redis.RedisError, and ActionRefused where it may wait deeper than is looked.
     """
     sought = task.encode()
+    client = _client(channel)
     for priority in channel.priority_steps:
-        key = channel._q_for_pri(queue, priority)
+        key = _key(channel, queue, priority)
         for start in range(0, MOST_LOOKED, CHUNK):
-            raws: list[bytes] = channel.client.lrange(key, start, start + CHUNK - 1)
+            raws: list[bytes] = client.lrange(key, start, start + CHUNK - 1)  # type: ignore[assignment]
             for raw in raws:
                 if sought in raw and (message := _message(raw)) and _task_of(message) == task:
                     return Waiting(key, priority, raw, message)
@@ -59,11 +61,11 @@ def find(channel: Any, queue: str, task: str) -> Waiting | None:
 
 def take(channel: Any, found: Waiting) -> bool:
     """Take the message out; false where a worker has it by now."""
-    return bool(channel.client.eval(TAKE, 1, found.key, found.raw, "take"))
+    return bool(_client(channel).eval(TAKE, 1, found.key, found.raw, "take"))
 
 
 def to_front(channel: Any, found: Waiting) -> bool:
-    return bool(channel.client.eval(TAKE, 1, found.key, found.raw, "front"))
+    return bool(_client(channel).eval(TAKE, 1, found.key, found.raw, "front"))
 
 
 def move(channel: Any, found: Waiting, queue: str) -> bool:
@@ -72,13 +74,24 @@ def move(channel: Any, found: Waiting, queue: str) -> bool:
     properties = message.get("properties")
     if isinstance(properties, dict) and isinstance(properties.get("delivery_info"), dict):
         properties["delivery_info"] |= {"exchange": "", "routing_key": queue}
-    key = channel._q_for_pri(queue, found.priority)
-    return bool(channel.client.eval(TAKE, 2, found.key, key, found.raw, "move", msgspec.json.encode(message)))
+    key = _key(channel, queue, found.priority)
+    return bool(_client(channel).eval(TAKE, 2, found.key, key, found.raw, "move", msgspec.json.encode(message)))
 
 
 def is_known(channel: Any, queue: str) -> bool:
     """Whether the broker knows a queue: it was declared once, or something waits in it."""
-    return bool(channel.client.exists(f"_kombu.binding.{queue}", queue))
+    return bool(
+        _client(channel).exists(*(channel.global_keyprefix + key for key in (f"_kombu.binding.{queue}", queue)))
+    )
+
+
+def _client(channel: Any) -> redis.Redis:
+    """Kombu's own puts its prefix before the keys of some commands alone, and not of these."""
+    return redis.Redis(connection_pool=channel.pool)
+
+
+def _key(channel: Any, queue: str, priority: int) -> str:
+    return f"{channel.global_keyprefix}{channel._q_for_pri(queue, priority)}"
 
 
 def _message(raw: bytes) -> dict[str, Any] | None:

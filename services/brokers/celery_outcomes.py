@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import redis
 
+from core.config.sentinels import Address
 from services.brokers.action_model import ActionRefused
-from services.brokers.celery_app import celery_url, redis_url
+from services.brokers.celery_app import celery_url
 from services.brokers.connections import redis_of
 from services.job_rules import State
 
@@ -43,9 +44,9 @@ class Outcome:
 
 
 class Outcomes:
-    def __init__(self, app: Celery, url: str) -> None:
-        self._app, self._url = app, url
-        self._redis: redis.Redis = redis_of(redis_url(url))
+    def __init__(self, app: Celery, address: Address, prefix: str) -> None:
+        self._app, self._address = app, address
+        self._redis: redis.Redis = redis_of(address, prefix)
 
     def close(self) -> None:
         self._redis.close()
@@ -80,7 +81,7 @@ class Outcomes:
         """Tell whoever waits for the result that none comes, as a worker would."""
         from celery.app.backends import by_url
 
-        kind, url = by_url(celery_url(self._url))
+        kind, url = by_url(celery_url(self._address))
         backend = kind(app=self._app, url=url)
         backend.mark_as_revoked(task, "revoked")
         backend.client.close()

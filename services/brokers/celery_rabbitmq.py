@@ -33,15 +33,15 @@ class RabbitSide:
     """Its clock can't be asked for: ours counts."""
 
     def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
-        self._app = celery_app.app_of(broker.url)
-        self._connection: Connection = celery_app.connection_of(self._app, broker.url)
+        self._app = celery_app.app_of(broker)
+        self._connection: Connection = celery_app.connection_of(self._app)
         self._names = list(dict.fromkeys((*broker.queues, DEFAULT)))
         self._lengths: dict[str, int] = {}
         self._asked: float | None = None
-        url = celery_app.results_url(broker)
-        self._client = redis_of(url) if url else None
+        url, prefix = celery_app.results_url(broker), celery_app.results_prefix(broker)
+        self._client = redis_of(url, prefix) if url else None
         self._results = Results(self._client, tasks) if self._client else None
-        self._watch = Watch(url, f"the results of {broker.agent}", woken) if url else None
+        self._watch = Watch(url, f"the results of {broker.agent}", woken, prefix) if url else None
 
     def add(self, queues: Iterable[tuple[str, str]]) -> None:
         """Watch these too."""

@@ -26,16 +26,16 @@ CLOCK_S = 60.0
 
 class RedisSide:
     def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
-        url = celery_app.redis_url(broker.url)
-        results_url = celery_app.results_url(broker) or url
+        here = celery_app.redis_url(broker.address), broker.prefix or ""
+        results = celery_app.results_url(broker) or here[0], celery_app.results_prefix(broker)
         self._site, self._agent, self._tasks = site, broker.agent, tasks
-        self._client = redis_of(url)
-        self._results_client = self._client if results_url == url else redis_of(results_url)
+        self._client = redis_of(*here)
+        self._results_client = self._client if results == here else redis_of(*results)
         self._queues = Queues(self._client, tasks, broker.queues)
         self._results = Results(self._results_client, tasks)
-        self._watch = Watch(url, broker.agent, woken)
+        self._watch = Watch(here[0], broker.agent, woken, here[1])
         self._results_watch = (
-            None if results_url == url else Watch(results_url, f"the results of {broker.agent}", woken)
+            None if results == here else Watch(results[0], f"the results of {broker.agent}", woken, results[1])
         )
         self._reconciling = Reconciling(site, broker.agent, tasks, self._queues, self._results)
         self._clock_asked: float | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
+from core.config.sentinels import Address
 from services.brokers.action_model import ActionRefused
 from services.brokers.celery_app import connection_of, is_redis, redis_url
 from services.brokers.connections import reaching, redis_of, why
@@ -24,11 +25,11 @@ MOST_SAID = 200
 
 
 @contextmanager
-def connected(app: Celery, url: str) -> Iterator[Connection]:
+def connected(app: Celery, address: Address) -> Iterator[Connection]:
     """A connection to the broker. Whatever it raises in this block is a BrokerError, and Unreached where the block was not begun."""
-    if is_redis(url):
-        _check_lets_in(url)
-    connection, was_reached = connection_of(app, url), False
+    if is_redis(address):
+        _check_lets_in(address)
+    connection, was_reached = connection_of(app), False
     try:
         connection.connect()  # type: ignore[no-untyped-call]
         was_reached = True
@@ -41,9 +42,9 @@ def connected(app: Celery, url: str) -> Iterator[Connection]:
         connection.release()  # type: ignore[no-untyped-call]
 
 
-def _check_lets_in(url: str) -> None:
+def _check_lets_in(address: Address) -> None:
     """Kombu greets a Redis in a way that lets a wrong password pass where none is set, and finds nobody there then."""
-    broker = redis_of(redis_url(url))
+    broker = redis_of(redis_url(address))
     try:
         with reaching():
             broker.ping()

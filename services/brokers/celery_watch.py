@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 
+from core.config.sentinels import Address
 from services.brokers.tracking import Changes, Tracking
 
 UNTOLD_EVERY_S = 2.0
@@ -17,10 +18,12 @@ _EVERYTHING = Changes(frozenset(), lost=True)
 
 
 class Watch:
-    """Of one Redis, which the log calls `name`. `woken` is set as soon as something changed."""
+    """Of one Redis, which the log calls `name`. `woken` is set as soon as something changed. `prefix` is what all keys begin with, which
+    nobody who asks names."""
 
-    def __init__(self, url: str, name: str, woken: threading.Event) -> None:
-        self._url = url
+    def __init__(self, address: Address, name: str, woken: threading.Event, prefix: str = "") -> None:
+        self._address = address
+        self._prefix = prefix
         self._name = name
         self._woken = woken
         self._prefixes: tuple[str, ...] = ()
@@ -34,8 +37,9 @@ class Watch:
         if self._tracking is None or wanted != self._prefixes:
             self.close()
             self._prefixes = wanted
-            self._tracking = Tracking(self._url, wanted, self._name, self._woken)
-        changes = self._tracking.take()
+            named = [self._prefix + each for each in wanted]
+            self._tracking = Tracking(self._address, named, self._name, self._woken)
+        changes = self._take(self._tracking)
         if self._tracking.why is not None:
             if not changes.lost and time.monotonic() - self._asked < UNTOLD_EVERY_S:
                 return _NOTHING
@@ -43,6 +47,12 @@ class Watch:
             return _EVERYTHING
         self._told = time.monotonic()
         return changes
+
+    def _take(self, tracking: Tracking) -> Changes:
+        changes = tracking.take()
+        if not self._prefix:
+            return changes
+        return Changes(frozenset(key.removeprefix(self._prefix.encode()) for key in changes.keys), changes.lost)
 
     @property
     def why(self) -> str | None:

@@ -22,9 +22,12 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
+from core.config.sentinels import Address, Sentinels
 from core.logs import printable
 from services.brokers.model import BrokerError, Unreached
+from services.brokers.prefixed import Prefixed
 
 TIMEOUT_S = 5.0
 CONNECT_S = 3.0
@@ -33,26 +36,53 @@ CONNECTIONS = 4
 NAME = "headway"
 
 
-def redis_of(url: str) -> redis.Redis:
-    """A client of the Redis at `url`, which need not answer yet. It answers bytes, never waits for more than `TIMEOUT_S`, and
-    tries once more where its connection was closed while it lay idle. Raises BrokerError where the address is none."""
-    return redis.Redis(connection_pool=_pool(url, CONNECTIONS))
+class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
+    """Each of its connections is made to the master of that moment: when Sentinel makes another of it, all to the former one are cut."""
 
 
-def connection_of(url: str) -> Any:
+def redis_of(address: Address, prefix: str | None = None) -> redis.Redis:
+    """A client of the Redis at `address`, which need not answer yet. It answers bytes, never waits for more than `TIMEOUT_S`, and
+    tries once more where its connection was closed while it lay idle. With a `prefix` it puts that before each key. Raises
+    BrokerError where the address is none."""
+    pool = _pool(address, CONNECTIONS)
+    return Prefixed(pool, prefix) if prefix else redis.Redis(connection_pool=pool)
+
+
+def connection_of(address: Address) -> Any:
     """A bare connection, connected, which speaks RESP2 and waits as its caller says. Raises BrokerError, redis.RedisError."""
-    connection: Any = _pool(url, 1).make_connection()  # type: ignore[no-untyped-call]
+    connection: Any = _pool(address, 1).make_connection()  # type: ignore[no-untyped-call]
     connection.connect()
     return connection
 
 
-def _pool(url: str, most: int) -> redis.BlockingConnectionPool:
+def sentinel_options(address: Sentinels) -> dict[str, Any]:
+    """How redis-py is to ask sentinels, each once: when one does not answer, another may."""
+    return {
+        "username": address.sentinel_username,
+        "password": address.sentinel_password,
+        "client_name": NAME,
+        "socket_timeout": CONNECT_S,
+        "socket_connect_timeout": CONNECT_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _pool(address: Address, most: int) -> redis.BlockingConnectionPool:
+    told: dict[str, Any]
+    if isinstance(address, Sentinels):
+        sentinel = Sentinel(address.hosts, sentinel_kwargs=sentinel_options(address))  # type: ignore[no-untyped-call]
+        told = {"db": address.db, "username": address.username, "password": address.password}
+        return _SentinelPool(address.master, sentinel, max_connections=most, timeout=TIMEOUT_S, **_settled(told))  # type: ignore[no-untyped-call]
     try:
-        told: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+        told = parse_url(address)  # type: ignore[no-untyped-call]
     except ValueError as fault:  # its text may hold the password
         raise BrokerError("its address is none of a Redis: it should look like redis://host:6379/0") from fault
-    # An address may carry options of its own, and these it can't change.
-    told |= {
+    return redis.BlockingConnectionPool(max_connections=most, timeout=TIMEOUT_S, **_settled(told))  # type: ignore[no-untyped-call]
+
+
+def _settled(told: dict[str, Any]) -> dict[str, Any]:
+    """What an address tells, which may carry options of its own, and these it can't change."""
+    told = told | {
         "protocol": 2,
         "decode_responses": False,
         "client_name": NAME,
@@ -61,7 +91,7 @@ def _pool(url: str, most: int) -> redis.BlockingConnectionPool:
     }
     if "path" not in told:
         told |= {"socket_connect_timeout": CONNECT_S, "socket_keepalive": True}
-    return redis.BlockingConnectionPool(max_connections=most, timeout=TIMEOUT_S, **told)  # type: ignore[no-untyped-call]
+    return told
 
 
 @contextmanager
@@ -88,6 +118,7 @@ def why(error: BaseException) -> str:
     text = str(error).rpartition(" of pipeline caused error: ")[2].rpartition("discarded because of: ")[2]
     causes: tuple[tuple[bool, str], ...] = (
         (isinstance(error, BrokerError), text),
+        (isinstance(error, MasterNotFoundError), _no_master(text)),
         (isinstance(error, RedisTimeoutError), f"its Redis did not answer within {TIMEOUT_S:g} s"),
         (
             isinstance(error, AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")),
@@ -110,3 +141,10 @@ def why(error: BaseException) -> str:
         (isinstance(error, ResponseError), f"its Redis answered {printable(text.split(' ', 1)[0])}"),
     )
     return next((words for holds, words in causes if holds), f"it failed ({type(error).__name__})")
+
+
+def _no_master(text: str) -> str:
+    """What each of the sentinels answered stands behind the name that was sought."""
+    if "AuthenticationError" in text:
+        return "its sentinels refused the user or the password that is theirs (sentinel_password)"
+    return "none of its sentinels says where its Redis is: they can't be reached, know none of that name, or none that is up"

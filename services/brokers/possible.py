@@ -17,6 +17,8 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred", "reserved", "re
 TIMED: tuple[State, ...] = ("scheduled", "retrying")
 RETRIED: tuple[State, ...] = ("failed", "stopped", "canceled")
 
+REDIS = ("redis", "rediss", "unix", "sentinel")
+"""How addresses of a Redis begin."""
 POOLS_OF_PROCESSES = ("prefork", "gevent", "eventlet", "asynpool")
 """Celery's kinds of pools that can change their size, and end a task at work: of processes, or of what counts as such."""
 
@@ -56,7 +58,7 @@ def of_fixed_size(pool: str) -> str:
 
 def keeps_lists(broker: Broker) -> bool:
     """Whether what waits lies in lists of a Redis, where a message can be found and moved."""
-    return broker.kind == "rq" or broker.url.partition("://")[0].partition("+")[0] in ("redis", "rediss", "unix")
+    return broker.kind == "rq" or broker.url.partition("://")[0].partition("+")[0] in REDIS
 
 
 def _why_not(engine: Engine, action: JobAction, state: State, broker: Broker) -> str | None:

@@ -79,7 +79,7 @@ class Unread:
 
 class RqActions:
     def __init__(self, broker: Broker) -> None:
-        self._redis = redis_of(broker.url)
+        self._redis = redis_of(broker.address)
 
     def close(self) -> None:
         self._redis.connection_pool.disconnect()

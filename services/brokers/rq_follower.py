@@ -42,7 +42,7 @@ class RqFollower(Follower):
 
     def __init__(self, site: Site, broker: Broker) -> None:
         super().__init__(site, broker)
-        self._redis = redis_of(broker.url)
+        self._redis = redis_of(broker.address)
         mask = Mask(broker.masking, site.settings, site.config.logs)
         self._damage = Damage()
         reader = Reader(self._redis, mask, self._damage)
@@ -67,7 +67,7 @@ class RqFollower(Follower):
         self._is_cut_short = False
         self._is_new = True
         """Until all that was there when it began to listen is taken."""
-        self._tracking = Tracking(broker.url, rq_keys.TRACKED, broker.agent, self.woken)
+        self._tracking = Tracking(broker.address, rq_keys.TRACKED, broker.agent, self.woken)
 
     def tick(self) -> Snapshot:
         if self._began is None:

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError
 
+from core.config.sentinels import Address
 from core.logs import printable
 from services.brokers import connections
 from services.brokers.model import BrokerError
@@ -43,8 +44,10 @@ class Tracking:
     """Listens from its making until `close`, in a thread of its own. No prefix may begin with another; databases are not told
     apart. `name` is what the log calls the broker. `woken` is set as soon as there is something to take."""
 
-    def __init__(self, url: str, prefixes: Sequence[str], name: str, woken: threading.Event | None = None) -> None:
-        self._url = url
+    def __init__(
+        self, address: Address, prefixes: Sequence[str], name: str, woken: threading.Event | None = None
+    ) -> None:
+        self._address = address
         self._prefixes = tuple(prefixes)
         self._name = name
         self._lock = threading.Lock()
@@ -96,7 +99,7 @@ class Tracking:
 
     def _begun(self) -> Any:
         """A connection that hears of its own tracking: over RESP2 messages come to who is subscribed to them."""
-        connection = connections.connection_of(self._url)
+        connection = connections.connection_of(self._address)
         try:
             id = _said(connection, "CLIENT", "ID")
             named = [word for prefix in self._prefixes for word in ("PREFIX", prefix)]

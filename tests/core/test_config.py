@@ -12,6 +12,7 @@ from core import settings
 from core.config import Config, ConfigError, Seconds, parse, read
 from core.config import alerts as kinds
 from core.config import sources as sources
+from core.config.sentinels import Sentinels
 from core.fields import FieldError
 
 EVERYTHING = """
@@ -93,6 +94,8 @@ TILE = '[[tiles]]\nid = "a"\n'
 ALERT = '[[alerts]]\nid = "a"\n'
 QUEUES = '[[queues]]\nkind = "rq"\nurl = "redis://localhost:6379/0"\n'
 BACKED = "[[queues]]\nkind = 'celery'\nurl = 'amqp://b'\n"
+SENTINELS = "[[queues]]\nkind = 'celery'\nurl = 'redis://b'\nresults = 'sentinel://s1'\n"
+WATCHED = "[[queues]]\nkind = 'celery'\nmaster = 'm'\nurl = 'sentinel://:hunter1@s1:1/0;sentinel://s2:2/0'\n"
 ALERT_ON_BROKER = ALERT + 'when = {kind = "broker_unavailable", broker = "BROKER"}\n'
 CHANNEL = '[[channels]]\nname = "c"\nurl = "json://x"\n'
 
@@ -109,6 +112,20 @@ REFUSED = [
     (QUEUES.replace("localhost", ":p#ss@localhost"), "[[queues]] number 1: url", "%23"),
     (BACKED + "results = 'redis://localhost:0/1'", "[[queues]] number 1: results", "a number from 1 to 65535"),
     (BACKED.replace("'amqp://b'", "'amqp://b:5672;amqp://c:x'"), "[[queues]] number 1: url", "a number from 1 to 65535"),
+    (SENTINELS, "[[queues]] number 1: master", "is missing.*mymaster"),
+    (SENTINELS.replace("redis://", "sentinel://"), "[[queues]] number 1: master", "is missing"),
+    (QUEUES + "master = 'm'", "[[queues]] number 1: master", "begin with sentinel:// alone"),
+    (QUEUES + "sentinel_password = 'hunter2'", "[[queues]] number 1: sentinel_password", "sentinel:// alone"),
+    (WATCHED.replace("s2:2/0", "s2:2/1"), "[[queues]] number 1: url", "different databases.*same one behind each"),
+    (WATCHED.replace("s2", ":hunter2@s2"), "[[queues]] number 1: url", "different users or passwords.*sentinel_password"),
+    (WATCHED.replace("s2:2/0", "s2:2/mail"), "[[queues]] number 1: url", "no number"),
+    (WATCHED.replace("s2:2/0", "s2:2/0?master=m"), "[[queues]] number 1: url", "options behind"),
+    (WATCHED.replace("s2:2", "s2:x"), "[[queues]] number 1: url", "a number from 1 to 65535"),
+    (WATCHED.replace("sentinel://s2", "redis://s2"), "[[queues]] number 1: url", "each of its addresses"),
+    (WATCHED.replace("sentinel://:", "redis://:"), "[[queues]] number 1: url", "each of its addresses"),
+    (WATCHED + "results = 'sentinel://s:1/a'", "[[queues]] number 1: results", "no number"),
+    (QUEUES + "prefix = 'a'", "[[queues]] number 1: prefix", "for Celery alone.*global_keyprefix"),
+    (QUEUES + "results_prefix = ''", "[[queues]] number 1: results_prefix", "for Celery alone"),
     (
         QUEUES + ALERT_ON_BROKER.replace("BROKER", "shop"),
         "[[alerts]] a: when.broker",
@@ -180,6 +197,7 @@ def test_what_can_not_be_worked_with_is_refused_where_it_stands(text: str, field
     with pytest.raises(FieldError, match=rf"(?s){says}") as refused:
         parse(text, {})
     assert refused.value.field.startswith(field)
+    assert "hunter" not in str(refused.value)
 
 
 @pytest.mark.parametrize("broker", ["rq", "rq-store", "celery"])
@@ -191,6 +209,16 @@ def test_a_rule_may_name_a_broker_that_is_declared_or_that_may_be_found_in_the_s
 def test_addresses_of_brokers_may_have_ports_sockets_and_several_hosts() -> None:
     for address in ("amqp://a:5672;amqp://b:5673", "redis+socket:///run/redis.sock", "amqps://u:p%2F@[::1]:5671//"):
         assert parse(BACKED.replace("amqp://b", address), {}).queues
+
+
+def test_sentinels_stand_in_one_address_with_the_user_and_the_database_of_their_redis() -> None:
+    text = WATCHED.replace("hunter1@s1:1/0", "p%2F%3B@[::1]:1").replace("s2:2/0", "s2")
+    (broker,) = parse(text + "sentinel_username = 'u'\nsentinel_password = '${WORD}'", {"WORD": "w"}).queues
+    assert broker.address == Sentinels((("::1", 1), ("s2", 26379)), "m", 0, None, "p/;", "u", "w")
+    (broker,) = parse(WATCHED.replace("/0", "/3").replace("celery", "rq"), {}).queues
+    assert broker.address == Sentinels((("s1", 1), ("s2", 2)), "m", 3, None, "hunter1")
+    (broker,) = parse(SENTINELS + "master = 'm'", {}).queues
+    assert (broker.address, broker.results_address) == ("redis://b", Sentinels((("s1", 26379),), "m"))
 
 
 def test_a_source_that_leans_on_the_environment_needs_it() -> None:

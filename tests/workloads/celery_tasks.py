@@ -1,7 +1,8 @@
-"""The Celery app of the tests. Its broker and result backend come from the environment: BROKER and BACKEND."""
+"""The Celery app of the tests. Its broker and result backend come from the environment: BROKER and BACKEND, and their OPTIONS as JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -10,11 +11,14 @@ from celery import Celery, Task
 
 BROKER = os.environ["BROKER"]
 BACKEND = os.environ.get("BACKEND", BROKER)
+OPTIONS = json.loads(os.environ.get("OPTIONS", "{}"))
 STORE = os.environ.get("GATES", "")
 """Where gates stand: a Redis."""
 
 app = Celery("shop", broker=BROKER, backend=BACKEND)
 app.conf.update(
+    broker_transport_options=OPTIONS,
+    result_backend_transport_options=OPTIONS,
     task_track_started=True,
     task_send_sent_event=True,
     result_extended=True,

@@ -44,7 +44,7 @@ def refused(site: Site, url: str, **options: str) -> str:
         ("redis://who:hunter2@127.0.0.1:{port}/0", "its Redis can't be reached"),
         ("unix:///tmp/hunter2/none.sock", "its Redis can't be reached"),
         ("amqp://who:hunter2@127.0.0.1:{port}//", "its broker can't be reached"),
-        ("sqs://who:hunter2@", "name a redis://, rediss://, unix:// or amqp:// address"),
+        ("sqs://who:hunter2@", "name a redis://, rediss://, unix://, sentinel:// or amqp:// address"),
         ("redis://who:hunter2@127.0.0.1:notaport/0", "its address"),
     ],
 )
