@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +10,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 
 from core.settings import Settings
 from core.times import rfc3339
+from panels._directions import Directions, heard, plain, seen, written
 from panels._drawing import drawn
 from panels._marks import placed
 from services.stage_figures import Lengths
@@ -22,8 +21,6 @@ from services.stage_figures import Lengths
 NONE = "–"
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The seconds that a date can be made of, years 1 to 9999."""
-_TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Characters that are not seen and turn the direction of others, so that words read as others than they are."""
 
 
 def _moment(time: float | datetime | str) -> datetime:
@@ -138,20 +135,6 @@ def signed(number: float) -> str:
     return "±0" if not text.strip("0.") else f"{'+' if number > 0 else '−'}{text}"
 
 
-def written(text: Any) -> Markup:
-    """Text from outside in the order in which it is written: what turns directions unseen stands as its code point instead. Languages
-    that are written from right to left need none of it."""
-    safe = escape(text)
-    # A <bdi> counts neither for the direction of the text around it nor in its order.
-    mark = '<bdi class="code-point">U+{:04X}</bdi>'
-    return Markup(_TURNS.sub(lambda found: mark.format(ord(found[0])), safe))  # noqa: S704  escaped above
-
-
-def plain(text: Any) -> str:
-    """The same where no element can stand, such as in a tooltip: U+FFFD for each."""
-    return _TURNS.sub("\ufffd", str(text))
-
-
 def as_json(value: Any) -> str:
     """For an attribute that a script reads: dataclasses too."""
     return msgspec.json.encode(value).decode()
@@ -197,6 +180,8 @@ FILTERS = (
     signed,
     written,
     plain,
+    seen,
+    heard,
     as_json,
     spark,
     drawn,
@@ -207,6 +192,7 @@ FILTERS = (
 def install(jinja: Environment, settings: Settings) -> None:
     """Give all templates these words; a name that a template uses and nobody passes becomes an error."""
     jinja.undefined = StrictUndefined
+    jinja.add_extension(Directions)
     jinja.trim_blocks = jinja.lstrip_blocks = True
     jinja.filters.update({word.__name__: word for word in FILTERS})
     base = base_path(settings)

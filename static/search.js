@@ -1,5 +1,7 @@
 // The search box of jobs: what may come next in it, chosen by keys or a pointer. Without this script it is a plain field.
 // The site counts characters where a field counts UTF-16 units, of which an emoji has two.
+import { plain } from "./directions.js";
+
 const box = document.querySelector("[data-completion]");
 const WAIT_MS = 90;
 
@@ -58,7 +60,7 @@ class Completion {
     this.list.replaceChildren(...found.options.map(({ label, says }, place) => {
       const option = document.createElement("li");
       Object.assign(option, { id: `${this.list.id}-${place}`, role: "option" });
-      option.append(Object.assign(document.createElement("bdi"), { textContent: label }));
+      option.append(Object.assign(document.createElement("bdi"), { textContent: plain(label) }));
       if (says) option.append(Object.assign(document.createElement("span"), { textContent: says }));
       return option;
     }));

@@ -1,4 +1,6 @@
 // Jobs that failed while the page is open, told in a corner: one line an agent, a few at once, gone after a while.
+import { plain } from "./directions.js";
+
 const MOST = 3;
 const STAY_MS = 20_000;
 const base = document.body.dataset.base;
@@ -10,9 +12,9 @@ function list(agent) {
 
 // What is said of failures `{agent, count, queue_id, title, stage, error}`, and where it leads.
 export function words({ agent, count, queue_id, title, stage, error }) {
-  if (count > 1) return { head: `${count.toLocaleString()} jobs failed in ${agent ?? "other agents"}`, body: "", href: list(agent) };
+  if (count > 1) return { head: plain(`${count.toLocaleString()} jobs failed in ${agent ?? "other agents"}`), body: "", href: list(agent) };
   const body = [agent, stage, error].filter(Boolean).join(" · ");
-  return { head: `${title} failed`, body, href: `${base}/dashboard/jobs/${queue_id}` };
+  return { head: plain(`${title} failed`), body: plain(body), href: `${base}/dashboard/jobs/${queue_id}` };
 }
 
 function remove(toast) {

@@ -112,6 +112,7 @@ def test_names_from_outside_are_text_in_the_list_and_in_what_completes(headway: 
     seen.page.fill("#q", "queue:")
     options = seen.page.locator("#q-options [role=option]")
     expect(options.filter(has_text="iframe").or_(options.filter(has_text="<"))).to_be_visible()
+    assert "\u202e" not in options.filter(has_text="<").inner_text()
     options.filter(has_text="<").click()
     seen.page.keyboard.press("Enter")
     seen.page.wait_for_url("**/dashboard/jobs?q=*")

@@ -38,10 +38,10 @@ def test_a_failure_is_told_once_with_the_way_to_its_job_and_can_be_dismissed(hea
     seen.streaming()
     top = "() => document.querySelector('main').getBoundingClientRect().top"
     before = seen.page.evaluate(top)
-    number = fail(headway, "a.mp4", "studio")
+    number = fail(headway, "a\u202e4pm.exe", "studio")
     toast = seen.page.locator(".toast")
     expect(toast).to_have_count(1)
-    expect(toast.locator("strong")).to_have_text("a.mp4 failed")
+    expect(toast.locator("strong")).to_have_text("a\ufffd4pm.exe failed")
     expect(toast.locator("span")).to_have_text("studio · upload · disk full")
     assert toast.locator("a").get_attribute("href") == f"/dashboard/jobs/{number}"
     assert seen.page.locator("[role=status] .toast").count() == 1

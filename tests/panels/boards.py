@@ -11,7 +11,7 @@ from flask import Flask
 
 from core.site import Site
 from panels import PANELS, Board, Panel, Shown
-from panels._words import written
+from panels._directions import written
 
 NOON = 1_795_262_400.0
 """21 November 2026, 12:00 UTC."""

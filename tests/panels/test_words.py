@@ -124,14 +124,3 @@ def test_a_time_is_said_in_utc_however_it_is_given(time: datetime | float | str)
 @pytest.mark.parametrize("time,year", [(-1e18, "0001"), (1e18, "9999"), (float("inf"), "9999")])
 def test_a_time_that_no_calendar_has_is_said_as_the_nearest_that_one_has(time: float, year: str) -> None:
     assert words.iso(time).startswith(year)
-
-
-@pytest.mark.parametrize("text,html", [
-    ("Report \u202eevil\u202c done", "Report {}evil{} done".format(*(f'<bdi class="code-point">U+{code}</bdi>' for code in ("202E", "202C")))),
-    ("<b>\u2066\u200f", '&lt;b&gt;<bdi class="code-point">U+2066</bdi><bdi class="code-point">U+200F</bdi>'),
-    ("عاجل תשלום 17", "عاجل תשלום 17"),
-])  # fmt: skip
-def test_what_turns_the_direction_of_a_text_unseen_is_seen_and_turns_nothing(text: str, html: str) -> None:
-    assert words.written(text) == html
-    assert not set(words.plain(text)) & set("\u202e\u202c\u2066\u200f")
-    assert len(words.plain(text)) == len(text)

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.site import Site
-from panels._words import written
+from panels._directions import written
 from routes import agents_pages
 from services import jobs_service
 from services.job_changes import JobRef
