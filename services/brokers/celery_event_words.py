@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.brokers import celery_texts
-from services.brokers.celery_tasks import SENT_LATE_MS, Task, Tasks, Why
+from services.brokers.celery_task import SENT_LATE_MS, Task, Why
+from services.brokers.celery_tasks import Tasks
 from services.brokers.model import State
 from services.brokers.numbers import finite
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct, field
 
 from services.brokers import celery_event_words as words
-from services.brokers.celery_tasks import ENDED, Task, Tasks
+from services.brokers.celery_task import ENDED, Task
+from services.brokers.celery_tasks import Tasks
 from services.brokers.model import State
 from services.brokers.numbers import finite
 

@@ -16,7 +16,8 @@ from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_results import Results
-from services.brokers.celery_tasks import ENDED, Task, Tasks, Why
+from services.brokers.celery_task import ENDED, Task, Why
+from services.brokers.celery_tasks import Tasks
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import LOST, State
 

@@ -10,7 +10,8 @@ import msgspec
 import redis
 
 from services.brokers import celery_event_words as words
-from services.brokers.celery_tasks import WAITING, Task, Tasks, Why
+from services.brokers.celery_task import WAITING, Task, Why
+from services.brokers.celery_tasks import Tasks
 from services.brokers.connections import asking
 from services.brokers.numbers import finite
 
@@ -111,7 +112,7 @@ def _fold(tasks: Tasks, task: Task, meta: dict[str, Any], at_ms: int) -> None:
     task.function = task.function or words.name_of(meta.get("name"))
     task.queue = task.queue or words.name_of(meta.get("queue"))
     if status in ("SUCCESS", "FAILURE", "REVOKED"):
-        tasks.at_least(task, _counted(task, meta) or 0)
+        task.at_least(_counted(task, meta) or 0)
     if task.has_ended:
         return
     if children := _children(meta.get("children")):

@@ -9,7 +9,8 @@ from typing import Literal
 from services.brokers.celery_event_words import moment_ms
 from services.brokers.celery_inspection import Told
 from services.brokers.celery_presence import Presence, Presences
-from services.brokers.celery_tasks import Task, Tasks
+from services.brokers.celery_task import Task
+from services.brokers.celery_tasks import Tasks
 from services.brokers.model import WorkerNow
 
 MOST_JOBS = 100
