@@ -24,7 +24,7 @@ def theirs() -> Iterator[Valkey]:
 
 @pytest.fixture
 def broker(theirs: Valkey) -> redis.Redis:
-    """A connection to it, as a Celery's broker that holds nothing yet."""
+    """A connection to it, as a broker that holds nothing yet."""
     connection = redis.Redis.from_url(theirs.url)
     connection.flushall()
     return connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,11 @@ from tests.services.brokers.rq_hashes_made import CREATED, job_of, packed, put
 
 
 @pytest.fixture
-def client(theirs: Valkey) -> Iterator[Any]:
-    with redis.Redis.from_url(theirs.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
-def read(client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]) -> Callable[..., dict[str, Job | None]]:
+def read(broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]) -> Callable[..., dict[str, Job | None]]:
     """What Headway makes of jobs: `read({id: hash}, **options of the broker)`."""
 
     def seen(jobs: dict[str, dict[str, Any]], **options: Any) -> dict[str, Job | None]:
-        put(client, jobs)
+        put(broker, jobs)
         followed = follow(theirs.url, **options)
         followed.settled()
         return {id: followed.job(id) for id in jobs}
@@ -87,23 +80,23 @@ def test_a_payload_that_cant_be_read_says_so_while_all_else_goes_on(read: Callab
     assert metadata(jobs["good"]) == {"timeout_s": 180}
 
 
-def test_keys_that_are_no_jobs_are_left_out(client: Any, read: Callable[..., dict[str, Job | None]]) -> None:
-    client.set("rq:job:text", "no hash")
-    client.hset("rq:job:late", "last_heartbeat", CREATED)
-    client.rpush("rq:queue:default", "text", "late", "nothing", b"\xff\xfe")
+def test_keys_that_are_no_jobs_are_left_out(broker: Any, read: Callable[..., dict[str, Job | None]]) -> None:
+    broker.set("rq:job:text", "no hash")
+    broker.hset("rq:job:late", "last_heartbeat", CREATED)
+    broker.rpush("rq:queue:default", "text", "late", "nothing", b"\xff\xfe")
     assert read({"good": job_of(packed("app.good"))})["good"] is not None
 
 
 def test_what_an_old_version_wrote_of_an_end_is_read_too(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
-    client.sadd("rq:queues", "rq:queue:default")
+    broker.sadd("rq:queues", "rq:queue:default")
     trace = "Traceback (most recent call last):\nValueError: too old"
     ended = {"started_at": CREATED, "ended_at": "2026-11-21T10:00:02Z"}
-    client.hset("rq:job:failed", mapping=job_of(packed("app.a"), status="failed", exc_info=zlib.compress(trace.encode()), **ended))  # fmt: skip
-    client.hset("rq:job:done", mapping=job_of(packed("app.b"), status="finished", result=pickle.dumps([1, "é"]), **ended))  # fmt: skip
-    client.zadd("rq:failed:default", {"failed": 2e9})
-    client.zadd("rq:finished:default", {"done": 2e9})
+    broker.hset("rq:job:failed", mapping=job_of(packed("app.a"), status="failed", exc_info=zlib.compress(trace.encode()), **ended))  # fmt: skip
+    broker.hset("rq:job:done", mapping=job_of(packed("app.b"), status="finished", result=pickle.dumps([1, "é"]), **ended))  # fmt: skip
+    broker.zadd("rq:failed:default", {"failed": 2e9})
+    broker.zadd("rq:finished:default", {"done": 2e9})
     followed = follow(theirs.url)
     followed.settled()
     failed, done = followed.job("failed"), followed.job("done")
@@ -116,7 +109,7 @@ def test_what_an_old_version_wrote_of_an_end_is_read_too(
 
 
 def test_a_job_that_waits_for_its_rate_is_deferred(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
     one, two = (queue(theirs.url).enqueue("app.a", rate_limit=RateLimit("mails", 1)) for _ in range(2))
     followed = follow(theirs.url)
@@ -128,9 +121,9 @@ def test_a_job_that_waits_for_its_rate_is_deferred(
 
 
 def test_what_goes_on_in_another_database_makes_no_jobs(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
-    put(client, {"ours": job_of(packed("app.a"))})
+    put(broker, {"ours": job_of(packed("app.a"))})
     followed = follow(theirs.url)
     followed.comes_to("ours", "queued")
     with redis.Redis.from_url(f"{theirs.url}?db=1") as other:
@@ -138,7 +131,7 @@ def test_what_goes_on_in_another_database_makes_no_jobs(
         put(other, {"theirs": job_of(packed("app.a"))})
         other.zadd("rq:executions:theirs", {"x": 1})
         other.delete("rq:executions:theirs", "rq:job:theirs")
-        put(client, {"later": job_of(packed("app.a"))})
+        put(broker, {"later": job_of(packed("app.a"))})
         followed.comes_to("later", "queued")
         followed.settled()
     assert followed.job("theirs") is None
@@ -146,18 +139,18 @@ def test_what_goes_on_in_another_database_makes_no_jobs(
 
 
 def test_a_result_that_is_too_long_is_not_asked_for(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
-    client.sadd("rq:queues", "rq:queue:default")
-    client.hset("rq:job:long", mapping=job_of(packed("app.a"), status="finished", started_at=CREATED, ended_at=CREATED))
-    client.zadd("rq:finished:default", {"long": 2e9})
-    client.xadd("rq:results:long", {"type": 1, "return_value": b"x" * 3_000_000})
+    broker.sadd("rq:queues", "rq:queue:default")
+    broker.hset("rq:job:long", mapping=job_of(packed("app.a"), status="finished", started_at=CREATED, ended_at=CREATED))
+    broker.zadd("rq:finished:default", {"long": 2e9})
+    broker.xadd("rq:results:long", {"type": 1, "return_value": b"x" * 3_000_000})
     followed = follow(theirs.url)
     followed.settled()
-    client.config_resetstat()
-    client.hset("rq:job:long", "last_heartbeat", CREATED)
-    followed.until(lambda: "cmdstat_hmget" in client.info("commandstats"), "another look")
-    assert "cmdstat_xrevrange" not in client.info("commandstats")
+    broker.config_resetstat()
+    broker.hset("rq:job:long", "last_heartbeat", CREATED)
+    followed.until(lambda: "cmdstat_hmget" in broker.info("commandstats"), "another look")
+    assert "cmdstat_xrevrange" not in broker.info("commandstats")
     job = followed.job("long")
     assert job is not None
     assert "bytes" in metadata(job)["unreadable"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
 
 from services.brokers import rq_follower, rq_glimpses
 from services.brokers.connections import redis_of
@@ -19,21 +18,14 @@ FLEETING = job_of(packed("app.mail"), result_ttl=0)
 
 
 @pytest.fixture
-def client(theirs: Valkey) -> Iterator[Any]:
-    with redis.Redis.from_url(theirs.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
 def no_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """From now on a tick has none to read jobs in, or enough."""
     return lambda has_none: monkeypatch.setattr(rq_follower, "BUDGET_S", -1.0 if has_none else 30.0)
 
 
-def work_off(client: Any, id: str, queue: str = "default") -> None:
+def work_off(broker: Any, id: str, queue: str = "default") -> None:
     """What a worker does with a job of which RQ keeps nothing."""
-    with client.pipeline() as pipeline:
+    with broker.pipeline() as pipeline:
         pipeline.lrem(f"rq:queue:{queue}", 1, id)
         pipeline.zadd(f"rq:executions:{id}", {"execution": 2e9})
         pipeline.zadd(f"rq:wip:{queue}", {f"{id}:execution": 2e9})
@@ -49,9 +41,9 @@ def told_of(followed: FollowedRq, id: str) -> None:
 
 
 def test_until_all_that_was_there_is_read_a_note_says_so(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq], no_time: Callable[[bool], None]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq], no_time: Callable[[bool], None]
 ) -> None:
-    put_many(client, [f"job-{number}" for number in range(600)])
+    put_many(broker, [f"job-{number}" for number in range(600)])
     followed = follow(theirs.url)
     no_time(True)
     for _ in range(3):
@@ -63,27 +55,27 @@ def test_until_all_that_was_there_is_read_a_note_says_so(
     assert followed.job("job-599") is not None
     assert (followed.snapshot.is_new, followed.snapshot.notes) == (False, ())
     no_time(True)
-    put(client, {"later": job_of(packed("app.mail"))})
+    put(broker, {"later": job_of(packed("app.mail"))})
     told_of(followed, "later")
     assert followed.snapshot.notes == ("More changes than can be read at once: jobs show late.",)
     assert not followed.snapshot.is_new
 
 
 def test_a_fleeting_job_that_was_at_work_long_before_it_is_read_ended_well(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq], no_time: Callable[[bool], None],
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq], no_time: Callable[[bool], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    put(client, {"known": FLEETING})
+    put(broker, {"known": FLEETING})
     followed = follow(theirs.url)
     followed.comes_to("known", "queued")
     monkeypatch.setattr(rq_glimpses, "AT_LEAST", 1)
     no_time(True)
-    put(client, {"glimpsed": FLEETING})
+    put(broker, {"glimpsed": FLEETING})
     told_of(followed, "glimpsed")
     for id in ("known", "glimpsed"):
-        work_off(client, id)
+        work_off(broker, id)
     told_of(followed, "known")
-    put(client, {"elsewhere": job_of(packed("app.mail"), origin="mail")}, "mail")
+    put(broker, {"elsewhere": job_of(packed("app.mail"), origin="mail")}, "mail")
     for _ in range(5):
         followed.tick()
     no_time(False)
@@ -93,52 +85,52 @@ def test_a_fleeting_job_that_was_at_work_long_before_it_is_read_ended_well(
 
 
 def test_a_fleeting_job_that_nobody_ever_saw_is_of_the_only_queue_at_work(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
-    put_many(client, ["one"])
-    put(client, {"two": job_of(packed("app.mail"), origin="mail")}, "mail")
+    put_many(broker, ["one"])
+    put(broker, {"two": job_of(packed("app.mail"), origin="mail")}, "mail")
     followed = follow(theirs.url)
     followed.comes_to("two", "queued")
     for _ in range(4):
         followed.tick()
-    put(client, {"unseen": FLEETING | {"origin": "mail"}}, "mail")
-    work_off(client, "unseen", "mail")
+    put(broker, {"unseen": FLEETING | {"origin": "mail"}}, "mail")
+    work_off(broker, "unseen", "mail")
     assert followed.comes_to("unseen", "finished").queue == "mail"
     for _ in range(4):
         followed.tick()
     for id, queue in (("a", "mail"), ("b", "default")):
-        put(client, {id: FLEETING | {"origin": queue}}, queue)
-        work_off(client, id, queue)
+        put(broker, {id: FLEETING | {"origin": queue}}, queue)
+        work_off(broker, id, queue)
     wait_until(lambda: {b"rq:job:a", b"rq:job:b", b"rq:wip:default"} <= followed.follower._tracking._keys, what="both")
     assert followed.comes_to("a", "finished").queue is None, "it may have been either"
 
 
 def test_what_is_gone_or_soon_will_be_is_read_first(
-    client: Any, theirs: Valkey, monkeypatch: pytest.MonkeyPatch
+    broker: Any, theirs: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rq_glimpses, "AT_LEAST", 4)
-    put_many(client, ["kept-1", "kept-2"])
-    put(client, {"fleeting": FLEETING})
+    put_many(broker, ["kept-1", "kept-2"])
+    put(broker, {"fleeting": FLEETING})
     pending = [b"kept-1", b"kept-2", b"fleeting", b"gone"]
     glimpses = Glimpses(redis_of(theirs.url))
     assert glimpses.in_order(pending) == [b"gone", b"fleeting", b"kept-1", b"kept-2"]
     assert [glimpses.queue_of(id) for id in pending] == ["default", "default", "default", None]
-    client.delete("rq:job:fleeting")
-    client.config_resetstat()
+    broker.delete("rq:job:fleeting")
+    broker.config_resetstat()
     glimpses.in_order(pending)
     assert glimpses.queue_of(b"fleeting") == "default"
-    assert "cmdstat_hmget" not in client.info("commandstats"), "each is looked at once"
+    assert "cmdstat_hmget" not in broker.info("commandstats"), "each is looked at once"
 
 
 def test_a_fleeting_job_that_went_while_nobody_listened_may_have_ended_well(
-    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
-    put(client, {"fleeting": FLEETING, "kept": job_of(packed("app.mail"))})
+    put(broker, {"fleeting": FLEETING, "kept": job_of(packed("app.mail"))})
     before = follow(theirs.url)
     before.comes_to("fleeting", "queued")
     before.comes_to("kept", "queued")
     before.close()
-    client.delete("rq:job:fleeting", "rq:job:kept", "rq:queue:default")
+    broker.delete("rq:job:fleeting", "rq:job:kept", "rq:queue:default")
     after = follow(theirs.url)
     assert "may have ended well" in str(after.comes_to("fleeting", "deleted").message)
     assert after.comes_to("kept", "deleted").message == "Its engine knows it no longer"
@@ -146,23 +138,23 @@ def test_a_fleeting_job_that_went_while_nobody_listened_may_have_ended_well(
 
 @pytest.mark.parametrize("notes_its_end", [True, False], ids=["as workers do", "as where its worker was lost"])
 def test_a_retry_that_rq_is_in_the_midst_of_noting_counts_once(
-    notes_its_end: bool, client: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
+    notes_its_end: bool, broker: Any, theirs: Valkey, follow: Callable[..., FollowedRq]
 ) -> None:
     began = {"enqueued_at": CREATED, "started_at": "2026-11-21T10:00:01.000000Z", "worker_name": "w"}
-    put(client, {"one": job_of(packed("app.mail"), status="started", retries_left=1, **began)})
-    client.lrem("rq:queue:default", 1, "one")
-    client.zadd("rq:wip:default", {"one": 2e9})
+    put(broker, {"one": job_of(packed("app.mail"), status="started", retries_left=1, **began)})
+    broker.lrem("rq:queue:default", 1, "one")
+    broker.zadd("rq:wip:default", {"one": 2e9})
     followed = follow(theirs.url)
     followed.comes_to("one", "started")
-    client.hset("rq:job:one", "status", "scheduled")
-    client.zadd("rq:scheduled:default", {"one": 2e9})  # RQ 2 does this before all the rest
+    broker.hset("rq:job:one", "status", "scheduled")
+    broker.zadd("rq:scheduled:default", {"one": 2e9})  # RQ 2 does this before all the rest
     followed.tick()
     held = followed.job("one")
     assert held is not None
     assert held.state == "started"
-    client.zrem("rq:wip:default", "one")
+    broker.zrem("rq:wip:default", "one")
     end = {"ended_at": "2026-11-21T10:00:02.000000Z", "started_at": "2026-11-21T10:00:01.020000Z"}
-    client.hset("rq:job:one", mapping={"retries_left": 0, **(end if notes_its_end else {"ended_at": ""})})
+    broker.hset("rq:job:one", mapping={"retries_left": 0, **(end if notes_its_end else {"ended_at": ""})})
     scheduled = followed.comes_to("one", "scheduled")
     followed.settled()
     assert followed.job("one") == scheduled
