@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 from redis import WatchError
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from rq import Queue, suspension
 from rq.command import send_shutdown_command, send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchGroupError, NoSuchJobError
@@ -104,8 +105,7 @@ class RqActions:
         if action == "retry":
             return self._retry(target)
         if action == "run":
-            self._requeue(target, "scheduled")
-            return "It was put into its queue."
+            return self._run(target)
         if action == "stop":
             return self._stop(target)
         if action == "front":
@@ -116,9 +116,9 @@ class RqActions:
             self._change(target, lambda job, pipe: self._move(job, pipe, queue))
             return f"It was moved to {queue.name}."
         if action == "cancel":
-            self._end(target, lambda job, pipe: job.cancel(pipeline=pipe))
+            self._end(target, self._cancel)
             return "It was canceled."
-        self._end(target, lambda job, pipe: job.delete(pipeline=pipe))
+        self._end(target, self._delete)
         return "It was deleted from RQ."
 
     def expect_queue(self, queue: str) -> None:
@@ -157,6 +157,36 @@ class RqActions:
     def _requeue(self, target: Target, held: Held) -> None:
         """As RQ's registries do, but in one step: theirs loses the job where the second of two fails."""
         self._change(target, lambda job, pipe: self._to_queue(job, pipe, held), held)
+
+    def _run(self, target: Target) -> str:
+        if not self._is_kept_beside(target.id):
+            self._requeue(target, "scheduled")
+            return "It was put into its queue."
+        self._fetch(target)
+        seconds, _ = self._redis.time()
+        self._redis.zadd(rq_keys.RQ_SCHEDULER_JOBS, {target.id: seconds}, xx=True)  # as its change_execution_time does
+        return "Its time is now: rq-scheduler puts it into its queue at its next look, within a minute unless it was told otherwise."
+
+    def _cancel(self, job: Job, pipe: Pipeline | None) -> None:
+        """Its next runs stay where it is one of them that waits in its queue."""
+        if job.get_status(refresh=False) == "scheduled":
+            self._take_off(job, pipe)
+        job.cancel(pipeline=pipe)
+
+    def _delete(self, job: Job, pipe: Pipeline | None) -> None:
+        self._take_off(job, pipe)
+        job.delete(pipeline=pipe)
+
+    def _take_off(self, job: Job, pipe: Pipeline | None) -> None:
+        """rq-scheduler would put it into its queue at its time, whatever RQ says of it."""
+        if self._is_kept_beside(job.id):
+            (self._redis if pipe is None else pipe).zrem(rq_keys.RQ_SCHEDULER_JOBS, job.id)
+
+    def _is_kept_beside(self, id: str) -> bool:
+        try:
+            return self._redis.zscore(rq_keys.RQ_SCHEDULER_JOBS, id) is not None
+        except ResponseError:  # another type, which is no list of rq-scheduler's
+            return False
 
     def _stop(self, target: Target) -> str:
         job = self._fetch(target)
@@ -230,8 +260,9 @@ class RqActions:
         self._check_is_list(queue)
         if job.get_status(refresh=False) == "scheduled":
             due = self._redis.zscore(rq_keys.place(job.origin, "scheduled"), job.id)
-            pipe.zrem(rq_keys.place(job.origin, "scheduled"), job.id)
-            pipe.zadd(rq_keys.place(queue.name, "scheduled"), {job.id: due or 0})
+            if not self._is_kept_beside(job.id):  # rq-scheduler puts it into the queue that it names
+                pipe.zrem(rq_keys.place(job.origin, "scheduled"), job.id)
+                pipe.zadd(rq_keys.place(queue.name, "scheduled"), {job.id: due or 0})
         else:
             self._queue(job.origin).remove(job, pipeline=pipe)
             queue.push_job_id(job.id, pipeline=pipe)

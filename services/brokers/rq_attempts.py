@@ -12,12 +12,16 @@ from services.brokers.model import EngineJob, State
 from services.brokers.rq_jobs import ReadJob
 
 MOST = 20
+TAKEN_OFF = "It was taken off the list of what is scheduled"
+"""As rq-scheduler cancels: the job says still that it is scheduled."""
 WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred")
 
 
 def told(read: ReadJob, record: Known | None) -> list[EngineJob]:
     """What the mirror is to be told of a job, in order, for its attempts to be as many as RQ made."""
-    job, last, _ = read
+    job, last = read.job, read.last
+    if read.is_unlisted and record is not None and record.state == "scheduled" and record.due:
+        job = msgspec.structs.replace(job, state="canceled", message=TAKEN_OFF)
     begun = _begun_since(job, record)
     if record is not None and begun == 0 and _is_same(job.enqueued_ms, record.enqueued):
         job = _begun_with(job, record)

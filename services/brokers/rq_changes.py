@@ -22,6 +22,10 @@ class Changed:
     names: bool = False
     """Whether there may be other queues."""
     cron: bool = False
+    kept: bool = False
+    """Whether what rq-scheduler keeps did."""
+    schedulers: set[bytes] = field(default_factory=set)
+    """Keys of its schedulers."""
     suspended: bool = False
 
 
@@ -41,6 +45,10 @@ def sorted_out(keys: Iterable[bytes]) -> Changed:
             changed.suspended = True
         elif key.startswith(_CRON):
             changed.cron = True
+        elif key == rq_keys.RQ_SCHEDULER_JOBS:
+            changed.kept = True
+        elif key.startswith(rq_keys.RQ_SCHEDULER):
+            changed.schedulers.add(key)
         elif (queue := rq_keys.queue_of(key)) is not None:
             changed.queues.add(queue)
     return changed

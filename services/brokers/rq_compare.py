@@ -15,11 +15,12 @@ import redis
 
 from core import keys
 from core.site import Site
-from services.brokers import mirror, rq_keys
+from services.brokers import mirror, rq_keys, rq_scheduler_jobs
 from services.brokers.mirror_records import CHUNK, Known, known_of
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 from services.brokers.rq_damage import Damage
+from services.brokers.rq_fields import ms_of
 
 WINDOW = 1_000
 TAKEN = 500
@@ -58,6 +59,7 @@ def everything(of: Compared, theirs: Mapping[str, Mapping[State, int]]) -> Steps
             if ours[state] or theirs.get(queue, ours).get(state):
                 yield from of_state(of, queue, state, is_first=True)
     yield from _rate_limited(of)
+    yield from _kept_beside(of)
 
 
 def of_state(of: Compared, queue: str, state: State, *, is_first: bool = False) -> Steps:
@@ -75,6 +77,10 @@ def of_state(of: Compared, queue: str, state: State, *, is_first: bool = False) 
         yield 0
     if place in of.damage:
         return
+    if state == "scheduled" and held:
+        for window in _windows(of, rq_keys.RQ_SCHEDULER_JOBS, is_list=False):
+            held.difference_update(id for id, _ in window)
+            yield 0
     yield from _taken(unknown[::-1], of.take)
     yield from _taken(sorted(held), of.take)  # in this state no more
 
@@ -98,6 +104,20 @@ def _rate_limited(of: Compared) -> Steps:
             ids = [id for id, _ in window]
             records = known_of(of.site, of.agent, [rq_keys.text(id) for id in ids])
             yield from _taken([id for id, one in zip(ids, records, strict=True) if one is None][::-1], of.take)
+
+
+def _kept_beside(of: Compared) -> Steps:
+    """Neither do those that rq-scheduler keeps. What recurs is read in any case: that makes it a schedule."""
+    for window in _windows(of, rq_keys.RQ_SCHEDULER_JOBS, is_list=False):
+        records = known_of(of.site, of.agent, [rq_keys.text(id) for id, _ in window])
+        wanted = [id for (id, at), one in zip(window, records, strict=True) if _is_wanted(one, at)]
+        yield from _taken(wanted[::-1], of.take)
+
+
+def _is_wanted(record: Known | None, due_s: float) -> bool:
+    if record is None or rq_scheduler_jobs.recurs(record.metadata):
+        return True
+    return record.state == "scheduled" and record.due != ms_of(due_s)
 
 
 def _queues(site: Site, agent: str) -> list[str]:

@@ -76,9 +76,12 @@ class RqFollower(Follower):
         told = self._tracking.take()
         until = time.monotonic() + BUDGET_S
         changed = sorted_out(told.keys)
+        is_all = told.lost or self._is_cut_short or self._is_due_untold()
+        is_told = self._tracking.why is None
+        changed.jobs |= self._schedules.kept.look(changed, now_ms, is_all=is_all, is_told=is_told)
         self._intake.note(changed)
         self._is_new |= told.lost
-        if told.lost or self._is_cut_short or self._is_due_untold():
+        if is_all:
             self._look_at_all(now_ms)
         else:
             self._look(changed, now_ms)
@@ -190,7 +193,7 @@ class RqFollower(Follower):
             queues=tuple(self._queue(name) for name in self._names if name in self._counted),
             workers=self._workers.all(),
             schedules=self._schedules.all(now_ms),
-            notes=tuple(self._notes()),
+            notes=(*self._notes(), *self._schedules.kept.notes(now_ms)),
             is_new=self._is_new,
         )
 

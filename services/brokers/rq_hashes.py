@@ -64,6 +64,8 @@ class Hash:
     long: set[bytes] = field(default_factory=set)
     """Fields that are longer than they may be."""
     due_s: float | None = None
+    is_unlisted: bool = False
+    """Of one that is scheduled: whether it is in no list of what is."""
     results_bytes: int | None = None
     """None where there are none."""
     entry: tuple[bytes, dict[bytes, bytes]] | None = None
@@ -134,6 +136,7 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
                 pipeline.hstrlen(key, name)
         if one.state == "scheduled":
             pipeline.zscore(rq_keys.place(one.queue, "scheduled"), one.id)
+            pipeline.zscore(rq_keys.RQ_SCHEDULER_JOBS, one.id)
             pipeline.hmget(key, LIGHT)  # what stands there once it has its time
         if one.may_have_results:
             pipeline.memory_usage(rq_keys.RESULTS + one.id, samples=0)
@@ -145,10 +148,12 @@ def _go_on(pipeline: Any, found: list[Hash]) -> None:
             lengths = {name: next(answers) for name in HEAVY}
             one.long = {name for name, length in lengths.items() if not isinstance(length, int) or length > HEAVY[name]}
         if one.state == "scheduled":
-            score, values = next(answers), next(answers)
-            if isinstance(score, float) and isinstance(values, list) and values[0] == b"scheduled":
-                one.due_s = score
-                one.fields.update(zip(LIGHT, values, strict=True))
+            scores, values = (next(answers), next(answers)), next(answers)
+            if isinstance(values, list) and values[0] == b"scheduled":
+                one.due_s = next((score for score in scores if isinstance(score, float)), None)
+                one.is_unlisted = scores == (None, None)
+                if one.due_s is not None:
+                    one.fields.update(zip(LIGHT, values, strict=True))
         if one.may_have_results:
             size = next(answers)
             one.results_bytes = 0 if isinstance(size, Exception) else size

@@ -35,6 +35,8 @@ class ReadJob(NamedTuple):
     last: EngineJob | None = None
     is_settled: bool = True
     """False where RQ may be about to note the end of the attempt before: RQ 2 puts a job where it waits for its retry first."""
+    is_unlisted: bool = False
+    """Whether it is scheduled and in no list of what is."""
 
 
 class Reader:
@@ -115,7 +117,7 @@ class Reader:
             tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         )
         if not one.was_at_work:
-            return ReadJob(job)
+            return ReadJob(job, is_unlisted=one.is_unlisted)
         went_well = ended.error is None and ended.at_ms is not None and ended.at_ms >= (began_ms or 0)
         last = EngineJob(
             id=job.id,

@@ -17,6 +17,12 @@ WORKER = b"rq:worker:"
 CRON_SCHEDULER = b"rq:cron_scheduler:"
 SCHEDULER_LOCK = b"rq:scheduler-lock:"
 
+RQ_SCHEDULER_JOBS = b"rq:scheduler:scheduled_jobs"
+"""Ids by their times, of all queues: what the package rq-scheduler keeps, which RQ knows nothing of."""
+RQ_SCHEDULER = b"rq:scheduler_"
+RQ_SCHEDULER_LOCK = b"rq:scheduler_lock"
+"""Those of its schedulers begin alike."""
+
 RATES = b"rq:rl-keys"
 RATE = b"rq:rl:"
 RATE_LIMITED = b":rate_limited"
@@ -37,6 +43,7 @@ WAITING: tuple[State, ...] = ("queued", "started", "scheduled", "deferred")
 ENDED: tuple[State, ...] = ("failed", "finished", "canceled")
 
 TRACKED = ("rq:job:", "rq:queue", "rq:worker", "rq:executions:", "rq:suspended", "rq:cron_",
+           "rq:scheduler:", "rq:scheduler_",
            *(prefix.decode() for prefix in REGISTRIES.values()))  # fmt: skip
 """What a follower is told of. None may begin with another."""
 

@@ -1,4 +1,5 @@
-"""What adds jobs to RQ's queues at times: the entries of its cron schedulers, and jobs that repeat; and who is missing for that."""
+"""What adds jobs to RQ's queues at times: the entries of its cron schedulers, jobs that repeat, and what rq-scheduler keeps; and who is
+missing for that."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from services.brokers.pickled_values import clean
 from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms, ms_of
 from services.brokers.rq_keys import text
+from services.brokers.rq_scheduler_jobs import Kept
 from services.brokers.schedule_words import every
 
 MOST_SCHEDULERS = 50
@@ -39,16 +41,18 @@ class Schedules:
         self._cron: list[tuple[ScheduleNow, int | None]] = []
         """Each with when its scheduler gave its last sign, where that is known."""
         self._repeating: OrderedDict[str, ScheduleNow] = OrderedDict()
+        self.kept = Kept(client, damage)
 
     def all(self, now_ms: int) -> tuple[ScheduleNow, ...]:
         cron = (
             _with(entry, None if sign_ms is None else now_ms - sign_ms < SILENT_S * 1000)
             for entry, sign_ms in self._cron
         )
-        return (*cron, *self._repeating.values())
+        return (*cron, *self._repeating.values(), *self.kept.schedules(now_ms))
 
     def note(self, jobs: list[EngineJob]) -> None:
         """Keep in mind which of these repeat."""
+        self.kept.note(jobs)
         for job in jobs:
             left = job.metadata.get("repeats_left")
             if left and job.state in ("queued", "scheduled", "started", "deferred"):
@@ -59,6 +63,7 @@ class Schedules:
                 self._repeating.pop(job.id, None)
 
     def forget(self, ids: list[str]) -> None:
+        self.kept.forget(ids)
         for id in ids:
             self._repeating.pop(id, None)
 
