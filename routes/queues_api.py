@@ -146,6 +146,7 @@ def _schedule(one: Schedule) -> dict[str, Any]:
         "next_at": _at(now.next_ms),
         "last_at": _at(now.last_ms),
         "last_job": now.last_job,
+        "runs": now.runs,
         "scheduler": now.scheduler,
         "alive": now.alive,
         "stale": one.is_old,

@@ -48,6 +48,8 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     """Celery's result backend, a Redis; unset: the broker, where that is a Redis."""
     results_prefix: Annotated[str, Meta(max_length=200)] | None = None
     """The same of its result backend, where that is another, or none; unset: `prefix`."""
+    redbeat_key_prefix: Word | None = None
+    """What the keys of a RedBeat in a Celery's broker begin with, as its setting of that name says; unset: `redbeat:`."""
     queues: tuple[QueueName, ...] = ()
     """Queues to watch besides those that are found."""
     masking: Masking = Masking()

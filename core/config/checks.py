@@ -266,6 +266,8 @@ def _check_prefixes(broker: Broker, path: str) -> None:
     for name in ("prefix", "results_prefix"):
         if getattr(broker, name) is not None:
             raise FieldError(f"{path}.{name}", "is for Celery alone, where it is called global_keyprefix")
+    if broker.redbeat_key_prefix is not None:
+        raise FieldError(f"{path}.redbeat_key_prefix", "is for Celery alone: RQ has no RedBeat")
 
 
 def _check_broker_address(address: str, schemes: tuple[str, ...], path: str) -> None:

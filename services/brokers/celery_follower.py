@@ -10,16 +10,17 @@ from core.site import Site
 from services.brokers import celery_app, celery_event_words, celery_workers, mirror, paused_queues, standings
 from services.brokers.celery_events import Events
 from services.brokers.celery_gaps import Gaps
-from services.brokers.celery_inspection import Inspection
+from services.brokers.celery_inspection import Inspection, Told
 from services.brokers.celery_presence import Presences
 from services.brokers.celery_rabbitmq import RabbitSide
 from services.brokers.celery_reconciling import look_at_work, miss_events, take_active
+from services.brokers.celery_redbeat import RedBeat, merged
 from services.brokers.celery_redis import RedisSide
 from services.brokers.celery_schedules import Runs, schedules
 from services.brokers.celery_tasks import Tasks
 from services.brokers.following import Follower
 from services.brokers.masking import Mask
-from services.brokers.model import BrokerError, Snapshot
+from services.brokers.model import BrokerError, ScheduleNow, Snapshot
 
 MOST_EVENTS = 4_000
 """Taken in a tick."""
@@ -37,6 +38,7 @@ class CeleryFollower(Follower):
         self._gaps = Gaps(standings.last_snapshot(site, broker.agent))
         self._runs = Runs()
         self._side = (RedisSide if is_redis else RabbitSide)(site, broker, self._tasks, self.woken)
+        self._redbeat = RedBeat(broker, self._tasks.mask, self.woken) if is_redis else None
         self.events = Events(broker, self.woken)
         self.inspection = Inspection(broker, self._alive)
         self._paused: set[str] = set()
@@ -72,6 +74,8 @@ class CeleryFollower(Follower):
                 {} if self._paused else celery_workers.only_queues(told, self._presences, self._paused_s)
             )
         self._side.tick(now_ms)
+        if self._redbeat is not None:
+            self._redbeat.tick(now_ms)
         is_due = self._snapshot is None or time.monotonic() - self._shown >= SNAPSHOT_S
         if is_due and len(events) < MOST_EVENTS:  # or else heartbeats may wait still
             if self.events.since_s is not None:
@@ -92,6 +96,8 @@ class CeleryFollower(Follower):
         self.events.close()
         self.inspection.close()
         self._side.close()
+        if self._redbeat is not None:
+            self._redbeat.close()
 
     def _now(self, now_ms: int) -> Snapshot:
         self._presences.forget_old(time.time())
@@ -108,14 +114,20 @@ class CeleryFollower(Follower):
             at_ms=now_ms,
             queues=self._side.now(celery_workers.listening(found), paused),
             workers=found,
-            schedules=schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms),
+            schedules=self._schedules(told, now_ms),
             notes=(*self._notes(), *self._gaps.notes(now_ms)),
             heard_ms=self._gaps.heard_ms,
             missed=self._gaps.missed,
         )
 
+    def _schedules(self, told: dict[str, Told], now_ms: int) -> tuple[ScheduleNow, ...]:
+        beats = schedules({name: each.conf for name, each in told.items()}, self._runs, now_ms)
+        if self._redbeat is None:
+            return beats
+        return merged(self._redbeat.schedules(self._runs, now_ms), beats, self._runs)
+
     def _notes(self) -> tuple[str, ...]:
-        notes = list(self._side.notes())
+        notes = [*self._side.notes(), *(self._redbeat.notes() if self._redbeat is not None else ())]
         silent = sorted(name for name, one in self._presences.by_name.items() if one.tells_tasks is False)
         if silent:
             notes.append(f"{EVENTS_OFF} ({', '.join(silent[:5])}{', …' if len(silent) > 5 else ''})")

@@ -1,5 +1,5 @@
 """Beat's schedule, as far as workers know it from their app's configuration: entries of a scheduler with a database of its own
-(django-celery-beat, RedBeat) stand there not."""
+(django-celery-beat) stand there not; those of RedBeat are read by `celery_redbeat`."""
 
 from __future__ import annotations
 

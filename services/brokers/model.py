@@ -137,6 +137,8 @@ class ScheduleNow(Struct, frozen=True, kw_only=True):
     next_ms: int | None = None
     last_ms: int | None = None
     last_job: str | None = None
+    runs: int | None = None
+    """How often it added one, where that is counted."""
     scheduler: str | None = None
     """The process that keeps it."""
     alive: bool | None = None

@@ -126,6 +126,7 @@ REFUSED = [
     (WATCHED + "results = 'sentinel://s:1/a'", "[[queues]] number 1: results", "no number"),
     (QUEUES + "prefix = 'a'", "[[queues]] number 1: prefix", "for Celery alone.*global_keyprefix"),
     (QUEUES + "results_prefix = ''", "[[queues]] number 1: results_prefix", "for Celery alone"),
+    (QUEUES + "redbeat_key_prefix = 'a'", "[[queues]] number 1: redbeat_key_prefix", "for Celery alone"),
     (
         QUEUES + ALERT_ON_BROKER.replace("BROKER", "shop"),
         "[[alerts]] a: when.broker",

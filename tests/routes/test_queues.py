@@ -42,7 +42,8 @@ def told(site: Site) -> Site:
         queues=[QueueNow(name="mail", counts={"queued": 120, "scheduled": 1, "failed": 1}, workers=0)],
         workers=[WorkerNow(name="w", state="busy", queues=("web",), jobs=("b1",), host="box", pid=7, heartbeat_ms=now,
                            succeeded=30, failed=2, skew_s=40)],
-        schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", queue="mail", next_ms=now + 60_000, alive=True)],
+        schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", queue="mail", next_ms=now + 60_000, alive=True,
+                               runs=1_234)],
     )  # fmt: skip
     queue_depths.sample(site)
     return site
@@ -237,6 +238,7 @@ def test_schedules_and_jobs_that_wait_for_a_time_are_listed_with_both_times(clie
     words = Parts(page).text
     assert "nightly rq 0 3 * * *" in words
     assert "alive" in words
+    assert "1,234 runs" in words
     assert "to Cid #3 rq" in words
     assert page.count('data-when="until"') == 2
     assert page.count('data-when="moment"') == 2
@@ -373,6 +375,7 @@ def test_programs_get_the_workers_and_the_schedules(client: FlaskClient, told: S
     answer = client.get("/api/v1/schedules?limit=1").get_json()
     (entry,), (due,) = answer["schedules"], answer["due"]["items"]
     assert (entry["name"], entry["spec"], entry["queue"], entry["alive"]) == ("nightly", "0 3 * * *", "mail", True)
+    assert entry["runs"] == 1_234
     assert (due["id"], due["queue_id"], due["state"], answer["due"]["total"]) == ("s1", 3, "scheduled", 1)
     assert client.get("/api/v1/schedules?limit=0").status_code == 422
 

@@ -27,6 +27,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     task_default_queue="celery",
     task_create_missing_queues=True,
+    redbeat_redis_url=STORE,
     beat_schedule={"tidy": {"task": "shop.add", "schedule": 3600.0, "args": (1, 2)}},
 )
 
