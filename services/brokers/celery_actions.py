@@ -11,12 +11,14 @@ from kombu.utils.uuid import uuid
 
 from core.config.brokers import Broker
 from core.site import Site
+from services import queues_service
 from services.brokers import celery_moving, celery_remote, paused_queues, possible, sent_again
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
 from services.brokers.celery_app import app_of, is_redis, results_prefix, results_url
 from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
 from services.brokers.connections import asking, reaching
+from services.brokers.mirror_texts import name_of
 
 NOT_FOUND = 404
 """Of AMQP."""
@@ -183,9 +185,11 @@ class CeleryActions:
 
     def _pause(self, queue: str) -> str:
         with self._connected() as connection:
-            workers = self._takers(connection, queue)
+            said = celery_remote.told(self._app, connection, "active_queues")
+            workers = _takers(said, queue)
             if not workers:
-                raise ActionRefused("No worker that answered takes from this queue.")
+                self._check_known(connection, queue)
+                raise ActionRefused("No worker that answered takes from this queue." if said else NO_ANSWER)
             paused_queues.remember(self._site, self._broker.agent, queue, workers)
             celery_remote.told(self._app, connection, "cancel_consumer", workers, queue=queue)
             # Once more: who says from now on that it takes from it was started anew.
@@ -193,13 +197,8 @@ class CeleryActions:
         return f"{_take(len(workers))} from it no longer, until it goes on here or they are started anew."
 
     def _empty(self, connection: Connection, queue: str) -> int:
-        channel = connection.default_channel
-        try:
-            gone: int = channel.queue_purge(queue)  # type: ignore[no-untyped-call]
-        except connection.channel_errors as fault:
-            if getattr(fault, "code", None) == NOT_FOUND:
-                raise Unknown(_no_queue(queue)) from fault
-            raise
+        with _named(connection, queue) as channel:
+            gone: int = channel.queue_purge(queue)
         if not gone and is_redis(self._broker.address) and not celery_moving.is_known(channel, queue):
             raise Unknown(_no_queue(queue))
         return gone
@@ -207,6 +206,8 @@ class CeleryActions:
     def _resume(self, queue: str) -> str:
         workers = paused_queues.workers_of(self._site, self._broker.agent, queue)
         if not workers:
+            with self._connected() as connection:
+                self._check_known(connection, queue)
             raise ActionRefused("It was not paused here, so Headway knows no workers that should take from it.")
         with self._connected() as connection:
             said = celery_remote.told(self._app, connection, "add_consumer", workers, queue=queue)
@@ -217,15 +218,16 @@ class CeleryActions:
         paused_queues.forget(self._site, self._broker.agent, queue)
         return f"{_take(len(said))} from it again."
 
-    def _takers(self, connection: Connection, queue: str) -> list[str]:
-        said = celery_remote.told(self._app, connection, "active_queues")
-        if not said:
-            raise ActionRefused(NO_ANSWER)
-        return sorted(
-            worker
-            for worker, queues in said.items()
-            if isinstance(queues, list) and any(isinstance(one, dict) and one.get("name") == queue for one in queues)
-        )
+    def _check_known(self, connection: Connection, queue: str) -> None:
+        """Raises Unknown where neither its broker nor Headway knows a queue: no worker listened to it, and no job named it."""
+        if queues_service.one(self._site, self._broker.agent, name_of(queue) or "") is None:
+            if is_redis(self._broker.address):
+                is_there = celery_moving.is_known(connection.default_channel, queue)
+            else:
+                with _named(connection, queue) as channel:
+                    is_there = bool(channel.queue_declare(queue=queue, passive=True))
+            if not is_there:
+                raise Unknown(_no_queue(queue))
 
     def _resize(self, connection: Connection, change: WorkerChange, worker: str, told: dict[str, Any]) -> str:
         pool = celery_remote.pool_of(told)
@@ -246,6 +248,17 @@ class CeleryActions:
         return f"It does {change.task} at {change.rate} at most now."
 
 
+@contextmanager
+def _named(connection: Connection, queue: str) -> Iterator[Any]:
+    """A channel to ask about a queue. Raises Unknown where RabbitMQ says that there is none."""
+    try:
+        yield connection.default_channel
+    except connection.channel_errors as fault:
+        if getattr(fault, "code", None) == NOT_FOUND:
+            raise Unknown(_no_queue(queue)) from fault
+        raise
+
+
 def _expect(connection: Connection, queue: str) -> None:
     if not celery_moving.is_known(connection.default_channel, queue):
         raise ActionRefused(_no_queue(queue))
@@ -253,6 +266,14 @@ def _expect(connection: Connection, queue: str) -> None:
 
 def _no_queue(queue: str) -> str:
     return f"There is no queue {queue[:200]!r}: nothing was ever sent to it."
+
+
+def _takers(said: dict[str, Any], queue: str) -> list[str]:
+    return sorted(
+        worker
+        for worker, queues in said.items()
+        if isinstance(queues, list) and any(isinstance(one, dict) and one.get("name") == queue for one in queues)
+    )
 
 
 def _size(pool: dict[str, Any]) -> int | None:

@@ -212,6 +212,15 @@ def test_a_queue_is_paused_for_the_workers_that_took_from_it(celery: Followed, s
     assert "not paused here" in celery.post(path, {"action": "resume"}, 409)["detail"]
 
 
+def test_a_queue_that_nobody_knows_is_neither_paused_nor_resumed(celery: Followed, shop: Celery) -> None:
+    for action in ("pause", "resume"):
+        told = celery.post("/api/v1/queues/celery/othre/actions", {"action": action}, 404)
+        assert told["detail"] == "There is no queue 'othre': nothing was ever sent to it."
+    shop.send_task("shop.add", (1, 2), queue="unheard")
+    for action, why in (("pause", "No worker that answered takes from"), ("resume", "not paused here")):
+        assert why in celery.post("/api/v1/queues/celery/unheard/actions", {"action": action}, 409)["detail"]
+
+
 def test_a_paused_queue_of_which_a_restarted_worker_takes_is_paused_no_longer(
     celery: Followed, shop: Celery, url: str, wire: redis.Redis
 ) -> None:
