@@ -206,6 +206,7 @@ PAUSED = Key(
     "paused", "hash", "paused_queues", "while paused: when AGENT/QUEUE was, and the workers that took from it, JSON"
 )
 SENT_AGAIN = Key("sent-again:", "string", "sent_again", "10 min: as which task one of Celery's was sent again")
+CANCELED = Key("canceled:", "string", "canceled_lately", "15 s: that one of Celery's tasks was canceled")
 OPERATIONS = Key(
     "operations", "zset", "operation_records", "the last 100 operations on many jobs by number, and all that go on"
 )

@@ -14,6 +14,7 @@ LEFT_OUT = (
     keys.ARCHIVE_FIGURES,
     keys.BROKERS,
     keys.CACHE_LOCK,
+    keys.CANCELED,
     keys.LEADER,
     keys.LIMIT,
     keys.LOG_ROOM,

@@ -12,7 +12,7 @@ from kombu.utils.uuid import uuid
 from core.config.brokers import Broker
 from core.site import Site
 from services import queues_service
-from services.brokers import celery_moving, celery_remote, paused_queues, possible, sent_again
+from services.brokers import canceled_lately, celery_moving, celery_remote, paused_queues, possible, sent_again
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
 from services.brokers.celery_app import app_of, is_redis, results_prefix, results_url
 from services.brokers.celery_moving import Waiting
@@ -50,7 +50,8 @@ class CeleryActions:
         if action == "delete":
             return self._forget(job)
         if action == "cancel":
-            return self._cancel(job)
+            with canceled_lately.once(self._site, self._broker.agent, job.id):
+                return self._cancel(job)
         if action == "stop":
             return self._stop(job)
         return self._move(job, to if action == "move" else None)

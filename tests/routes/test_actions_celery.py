@@ -15,6 +15,7 @@ from celery import Celery
 
 from core.config import Broker
 from services.brokers import paused_queues
+from services.brokers.action_model import Changed
 from tests.acted import Followed, followed
 from tests.celery_workers import CeleryWorker, broker_url
 from tests.conftest import TOKEN, Valkey, free_port, wait_until
@@ -114,6 +115,28 @@ def test_many_who_retry_a_task_at_once_send_it_once(celery: Followed, shop: Cele
     assert sorted(code for code, _ in answers) == [200, 409, 409, 409, 409]
     (again,) = {task for _, task in answers}
     celery.job(again.rstrip("."), "failed")
+
+
+def test_of_many_who_cancel_a_task_at_once_one_hears_that_it_is_done(celery: Followed, shop: Celery) -> None:
+    held = celery.job(shop.send_task("shop.add", (1, 2), countdown=3600).id, "scheduled")
+
+    def cancel() -> tuple[int, str]:
+        answer = celery.app.test_client().post(
+            f"/api/v1/jobs/{held.number}/actions",
+            json={"action": "cancel"},
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        told = answer.get_json()
+        return answer.status_code, told.get("said") or told["detail"]
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = sorted(threads.map(lambda _: cancel(), range(4)))
+    (said,) = [said for code, said in answers if code == 200]
+    assert said == "Its workers were told to pass it over."
+    # As others say who came first, or as its result already does.
+    already = "Somebody canceled it a moment ago, so nothing more was done.", Changed("revoked").args[0]
+    assert [code for code, said in answers if said in already] == [409, 409, 409]
+    celery.job(held.id, "canceled")
 
 
 def test_without_its_arguments_a_task_is_not_sent_again(celery: Followed, shop: Celery, wire: redis.Redis) -> None:
