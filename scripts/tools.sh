@@ -1,5 +1,6 @@
 #!/bin/sh
-# Gets what the tests need besides Python: a Chromium, Prometheus, PostgreSQL, nginx, Node.js, the packages of tests/npm, and an older RQ.
+# Gets what the tests need besides Python: a Chromium, Prometheus, PostgreSQL, nginx, RabbitMQ, Node.js, the packages of tests/npm, and an
+# older RQ.
 # What is there is used as it is; as root on Debian or Ubuntu the rest is installed. Says what it could not get, and fails.
 # `tools.sh ahead` gets what needs no .venv while that is being made, and leaves it to the later call to say what is missing.
 set -eu
@@ -94,6 +95,11 @@ fi
 if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then
     install nginx-light || install nginx || missing="$missing
   nginx, for the tests behind a proxy: apt-get install nginx-light, or brew install nginx"
+fi
+# Homebrew keeps it off the PATH too.
+if ! PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin" command -v rabbitmq-server >/dev/null 2>&1; then
+    install rabbitmq-server || missing="$missing
+  RabbitMQ's server, for the tests of queues: apt-get install rabbitmq-server, or brew install rabbitmq"
 fi
 if ! have_node && ! { install nodejs npm && have_node; }; then
     missing="$missing

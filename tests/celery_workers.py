@@ -20,27 +20,37 @@ def broker_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1)
 
 
-def client(url: str) -> Celery:
-    """An app that sends tasks by their names: `client(url).send_task("shop.add", (1, 2))`."""
-    app = Celery("sender", broker=broker_url(url), backend=broker_url(url))
+def client(url: str, results: str | None = None) -> Celery:
+    """An app that sends tasks by their names: `client(url).send_task("shop.add", (1, 2))`. `results` is the Redis of these where the
+    broker is none."""
+    app = Celery("sender", broker=broker_url(url), backend=broker_url(results or url))
     app.conf.update(task_send_sent_event=True)
     return app
 
 
 class CeleryWorker:
-    """`celery worker` on a Redis, from `start` to `close`. `options` are those of its command line."""
+    """`celery worker` on a Redis, from `start` to `close`. `options` are those of its command line; `results` is the Redis of results
+    and gates where its broker is none."""
 
     def __init__(
-        self, url: str, *queues: str, pool: str = "threads", concurrency: int = 2, options: tuple[str, ...] = ("-E",)
+        self,
+        url: str,
+        *queues: str,
+        pool: str = "threads",
+        concurrency: int = 2,
+        options: tuple[str, ...] = ("-E",),
+        results: str | None = None,
     ):
         self.url, self.queues, self.pool, self.concurrency, self.options = url, queues, pool, concurrency, options
+        self.results = results or url
         self.name = f"w{os.urandom(3).hex()}@tests"
         self.log = Path(tempfile.mkstemp(prefix="hw-celery-")[1])
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
-        return bare_environment() | {"BROKER": broker_url(self.url), "GATES": self.url, "PYTHONPATH": str(ROOT)}
+        urls = {"BROKER": broker_url(self.url), "BACKEND": broker_url(self.results), "GATES": self.results}
+        return bare_environment() | urls | {"PYTHONPATH": str(ROOT)}
 
     def start(self, *, waits: bool = True) -> CeleryWorker:
         """Start it, and wait until it takes tasks."""
