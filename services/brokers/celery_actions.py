@@ -12,11 +12,20 @@ from kombu.utils.uuid import uuid
 from core.config.brokers import Broker
 from core.site import Site
 from services import queues_service
-from services.brokers import canceled_lately, celery_moving, celery_remote, paused_queues, possible, sent_again
+from services.brokers import (
+    canceled_lately,
+    celery_moving,
+    celery_rabbitmq,
+    celery_remote,
+    paused_queues,
+    possible,
+    sent_again,
+)
 from services.brokers.action_model import ActionRefused, Changed, JobAction, QueueAction, Target, Unknown, WorkerChange
 from services.brokers.celery_app import app_of, is_redis, results_prefix, results_url
 from services.brokers.celery_moving import Waiting
 from services.brokers.celery_outcomes import Outcome, Outcomes
+from services.brokers.celery_queues import DEFAULT
 from services.brokers.connections import asking, reaching
 from services.brokers.mirror_texts import name_of
 
@@ -30,6 +39,8 @@ class CeleryActions:
         self._site, self._broker = site, broker
         self._app = app_of(broker)
         self._app.conf.update(task_send_sent_event=True)
+        if not is_redis(broker.address):
+            self._app.conf.broker_transport_options |= celery_rabbitmq.CONFIRMED
         results = results_url(broker)
         self._outcomes = Outcomes(self._app, results, results_prefix(broker)) if results else None
 
@@ -104,19 +115,22 @@ class CeleryActions:
                 "Its result holds no arguments: set result_extended = True in the app, for tasks to come."
             )
         name, args, kwargs = outcome.call
-        queue = outcome.queue or job.queue
+        queue = outcome.queue or job.queue or DEFAULT
         again, agent = uuid(), self._broker.agent
         if before := sent_again.claim(self._site, agent, job.id, again):
             raise ActionRefused(f"It was sent again a moment ago, as the new task {before}.")
         try:
             with self._connected() as connection:
                 self._app.send_task(
-                    name, args, kwargs, task_id=again, connection=connection, **({"queue": queue} if queue else {})
+                    name, args, kwargs, task_id=again, connection=connection, **self._sending(connection, queue)
                 )
         except BaseException:
             sent_again.forget(self._site, agent, job.id)
             raise
         return f"It was sent again as the new task {again}."
+
+    def _sending(self, connection: Connection, queue: str) -> dict[str, Any]:
+        return {"queue": queue} if is_redis(self._broker.address) else celery_rabbitmq.sending(connection, queue)
 
     def _forget(self, job: Target) -> str:
         if self._outcomes is None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from kombu.exceptions import ChannelError
 
 from core.config import Broker
 from core.site import Site
 from services.brokers import celery_app
 from services.brokers.celery_events import why
-from services.brokers.celery_queues import DEFAULT
+from services.brokers.celery_queues import DEFAULT, MOST_QUEUES
 from services.brokers.celery_results import PREFIX, Results
 from services.brokers.celery_tasks import Tasks
 from services.brokers.celery_watch import Watch
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from kombu.connection import Connection
 
 EVERY_S = 5.0
+CONFIRMED = {"confirm_publish": True}
+"""Whoever sends is told whether RabbitMQ has it."""
 NOTE = (
     "RabbitMQ tells how many messages wait, not which: a job shows once a worker takes it, or at once where apps send "
     "task-sent events"
@@ -35,7 +39,7 @@ class RabbitSide:
     def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
         self._app = celery_app.app_of(broker)
         self._connection: Connection = celery_app.connection_of(self._app)
-        self._names = list(dict.fromkeys((*broker.queues, DEFAULT)))
+        self._names = list(dict.fromkeys((*broker.queues, DEFAULT)))[:MOST_QUEUES]
         self._lengths: dict[str, int] = {}
         self._asked: float | None = None
         url, prefix = celery_app.results_url(broker), celery_app.results_prefix(broker)
@@ -45,7 +49,7 @@ class RabbitSide:
 
     def add(self, queues: Iterable[tuple[str, str]]) -> None:
         """Watch these too."""
-        self._names += [name for name, _ in queues if name not in self._names]
+        self._names += [name for name, _ in queues if name not in self._names][: MOST_QUEUES - len(self._names)]
 
     def tick(self, now_ms: int) -> None:
         """Take in what changed. Raises BrokerError."""
@@ -91,18 +95,23 @@ class RabbitSide:
     def _ask_lengths(self) -> None:
         try:
             self._connection.ensure_connection(max_retries=1, interval_start=0)  # type: ignore[no-untyped-call]
-            found = {name: self._length(name) for name in self._names}
+            with self._connection.channel() as channel:  # type: ignore[no-untyped-call]
+                found = {name: length(channel, name) for name in self._names}
         except Exception as fault:  # whatever a transport raises
             raise BrokerError(why(fault)) from fault
         self._lengths = {name: length for name, length in found.items() if length is not None}
 
-    def _length(self, name: str) -> int | None:
-        """None where there is no such queue, which closes the channel that asked."""
-        channel = self._connection.channel()  # type: ignore[no-untyped-call]
-        try:
-            return int(channel.queue_declare(queue=name, passive=True).message_count)
-        except self._connection.channel_errors:
-            return None
-        finally:
-            if channel.is_open:
-                channel.close()
+
+def length(channel: Any, name: str) -> int | None:
+    """How many messages wait in a queue; None where there is no such queue."""
+    try:
+        return int(channel.queue_declare(queue=name, passive=True).message_count)
+    except ChannelError:
+        return None
+
+
+def sending(connection: Connection, queue: str) -> dict[str, Any]:
+    """How Celery is to send to a queue: to one that is there as it is, whatever it was declared with (a limit, priorities, its type).
+    It is sent once, so that a refusal is known as such."""
+    is_there = length(connection.channel(), queue) is not None  # type: ignore[no-untyped-call]
+    return {"queue": queue, "retry": False, **({"declare": ()} if is_there else {})}

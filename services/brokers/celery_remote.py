@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from amqp.exceptions import MessageNacked
 from kombu.exceptions import OperationalError
 
 from core.config.sentinels import Address
 from services.brokers.action_model import ActionRefused
 from services.brokers.celery_app import connection_of, is_redis, redis_url
-from services.brokers.connections import reaching, redis_of, why
+from services.brokers.celery_events import why
+from services.brokers.connections import reaching, redis_of
 from services.brokers.model import BrokerError, Unreached
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ MOST_SAID = 200
 
 @contextmanager
 def connected(app: Celery, address: Address) -> Iterator[Connection]:
-    """A connection to the broker. Whatever it raises in this block is a BrokerError, and Unreached where the block was not begun."""
+    """A connection to the broker. Whatever it raises in this block is a BrokerError, and Unreached where the block was not begun;
+    ActionRefused where it did not take what was sent."""
     if is_redis(address):
         _check_lets_in(address)
     connection, was_reached = connection_of(app), False
@@ -35,6 +38,8 @@ def connected(app: Celery, address: Address) -> Iterator[Connection]:
         was_reached = True
         yield connection
     except OperationalError as fault:
+        if isinstance(fault.__cause__, MessageNacked):
+            raise ActionRefused("RabbitMQ took no more into the queue: it is full.") from fault
         raise (BrokerError if was_reached else Unreached)(why(fault.__cause__ or fault)) from fault
     except (*connection.connection_errors, *connection.channel_errors, OSError) as fault:
         raise (BrokerError if was_reached else Unreached)(why(fault)) from fault
