@@ -94,7 +94,9 @@ class Hash:
 
     @property
     def may_have_results(self) -> bool:
-        return self.state in ENDED or (self.was_at_work and self.fields[b"repeats_left"] is not None)
+        """Of what waits again: what repeats, and what is kept for ever, as rq-scheduler has it of what recurs."""
+        recurs = self.fields[b"repeats_left"] is not None or self.fields[b"result_ttl"] == b"-1"
+        return self.state in ENDED or (self.was_at_work and recurs)
 
 
 def read(client: redis.Redis, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_what_recurs_is_a_schedule_and_each_run_an_attempt(
     version: Any, theirs: Valkey, client: Any, scheduler: Any, follow: Callable[..., FollowedRq]
 ) -> None:
     nightly = cron(scheduler, "0 3 * * *", f"{TASKS}.add", args=[1, 2], queue_name="mail", description="nightly")
-    counted = scheduler.schedule(soon() + DAY, f"{TASKS}.add", args=[1, 2], interval=600, repeat=3, description="count")
+    counted = scheduler.schedule(soon() + DAY, f"{TASKS}.add", args=[1, 2], interval=600, repeat=4, description="count")
     followed = follow(theirs.url)
     assert followed.comes_to(nightly.id, "scheduled").due_at is not None
     followed.comes_to(counted.id, "scheduled")
@@ -70,17 +71,22 @@ def test_what_recurs_is_a_schedule_and_each_run_an_attempt(
     )
     assert (entry.alive, entry.last_ms) == (None, None), "nobody knows yet whether one runs"
     assert entry.next_ms == client.zscore("rq:scheduler:scheduled_jobs", nightly.id) * 1000
-    assert schedules(followed)["count"].spec == "every 10 min, 3 more times"
+    assert schedules(followed)["count"].spec == "every 10 min, 4 more times"
     worker = RqWorker(theirs.url, version=version).start()
     try:
         with rq_scheduler(theirs.url, version):
             followed.until(lambda: schedules(followed)["nightly"].alive, "a sign of it")
             scheduler.change_execution_time(counted, soon())
             followed.comes_to(counted.id, "finished")
-            followed.until(lambda: schedules(followed)["count"].spec == "every 10 min, 2 more times", "the count")
+            followed.until(lambda: schedules(followed)["count"].spec == "every 10 min, 3 more times", "the count")
             scheduler.change_execution_time(counted, soon())
-            followed.until(lambda: schedules(followed)["count"].spec == "every 10 min, 1 more time", "the next")
+            followed.until(lambda: schedules(followed)["count"].spec == "every 10 min, 2 more times", "the next")
             assert followed.comes_to(counted.id, "finished").attempt == 2
+            worker.close()
+            scheduler.change_execution_time(counted, soon())
+            followed.until(lambda: schedules(followed)["count"].spec == "every 10 min, 1 more time", "the last but one")
+            seen_late = follow(theirs.url, name="late").comes_to(counted.id, "queued")
+            assert [(one.attempt, one.status) for one in seen_late.attempts] == [(1, "completed")]
         entry = followed.until(
             lambda: (one := schedules(followed)["count"]).next_ms > one.last_ms and one, "its next time"
         )  # type: ignore[operator]
@@ -215,12 +221,9 @@ def test_what_is_done_with_a_job_holds_for_rq_scheduler_too(
     job = scheduler.enqueue_at(soon() + DAY, f"{TASKS}.add", 1, 2)
     followed = follow(theirs.url)
     followed.comes_to(job.id, "scheduled")
-    actions = RqActions(followed.broker)
-    said = actions.on_job(
-        action,
-        Target(id=job.id, state="scheduled", queue="default", function=None, worker=None, started_ms=None),
-        "other",
-    )
+    target = Target(id=job.id, state="scheduled", queue="default", function=None, worker=None, started_ms=None)
+    with closing(RqActions(followed.broker)) as actions:
+        said = actions.on_job(action, target, "other")
     if action in ("cancel", "delete"):
         assert not client.exists("rq:scheduler:scheduled_jobs")
         followed.comes_to(job.id, "canceled" if action == "cancel" else "deleted")
@@ -234,7 +237,6 @@ def test_what_is_done_with_a_job_holds_for_rq_scheduler_too(
         if action == "move":
             scheduler.change_execution_time(job, soon())
         assert followed.comes_to(job.id, "queued").queue == ("other" if action == "move" else "default")
-    actions.close()
 
 
 def cron(scheduler: Any, *args: Any, **options: Any) -> Any:
