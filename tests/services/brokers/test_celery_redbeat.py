@@ -40,8 +40,8 @@ def mask(site: Site) -> Mask:
     return Mask(Masking(), site.settings, site.config.logs)
 
 
-def saved(shop: Celery, name: str, every: Any, **options: Any) -> RedBeatSchedulerEntry:
-    return RedBeatSchedulerEntry(name, "shop.add", every, app=shop, **options).save()
+def saved(shop: Celery, name: str, every: Any, task: str = "shop.add", **options: Any) -> RedBeatSchedulerEntry:
+    return RedBeatSchedulerEntry(name, task, every, app=shop, **options).save()
 
 
 def schedules(followed: FollowedCelery) -> dict[str, ScheduleNow]:
@@ -51,7 +51,7 @@ def schedules(followed: FollowedCelery) -> dict[str, ScheduleNow]:
 def test_entries_show_as_beat_runs_them_and_whether_one_holds_the_lock(
     theirs: Valkey, broker: redis.Redis, shop: Celery, follow_celery: Callable[..., FollowedCelery]
 ) -> None:
-    saved(shop, "often", schedule(1), args=(1, 2), kwargs={"password": "hunter2"})
+    saved(shop, "often", schedule(1), "shop.say", kwargs={"password": "hunter2"})
     saved(shop, "nightly", crontab(minute="0", hour="3"), options={"queue": "night"})
     saved(shop, "off", schedule(1), enabled=False)
     followed = follow_celery(theirs.url)
@@ -72,6 +72,8 @@ def test_entries_show_as_beat_runs_them_and_whether_one_holds_the_lock(
         often = schedules(followed)["often"]
         assert (often.spec, often.alive) == ("every 1 s", True)
         assert often.last_ms is not None and often.next_ms is not None
+        sent = followed.until(lambda: schedules(followed)["often"].last_job, "the task that it sent")
+        assert sent is not None and followed.comes_to(sent, "queued").function == "shop.say"
         assert schedules(followed)["tidy"].scheduler == "redbeat", "of the app's own schedule"
         saved(shop, "added", rrule("WEEKLY", interval=2, byweekday=[0], count=5))
         followed.until(lambda: "added" in schedules(followed), "an entry that a program adds")
