@@ -6,34 +6,22 @@ raises passes through.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Any
 
 from core import keys
 from core.fields import FieldError
-from core.metrics import INGEST_UPDATES
 from core.site import Site
-from services import job_changes, job_counts
+from services import job_calls, job_changes, job_counts
+from services.job_calls import CHUNK, Kind
 from services.job_changes import Change, JobRef
 from services.job_counts import COUNTED, Counted
 from services.job_model import DamagedJob, Job, from_record
 from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
 
-CHUNK = 500
-"""Updates a call of the script: large enough to save round trips, small enough that others get their turn."""
-CHUNK_BYTES = 1024 * 1024
-"""Text a call of the script, where updates bear much of it: it holds up everybody for some twenty milliseconds."""
-SPARE = 1000
-"""Numbers left out where the store was emptied: they may have been given just before, and this process not know it yet."""
-DAY_MS = 86_400_000
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
-
-Kind = Literal["created", "applied", "kept", "missing", "damaged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +69,6 @@ class AgentCounts:
     canceled: int
 
 
-class _Call(Struct, omit_defaults=True):
-    p: int
-    P: int
-    keep: int
-    want: bool
-    u: list[Change]
-    given: int | None = None
-    above: int = 0
-    spare: int = 0
-
-
 def create(site: Site, new: NewJob) -> Outcome:
     """Create a job; one whose id exists stays as it is (`kept`). Raises FieldError, redis.RedisError."""
     outcome = apply(site, site.store.partition_of(new.agent), job_changes.creation(new))
@@ -106,7 +83,7 @@ def update(site: Site, ref: JobRef, new: Update) -> Outcome:
 
 def apply(site: Site, partition: int, change: Change) -> Outcome:
     """Make one change of a job of a partition. Raises redis.RedisError."""
-    ((kind, number, record),) = _run(site, partition, [change], want=True)
+    ((kind, number, record),) = job_calls.run(site, partition, [change], want=True)
     job = from_record(int(number), record) if number and kind not in ("missing", "damaged") else None
     if kind == "damaged":
         job = DamagedJob(int(number))
@@ -145,7 +122,7 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
         except FieldError as fault:
             answers[place] = str(fault)
     words = {"created": "applied", "applied": "applied", "kept": "unchanged"}
-    for place, kind in _run_chunk(site, chunk):
+    for place, kind in job_calls.run_all(site, chunk):
         answers[place] = words.get(kind, DAMAGED)
     return answers
 
@@ -153,7 +130,8 @@ def store_rows(site: Site, rows: Sequence[HistoryRow]) -> list[str]:
 def apply_all(site: Site, agent: str, changes: Sequence[Change]) -> list[Kind]:
     """Make changes of an agent's jobs, in their order; what became of each. Raises redis.RedisError."""
     partition = site.store.partition_of(agent)
-    return [kind for _, kind in _run_chunk(site, [(place, partition, change) for place, change in enumerate(changes)])]
+    placed = ((place, partition, change) for place, change in enumerate(changes))
+    return [kind for _, kind in job_calls.run_all(site, placed)]
 
 
 def get(site: Site, ref: JobRef) -> Job | DamagedJob | None:
@@ -246,58 +224,8 @@ def agents(site: Site, limit: int = 50, skip: int = 0) -> tuple[AgentCounts, ...
     )
 
 
-def _run(site: Site, partition: int, changes: list[Change], *, want: bool) -> list[tuple[Kind, Any, Any]]:
-    keep_ms = site.settings.keep_days * DAY_MS
-    call = _Call(partition, site.store.partitions, keep_ms, want, changes, above=site.store.given, spare=SPARE)
-    if site.store.partitions > 1 and (most := sum(change.n is None for change in changes)):
-        call.given = _reserve(site, most)
-    answers: list[list[Any]] = site.store.scripts.run("apply", partition, call)
-    highest = max((int(number) for kind, number, _ in answers if kind == b"created"), default=0)
-    site.store.saw(highest // site.store.partitions)
-    for kind, times in Counter(kind for kind, _, _ in answers).items():
-        INGEST_UPDATES.labels(outcome=kind.decode()).inc(times)
-    return [(kind.decode(), number, record) for kind, number, record in answers]
-
-
-def _reserve(site: Site, most: int) -> int:
-    """The count before `most` numbers that are this call's. They rise over the whole site, so no partition may count alone;
-    those that go unused are left out."""
-    given = site.store.given  # known before the store is asked: others go on counting meanwhile
-    before = int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
-    if before >= given:
-        return before
-    site.store.scripts.run("number", 0, {"above": given + SPARE})  # the store was emptied
-    return int(site.store.redis.incrby(keys.NUMBER.at(), most)) - most
-
-
-def _run_chunk(site: Site, chunk: Iterable[tuple[int, int, Change]]) -> list[tuple[int, Kind]]:
-    """Run (place, partition, change) in order, a call a partition and CHUNK; (place, kind) of each."""
-    by_partition: dict[int, list[tuple[int, Change]]] = {}
-    for place, partition, change in chunk:
-        by_partition.setdefault(partition, []).append((place, change))
-    done = list[tuple[int, Kind]]()
-    for partition, placed in by_partition.items():
-        for part in _calls(placed):
-            answers = _run(site, partition, [change for _, change in part], want=False)
-            done += [(place, kind) for (place, _), (kind, _, _) in zip(part, answers, strict=True)]
-    return done
-
-
-def _calls(placed: list[tuple[int, Change]]) -> Iterator[list[tuple[int, Change]]]:
-    """`placed` in order, cut so that no call holds more than CHUNK updates, nor far more text than CHUNK_BYTES."""
-    part, size = list[tuple[int, Change]](), 0
-    for one in placed:
-        part.append(one)
-        size += one[1].text_length
-        if len(part) == CHUNK or size >= CHUNK_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
 def _take(site: Site, chunk: list[tuple[int, int, Change]], report: BatchReport) -> None:
-    for line, kind in _run_chunk(site, chunk):
+    for line, kind in job_calls.run_all(site, chunk):
         if kind == "missing":
             report.rejected.append(Rejected(line, "queue_id: no job has this number"))
         elif kind == "damaged":

@@ -15,7 +15,7 @@ from core.metrics import ARCHIVE_MISSED
 from core.site import Site
 from services import archive_service
 from services.archive_writer import Mark
-from services.jobs_service import DAY_MS
+from services.job_calls import DAY_MS
 
 STEP = 200
 """Jobs a step, so that no other caller of the store waits long for it."""

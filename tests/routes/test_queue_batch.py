@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from core.site import Site
 from routes import queue_api
-from services import job_changes, jobs_service
+from services import job_calls, job_changes
 from tests.routes.queue_calls import API, batch, problem
 from tests.serving import Server
 
@@ -60,7 +60,7 @@ def test_a_batch_of_too_many_lines_says_how_far_it_came(client: FlaskClient) -> 
 def test_a_batch_during_which_the_store_fills_up_says_how_far_it_came_and_when_to_try_again(
     client: FlaskClient, site: Site
 ) -> None:
-    data = b"".join(b'{"id":"j%d"}\n' % i for i in range(jobs_service.CHUNK * 3))
+    data = b"".join(b'{"id":"j%d"}\n' % i for i in range(job_calls.CHUNK * 3))
 
     def part() -> bytes:
         if sent.tell():
@@ -73,9 +73,9 @@ def test_a_batch_during_which_the_store_fills_up_says_how_far_it_came_and_when_t
     finally:
         site.store.redis.config_set("maxmemory", 0)
     told = problem(answer, 507, "out of memory", "again")
-    assert told["accepted"] == jobs_service.CHUNK
+    assert told["accepted"] == job_calls.CHUNK
     assert int(answer.headers["Retry-After"]) > 0
-    assert client.get(API).get_json()["total"] == jobs_service.CHUNK
+    assert client.get(API).get_json()["total"] == job_calls.CHUNK
 
 
 def test_a_batch_of_too_many_bytes_is_413_before_it_is_read(client: FlaskClient) -> None:

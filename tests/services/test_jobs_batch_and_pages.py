@@ -12,7 +12,7 @@ import pytest
 from core.fields import check
 from core.site import Site
 from core.store import Store
-from services import job_rules, jobs_service
+from services import job_calls, job_rules, jobs_service
 from services.job_changes import JobRef
 from tests.services.reports import NOW, batch, create, events, iso, tell
 
@@ -41,7 +41,7 @@ class TestBatch:
         assert (jobs_service.page(site), len(events(site))) == before
 
     def test_more_lines_than_a_chunk_are_taken_in_their_order(self, site: Site) -> None:
-        count = jobs_service.CHUNK * 2 + 7
+        count = job_calls.CHUNK * 2 + 7
         report = batch(site, *({"id": "one", "progress": i % 100, "message": str(i)} for i in range(count)))
         assert report.accepted == count
         assert jobs_service.get(site, JobRef(id="one")).message == str(count - 1)  # type: ignore[union-attr]
@@ -54,9 +54,9 @@ class TestBatch:
         before = calls()
         lines = [{"id": f"j{i}", "metadata": {"a": "x" * 16_000}} for i in range(300)]
         assert batch(site, *lines).accepted == 300
-        assert calls() - before >= 300 * 16_000 // jobs_service.CHUNK_BYTES
+        assert calls() - before >= 300 * 16_000 // job_calls.CHUNK_BYTES
         assert batch(site, *lines[:20]).accepted == 20
-        assert calls() - before <= 300 * 16_000 // jobs_service.CHUNK_BYTES + 3
+        assert calls() - before <= 300 * 16_000 // job_calls.CHUNK_BYTES + 3
 
 
 class TestPages:

@@ -9,7 +9,7 @@ from typing import Any
 from core import keys
 from core.site import Site
 from core.store import Store
-from services import jobs_service, queue_figures, retention_service
+from services import job_calls, jobs_service, queue_figures, retention_service
 from services.job_changes import Change, JobRef
 from services.job_rules import NewJob, Update
 from services.queue_figures import Times
@@ -87,7 +87,7 @@ def test_only_the_newest_1000_names_are_kept(site: Site) -> None:
     now = now_ms(site)
     changes = [Change("put", a="rq", i=f"j{i}", wk=f"worker-{i}", w=now - 5_000 + i) for i in range(1100)]
     for start in range(0, 1100, 500):
-        jobs_service._run(site, 0, changes[start : start + 500], want=False)
+        job_calls.run(site, 0, changes[start : start + 500], want=False)
     found = queue_figures.named(site, "worker", limit=2000)
     assert len(found) == 1000
     assert (found[0], "worker-0" in found) == ("worker-1099", False)
