@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,10 +15,12 @@ from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 from redbeat.schedules import rrule
 
-from core.config import Masking
+from core.config import Broker, Masking
 from core.site import Site
 from services.brokers import celery_redbeat
+from services.brokers.celery_redbeat import RedBeat
 from services.brokers.celery_redbeat_entries import Damaged, entry_of
+from services.brokers.celery_schedules import Runs
 from services.brokers.masking import Mask
 from services.brokers.model import ScheduleNow
 from tests.celery_workers import broker_url
@@ -164,6 +167,20 @@ def test_without_a_redbeat_it_is_sought_seldom(
     for _ in range(5):
         followed.tick()
     assert not {"exists", "zcard", "hmget"} & calls(broker).keys()
+
+
+def test_who_may_read_the_keys_of_celery_alone_has_no_redbeat(
+    theirs: Valkey, broker: redis.Redis, shop: Celery, mask: Mask
+) -> None:
+    saved(shop, "often", schedule(60))
+    broker.acl_setuser("narrow", enabled=True, nopass=True, keys=["celery"], categories=["+@all"])
+    of = RedBeat(
+        Broker(kind="celery", url=theirs.url.replace("unix://", "unix://narrow:any@")), mask, threading.Event()
+    )
+    of.tick(1)
+    assert of.schedules(Runs(), 1) == ()
+    of.close()
+    broker.acl_deluser("narrow")
 
 
 @pytest.mark.parametrize(
