@@ -26,15 +26,9 @@ local FINAL = {completed = true, failed = true}
 local STATUSES = {'queued', 'processing', 'completed', 'failed'}
 local IS_STATUS = {queued = true, processing = true, completed = true, failed = true}
 local BOUNDS = {0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200}
-local MOST_STAGES = 100
-local MOST_ATTEMPTS = 20
-local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 local MOST_AGENTS = math.ceil(200 / call.P) -- named in @TOTALS@; the rest counts under "other"
 local HEARD_MS = 10000
 local CLOCKS_MS = 60000 -- by how much a reporter's clock may be off
--- What a job forgets when a new attempt begins.
-local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
-  'episodeId', 'published', 'worker', 'errorType', 'due', 'enqueued', 'state'}
 
 local seen = {}
 
@@ -46,6 +40,7 @@ local seen = {}
 -- part: stage_times
 -- part: videos
 -- part: episodes
+-- part: attempts
 
 -- A row of history counts in the minute that it names, and in none when it names none.
 local function count_finish(job, duration_ms, live, timed)
@@ -110,50 +105,6 @@ local function moves_nothing(u, job)
     and names_nothing(u, job)
 end
 
--- A higher attempt starts the job anew and keeps what the earlier ones did.
-local function begin_attempt(job, attempt)
-  local attempts = job.attempts or {}
-  attempts[#attempts + 1] = {
-    attempt = job.attempt, status = job.status, error = job.error, failedStage = job.failedStage,
-    started = job.started, finished = job.finished, progress = job.progress, stages = job.stages,
-  }
-  while #attempts > MOST_ATTEMPTS or (#attempts > 1 and #cmsgpack.pack(attempts) > MOST_ATTEMPTS_BYTES) do
-    table.remove(attempts, 1)
-  end
-  for _, name in ipairs(OF_ATTEMPT) do job[name] = nil end
-  job.attempts, job.attempt, job.status, job.progress = attempts, attempt, 'queued', 0
-end
-
-local function enter_stage(job, stage, at, is_passed)
-  local stages = job.stages or {}
-  local last = stages[#stages]
-  if last and last[3] == 0 then
-    last[3] = math.max(at, last[2])
-    if is_passed then pass_stage(job.agent, last) end
-  end
-  if stage then
-    if #stages >= MOST_STAGES then stages[#stages] = nil end
-    stages[#stages + 1] = {stage, at, 0}
-  end
-  if #stages > 0 then job.stages = stages end
-end
-
-local function finish(u, job, stage_before, at)
-  -- What was ended on purpose, or failed in an engine, may never have begun; anything else did, at the latest when it was created.
-  local has_begun = not UNCOUNTED[job.state] and not (u.x and job.status == 'failed')
-  job.started = u.sa or job.started or (has_begun and job.created or nil)
-  -- Some updates may name a time by a clock that is behind ours, and others none.
-  job.finished = u.fa or math.max(at, job.started or job.created)
-  local is_timed = u.o ~= 'import' and job.status == 'completed'
-  if not u.st then enter_stage(job, nil, job.finished, is_timed) end
-  if is_timed then keep_order(job) end
-  if job.status == 'completed' then
-    job.progress = 100
-  else
-    job.failedStage = u.fs or ((u.g and u.g ~= 'failed') and u.g or stage_before)
-  end
-end
-
 local function next_number()
   if call.given then
     call.given = call.given + 1
@@ -201,7 +152,8 @@ local function progress(u, job, at, skew)
   local message = u.m or (job.status == 'failed' and u.e or nil)
   job.message, job.result, job.metadata = message or job.message, u.r or job.result, u.d or job.metadata
   if u.x and message == '' then job.message = nil end -- an engine takes back what it said
-  job.title, job.seq, job.at = u.l or job.title, u.q or job.seq, u.w and at or job.at
+  if u.l and not (u.x and job.titled) then job.title = u.l end
+  job.seq, job.at = u.q or job.seq, u.w and at or job.at
   if u.v and u.v ~= job.videoId then
     see_video(job.agent, u.v, at)
     job.videoId = u.v
@@ -213,8 +165,10 @@ local function progress(u, job, at, skew)
   return message
 end
 
--- After the end no more is learned of a job but which episode it made, and whether that is published.
+-- After the end no more is learned of a job but which episode it made, whether that is published, and what its engine names of it where it
+-- was a reporter that told the end.
 local function learn(u, job, at)
+  if is_settled_by(u, job) then settle_names(u, job) end
   job.episodeId = u.ep or job.episodeId
   if u.pub ~= nil then job.published = u.pub end
   job.seq, job.at = u.q or job.seq, u.w and at or job.at
@@ -246,7 +200,7 @@ local function is_spent(u, job, attempt, at)
   if u.o == 'create' or attempt < job.attempt or is_of_earlier(u, job) then return true end
   if attempt > job.attempt then return false end
   if FINAL[job.status] then
-    return not (has_facts(u, job) and moves_nothing(u, job)) or is_late(u, job, at)
+    return not is_settled_by(u, job) and (not (has_facts(u, job) and moves_nothing(u, job)) or is_late(u, job, at))
   end
   if u.o == 'import' then return not FINAL[u.s] end
   return is_late(u, job, at)
@@ -277,7 +231,7 @@ local function apply(u)
     if u.o == 'create' and has_progress(u) and not (FINAL[u.s] or FINAL[u.g]) then
       kind, was = 'created', nil
     elseif live then
-      announce('created', job, number, nil, u.m, nil, at)
+      announce('created', job, number, nil, not has_progress(u) and u.m, nil, at)
     end
     if not has_progress(u) then
       see(job.agent, at)
@@ -296,6 +250,7 @@ local function apply(u)
       see(job.agent, at)
       save(number, job)
       settle_episode(job, number, had, episode_of(job), at)
+      file(job, number, filed, at)
       announce('facts', job, number, was, nil, nil, at)
       return outcome, number
     end
