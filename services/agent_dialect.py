@@ -10,7 +10,7 @@ from core.event_log import Entry
 from core.fields import check
 from core.sockets.emission import Emission
 from core.times import rfc3339
-from services import job_json, job_rules
+from services import agent_rules, job_json, job_rules
 from services.agent_events import AgentEvent
 from services.job_events import JobEvent
 
@@ -41,15 +41,15 @@ def emissions(entry: Entry) -> list[Emission]:
 
 def _progress(event: JobEvent) -> Emission:
     """A change of a job; its end is told in the dialect's own words for it."""
-    stage, progress, message = event.stage or None, event.progress, event.message or None
+    progress, message = event.progress, event.message or None
     if event.status == "completed":
-        stage, progress = "completed", 100
+        progress = 100
     elif event.status == "failed":
-        stage, progress, message = "failed", 0, event.error or message
+        progress, message = 0, event.error or message
     told = {
         "jobId": event.id,
         "videoId": event.video_id or None,
-        "stage": stage,
+        "stage": agent_rules.shown_stage(event.status, event.stage),
         "progress": int(progress) if progress == int(progress) else progress,
         "message": message,
         "timestamp": rfc3339(event.at_ms / 1000),

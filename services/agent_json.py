@@ -7,7 +7,7 @@ from typing import Any
 
 from core.times import rfc3339
 from services.agent_model import Backfill, Episode, Video
-from services.agent_rules import WORDS
+from services.agent_rules import WORDS, shown_stage
 from services.agents_service import AgentStats
 from services.job_model import DamagedJob, Job
 from services.jobs_service import AgentCounts
@@ -44,7 +44,7 @@ def job(job: Job | DamagedJob) -> dict[str, Any]:
         "videoId": job.video_id,
         "videoTitle": job.title,
         "status": WORDS[job.status],
-        "stage": stage(job),
+        "stage": shown_stage(job.status, job.stage),
         "progress": number(job.progress),
         "createdAt": _time(job.created_at),
         "updatedAt": _time(job.updated_at),
@@ -52,11 +52,6 @@ def job(job: Job | DamagedJob) -> dict[str, Any]:
         "published": job.published,
         **{name: value for name, value in known.items() if value is not None},
     }
-
-
-def stage(job: Job) -> str:
-    """The stage that a job shows. In this dialect the ends are stages too, and so is waiting."""
-    return job.status if job.is_final else job.stage or job.status
 
 
 def _damaged(job: DamagedJob) -> dict[str, Any]:

@@ -130,6 +130,11 @@ def update(agent: str, id: str, new: AgentUpdate) -> Change:
     )
 
 
+def shown_stage(status: job_rules.Status, stage: str | None) -> str:
+    """The stage that a job shows. In this dialect the ends are stages too, and so are waiting and work without one."""
+    return status if status in job_rules.FINAL else stage or status
+
+
 def moment(text: str | None, field: str) -> str | None:
     """A time in UTC, or a date, as it was sent; a time of another zone in UTC. Raises FieldError."""
     if text is None:

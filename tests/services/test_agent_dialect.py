@@ -29,7 +29,7 @@ def emissions(event: Any) -> list[agent_dialect.Emission]:
 
 
 def progress(**fields: Any) -> tuple[str, dict[str, Any]]:
-    known = {"jobId": "j", "videoId": None, "stage": None, "progress": 0, "message": None, "timestamp": AT}
+    known = {"jobId": "j", "videoId": None, "stage": "processing", "progress": 0, "message": None, "timestamp": AT}
     return "job:progress", known | fields
 
 
@@ -38,8 +38,8 @@ def test_what_is_no_progress_is_not_told(kind: str) -> None:
     assert told(kind=kind, status="completed") == []
 
 
-def test_what_is_not_known_is_null() -> None:
-    assert told() == [progress()]
+def test_what_is_not_known_is_null_and_work_without_a_stage_is_one_as_its_json_says() -> None:
+    assert told() == [progress(stage="processing")]
 
 
 def test_a_change_carries_what_it_said() -> None:
@@ -49,7 +49,7 @@ def test_a_change_carries_what_it_said() -> None:
 
 
 def test_a_job_that_is_tried_again_begins_anew() -> None:
-    assert told(status="queued", was="failed", attempt=2) == [progress()]
+    assert told(status="queued", was="failed", attempt=2) == [progress(stage="queued")]
 
 
 def test_the_end_of_a_job_comes_after_its_progress() -> None:
