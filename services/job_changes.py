@@ -14,7 +14,7 @@ from core.fields import FieldError, check
 from core.store import Store
 from services import error_types, job_json, job_rules
 from services.job_model import to_ms
-from services.job_rules import HistoryRow, Line, NewJob, PastAttempt, PastStage, Update
+from services.job_rules import DEFAULT_AGENT, HistoryRow, Line, NewJob, PastAttempt, PastStage, Update
 
 MOST_LINE = 64 * 1024
 """Bytes of a line of a batch."""
@@ -25,7 +25,7 @@ class JobRef:
     """A job by its number, or by its agent and id."""
 
     number: int | None = None
-    agent: str = job_rules.DEFAULT_AGENT
+    agent: str = DEFAULT_AGENT
     id: str = ""
 
     def partition(self, store: Store) -> int:
@@ -84,7 +84,7 @@ def creation(new: NewJob) -> Change:
     """Raises FieldError."""
     return Change(
         "create",
-        a=new.agent,
+        a=new.agent or DEFAULT_AGENT,
         # Named here, not in the store: a call that is repeated after a lost answer finds its own job.
         i=new.id or str(uuid.uuid4()),
         t=new.attempt,
@@ -113,7 +113,7 @@ def of_line(data: bytes) -> tuple[JobRef, Change]:
     if isinstance(line.queue_id, int):
         ref = JobRef(number=line.queue_id)
         return ref, _aimed("update", ref, line)
-    ref = JobRef(agent=line.agent, id=line.id or str(uuid.uuid4()))
+    ref = JobRef(agent=line.agent or DEFAULT_AGENT, id=line.id or str(uuid.uuid4()))
     return ref, _aimed("put", ref, line)
 
 

@@ -81,12 +81,12 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewJob(Order, frozen=True, forbid_unknown_fields=True):
-    """What creates a job. Without an `id` it gets a UUID."""
+    """What creates a job. Without an `id` it gets a UUID, without an `agent` it is of DEFAULT_AGENT."""
 
     title: Title | None = None
     id: JobId | None = None
     message: Message | None = None
-    agent: Agent = DEFAULT_AGENT
+    agent: Agent | None = None
     metadata: Metadata | None = None
     queue: Name | None = None
     function: Name | None = None
@@ -118,7 +118,7 @@ class Line(Update, frozen=True, forbid_unknown_fields=True):
 
     queue_id: Number | UnsetType = UNSET
     id: JobId | None = None
-    agent: Agent = DEFAULT_AGENT
+    agent: Agent | None = None
 
 
 class PastStage(Struct, frozen=True):

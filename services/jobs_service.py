@@ -19,7 +19,7 @@ from services.job_calls import CHUNK, Kind
 from services.job_changes import Change, JobRef
 from services.job_counts import COUNTED, Counted
 from services.job_model import DamagedJob, Job, from_record
-from services.job_rules import STATUSES, HistoryRow, NewJob, Status, Update
+from services.job_rules import DEFAULT_AGENT, STATUSES, HistoryRow, NewJob, Status, Update
 
 DAMAGED = "the job's record in the store is damaged: create it anew with an id"
 
@@ -71,7 +71,7 @@ class AgentCounts:
 
 def create(site: Site, new: NewJob) -> Outcome:
     """Create a job; one whose id exists stays as it is (`kept`). Raises FieldError, redis.RedisError."""
-    outcome = apply(site, site.store.partition_of(new.agent), job_changes.creation(new))
+    outcome = apply(site, site.store.partition_of(new.agent or DEFAULT_AGENT), job_changes.creation(new))
     own = isinstance(outcome.job, Job) and new.id is None
     return Outcome("created", outcome.job) if own else outcome
 

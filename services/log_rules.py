@@ -45,9 +45,9 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
 
     message: str
     level: int | str | None = None
-    source: Source = DEFAULT_SOURCE
+    source: Source | None = None
     job: int | str | None = None
-    agent: Agent = DEFAULT_AGENT
+    agent: Agent | None = None
     timestamp: job_rules.Time | None = None
 
 
@@ -67,11 +67,11 @@ def line(fields: Any, now_ms: int, redactor: Redactor) -> NewLine:
     return made(
         sent.message,
         INFO if sent.level is None else level(sent.level),
-        sent.source,
+        sent.source or DEFAULT_SOURCE,
         sent.timestamp,
         now_ms,
         redactor,
-        None if sent.job is None else job(sent.job, sent.agent),
+        None if sent.job is None else job(sent.job, sent.agent or DEFAULT_AGENT),
     )
 
 

@@ -47,6 +47,13 @@ def test_a_line_that_is_sent_is_found_in_the_shape_of_the_contract(client: Flask
                     "message": "disk full", "job": "a"}  # fmt: skip
 
 
+def test_what_is_null_in_a_line_is_as_if_it_were_left_out(client: FlaskClient) -> None:
+    bare = {"level": None, "source": None, "job": "a", "agent": None, "timestamp": None}
+    assert send(client, {"message": "x", **bare}).get_json() == {"accepted": 1, "rejected": []}
+    (item,) = client.get(API).get_json()["items"]
+    assert (item["level"], item["source"], item["job"]) == ("info", "default", "a")
+
+
 def test_many_lines_come_as_an_array_or_as_ndjson_and_each_wrong_one_is_told(client: FlaskClient) -> None:
     wrong = {"message": "x", "level": "loud"}
     told = client.post(API, json=[{"message": "a"}, wrong, 5, {"message": "b"}]).get_json()

@@ -33,9 +33,12 @@ def test_creating_answers_201_the_item_and_where_it_is(client: FlaskClient) -> N
     assert shown == {name: value for name, value in item.items() if name != "applied"}
 
 
-def test_an_empty_object_creates_a_job_of_the_default_agent(client: FlaskClient) -> None:
+def test_an_empty_object_creates_a_job_of_the_default_agent_and_so_does_null(client: FlaskClient) -> None:
     item = post(client).get_json()
     assert (item["agent"], item["title"]) == ("default", None)
+    assert post(client, agent=None, title=None, tags=None).get_json()["agent"] == "default"
+    assert batch(client, {"id": "x", "agent": None}).get_json()["accepted"] == 1
+    assert client.get(f"{API}/x").get_json()["agent"] == "default"
 
 
 def test_creating_an_id_that_exists_answers_200_and_applied_false(client: FlaskClient) -> None:
@@ -134,7 +137,7 @@ def test_a_wrong_field_is_422_names_itself_and_changes_nothing(client: FlaskClie
 
 @pytest.mark.parametrize("fields", [
     {"id": "12"}, {"id": "batch"}, {"id": "active"}, {"id": "a b"}, {"id": "x" * 129}, {"id": ""}, {"id": 5}, {"id": "x\n"},
-    {"agent": ""}, {"agent": "a/b"}, {"agent": "x" * 129}, {"agent": None}, {"title": "x" * 501}, {"progress": 5},
+    {"agent": ""}, {"agent": "a/b"}, {"agent": "x" * 129}, {"agent": 1}, {"title": "x" * 501}, {"progress": 5},
 ])  # fmt: skip
 def test_a_wrong_field_creates_nothing(client: FlaskClient, fields: dict[str, Any]) -> None:
     told = problem(post(client, **fields), 422)
