@@ -12,7 +12,7 @@ from core import access
 from core.problems import Problem
 from core.times import rfc3339
 from routes import body, query, site
-from services import notifications_service
+from services import notification_model, notifications_service
 from services.notification_model import DamagedNotification, Delivery, NewNotification, Notification
 from services.notifications_service import STATES, Outcome, State, TooMany
 
@@ -25,7 +25,7 @@ MOST_ITEMS = 500
 @access.scope("ingest")
 def create() -> Response:
     """202 and the notification; 200 and the notification as it stands, `applied` false, where its id exists."""
-    outcome = noted(body.of(NewNotification))
+    outcome = noted(notification_model.of_json(body.json_object()))
     applied = outcome.kind == "created"
     answer = _answer({**item(outcome.notification), "applied": applied}, 202 if applied else 200)
     answer.headers["Location"] = url_for("notifications_api.show", id=outcome.notification.id)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from core.config import Level
+from core.config.model import LEVELS, Level
+from core.fields import FieldError, check
+from services import log_rules
 from services.job_model import from_ms
 from services.notification_events import State
 
 DeliveryState = Literal["waiting", "sent", "failed"]
+OF_LOG_LEVELS: tuple[Level, ...] = ("info", "info", "warning", "error", "error")
+"""What a level of logs is here, in the order of `log_model.LEVELS`."""
 
 
 class NewNotification(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +41,28 @@ class NewNotification(Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
 
+def of_json(fields: Any) -> NewNotification:
+    """What decoded JSON says. A level may go by any name that logs take. Raises FieldError."""
+    if isinstance(fields, dict) and "level" in fields:
+        fields = {**fields, "level": _level(fields["level"])}
+    return check(NewNotification, fields)
+
+
+def _level(said: Any) -> Any:
+    """One of LEVELS; what is no level stays as it is, to be refused with the others' names."""
+    if said is None:
+        return "info"
+    if isinstance(said, bool) or not isinstance(said, int | str):
+        return said
+    named = str(said).strip().lower()
+    if named in LEVELS:  # logs know no success
+        return named
+    try:
+        return OF_LOG_LEVELS[log_rules.level(said)]
+    except FieldError:
+        return said
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way to one channel. `due_at` is when it is tried next, None while it is being sent; `ended_at`
@@ -55,7 +81,8 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Notification:
     """`channel` is the one that was asked for, or the only one that it goes to; None for several. `page`
-    (`core.config.channels.PAGE`): no channel takes it, so it counts as sent by standing on the page. `number` rises, unique
+    (`core.config.channels.PAGE`): no channel takes it, so it counts as sent by standing on the page, as one does that was noted while
+    none was configured, whatever it names. `number` rises, unique
     on the site. `source` is `api`, `test`, or what made it, such as `alert:ID`; `link` a path of ours or an address. `deliveries` are
     empty until its channels are found, within a second or so."""
 

@@ -75,14 +75,15 @@ class ChannelState:
 
 def create(site: Site, new: NewNotification, source: str = "api", *, urgent: bool = False) -> Outcome:
     """Note a notification, to be sent soon; one whose id exists stays as it is (`kept`). An `urgent` one takes no heed of quiet
-    hours. Raises FieldError for a channel that there is not, TooMany, redis.RedisError."""
+    hours. Where no channel is configured, one that names any stands on the page like all others. Raises FieldError for a channel
+    that is none of those configured, TooMany, redis.RedisError."""
     names = [channel.name for channel in site.config.channels]
-    if new.channel is not None and new.channel not in (*names, PAGE):
-        known = f"configured are {', '.join(names)}" if names else "none is configured in headway.toml"
+    if names and new.channel is not None and new.channel not in (*names, PAGE):
+        known = f"configured are {', '.join(names)}"
         raise FieldError("channel", f"names {new.channel}, which is no channel: {known}; {PAGE} is always there")
     # Named here, so that a call which is repeated on a lost answer finds what the first one stored.
     id = new.id or str(uuid.uuid4())
-    told = {**msgspec.to_builtins(new), "id": id, "source": source, "urgent": urgent}
+    told = {**msgspec.to_builtins(new), "id": id, "source": source, "urgent": urgent, "unbound": not names}
     said = {name: value for name, value in told.items() if value}
     kind, record = site.store.scripts.run("notification", 0, {"o": "create", "new": said, "most": MOST_WAITING})
     if kind == b"full":
@@ -166,7 +167,8 @@ def channels(site: Site) -> tuple[ChannelState, ...]:
 def send_test(site: Site, channel: str | None = None) -> tuple[str, ...]:
     """Send a test to one channel, or to each; the names of those, none where there is none. It takes no heed of levels and quiet
     hours. Raises FieldError, TooMany, redis.RedisError."""
-    names = (channel,) if channel else tuple(one.name for one in site.config.channels)
+    configured = tuple(one.name for one in site.config.channels)
+    names = (channel,) if channel and configured else configured
     for name in names:
         new = NewNotification("Test from Headway", "If you can read this, the channel works.", "info", name)
         create(site, new, "test", urgent=True)

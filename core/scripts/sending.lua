@@ -39,7 +39,7 @@ local function route_one(id, one)
   one.deliveries = one.deliveries or {}
   local found = channels_of(one)
   if not one.channel and #found < 2 then one.channel = found[1] or 'page' end
-  if one.channel == 'page' then
+  if one.channel == 'page' or (one.unbound and #found == 0) then
     one.deliveries.page = {state = 'sent', ended = now}
   elseif #found == 0 then
     one.deliveries[one.channel] = {state = 'failed', ended = now, tries = 0, error = NOT_CONFIGURED}

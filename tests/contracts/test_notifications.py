@@ -25,11 +25,17 @@ def test_a_notification_is_answered_202_pending_and_listed_newest_first(here: Se
     assert here.get(f"{API}/contract-7").json()["title"] == "again"
 
 
+def test_a_channel_may_be_named_before_any_is_configured(here: Server) -> None:
+    answer = here.post(API, json={"title": "hello", "level": "WARN", "channel": "email"})
+    assert (answer.status, answer.json()["state"], answer.json()["channel"]) == (202, "pending", "email")
+    assert here.get(f"{API}?limit=1").json()["items"][0]["channel"] == "email"
+
+
 def test_a_wrong_notification_is_told_the_field(here: Server) -> None:
     for fields, field in (
         ({}, "title"),
         ({"title": "x", "level": "loud"}, "level"),
-        ({"title": "x", "channel": "y"}, "channel"),
+        ({"title": "x", "channel": 1}, "channel"),
     ):
         answer = here.post(API, json=fields)
         assert (answer.status, answer.json()["field"]) == (422, field)

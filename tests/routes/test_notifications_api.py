@@ -79,7 +79,8 @@ def test_a_repeat_of_an_id_changes_nothing(client: FlaskClient) -> None:
         ({"title": None}, "title: should be text of 1 to 500 characters."),
         ({"title": "x" * 501}, "title: should be text of 1 to 500 characters."),
         ({"body": "x" * 4001}, "body: should be text of at most 4,000 characters."),
-        ({"level": "fatal"}, "level: should be one of info, success, warning, error."),
+        ({"level": "loud"}, "level: should be one of info, success, warning, error."),
+        ({"level": True}, "level: should be one of info, success, warning, error."),
         ({"id": "../x"}, "id: should be 1 to 128 of letters, digits and ._:- with a letter or a digit first."),
         ({"to": "ops"}, "to: is no field here; the fields are body, channel, id, level, title."),
         (
@@ -96,9 +97,31 @@ def test_bad_input_is_told_what_to_change(declared: Flask, fields: dict[str, Any
     assert notifications_service.counts(declared.extensions["headway"]).pending == 0
 
 
-def test_without_channels_a_named_one_is_told_that_none_is_configured(client: FlaskClient) -> None:
-    problem(note(client, channel="ops"), 422, "none is configured in headway.toml")
-    assert note(client, channel="page").status_code == 202
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(None, "info"), ("debug", "info"), ("INFO", "info"), ("Success", "success"), ("warn", "warning"), ("ERR", "error"),
+     ("critical", "error"), (40, "error"), ("30", "warning")],
+)  # fmt: skip
+def test_a_level_goes_by_any_name_that_logs_take(client: FlaskClient, said: object, kept: str) -> None:
+    answer = note(client, level=said)
+    assert (answer.status_code, answer.get_json()["level"]) == (202, kept)
+
+
+def test_where_no_channel_is_configured_one_that_names_any_stands_on_the_page(app: Flask, client: FlaskClient) -> None:
+    for channel in ("ops", "page"):
+        told = note(client, channel=channel).get_json()
+        assert (told["channel"], told["state"]) == (channel, "pending")
+    send_all(app)
+    sent = client.get(f"{API}?state=sent").get_json()["items"]
+    assert [(one["channel"], [each["channel"] for each in one["deliveries"]]) for one in sent] == [
+        ("page", ["page"]), ("ops", ["page"]),
+    ]  # fmt: skip
+
+
+def test_a_test_of_a_channel_that_went_is_told_that_none_is_configured(client: FlaskClient) -> None:
+    answer = client.post(f"{PAGE}/test", data={"channel": "ops"})
+    assert answer.headers["Location"].endswith("told=no-channel")
+    assert client.get(API).get_json()["total"] == 0
 
 
 def test_pages_of_a_state_lead_on_by_cursor(declared: Flask, hook: Receiver) -> None:

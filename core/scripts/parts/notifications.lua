@@ -43,7 +43,7 @@ local function forget_notification(id)
 end
 
 -- Notes a notification, which waits until it is sent. `new` is {title, and if any: id, body, level, channel, source, link,
--- urgent = whether it takes no heed of quiet hours}. Without an id it gets one that there never was.
+-- urgent = whether it takes no heed of quiet hours, unbound = whether it may name a channel that there is not}. Without an id it gets one that there never was.
 -- Answers its id, and whether it is new: one whose id exists stays as it is.
 local function add_notification(new)
   local number = redis.call('GET', root .. '@NOTIFICATION_NUMBER@') or 0
@@ -51,7 +51,7 @@ local function add_notification(new)
   if redis.call('HEXISTS', root .. '@NOTIFICATION@', id) == 1 then return id, false end
   number = redis.call('INCR', root .. '@NOTIFICATION_NUMBER@')
   local one = {number = number, title = new.title, body = new.body or '', level = new.level or 'info', channel = new.channel,
-    source = new.source or '', link = new.link, urgent = new.urgent, created = now, state = 'pending'}
+    source = new.source or '', link = new.link, urgent = new.urgent, unbound = new.unbound, created = now, state = 'pending'}
   save_notification(id, one)
   redis.call('ZADD', root .. '@NOTIFICATIONS@', number, id)
   redis.call('ZADD', root .. '@NOTIFICATION_STATE@pending', number, id)
