@@ -28,9 +28,12 @@ class Charted:
     before: Any = None
     """The same of the span compared with, None where there is none."""
     source: str = ""
-    """Where the figures come from, a sentence; empty where they are Headway's own history."""
+    """Where the figures come from, a sentence; empty where they are all of Headway's own history."""
     marks: tuple[Mark, ...] = ()
 
+
+MEASURED = "Of jobs that ended while Headway ran; those that were uploaded are in the history alone."
+"""Where durations of one agent come from."""
 
 C = TypeVar("C", bound=Charted)
 V = TypeVar("V")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from panels._words import span
-from services.heat_service import Column, DurationClass, Heat
+from services.heat_service import Column, DurationClass, Heat, counted_from_ms
 
 LEVELS = 6
 """Shades: a cell's is by the square root of its share of the fullest, so that few jobs beside many are still seen."""
@@ -87,5 +87,15 @@ def between(column: Column) -> str:
 def query(column: Column, of: DurationClass | None = None, agent: str | None = None) -> str:
     """Of the history's address: the jobs that ended then, of all durations or of a class, of all agents or of one."""
     ended = {"from": column.start, "to": column.start + column.lasts_s}
-    took = {} if of is None else {"min_s": f"{of.from_s:g}"} | ({} if of.to_s is None else {"max_s": f"{of.to_s:g}"})
+    took = {} if of is None else _all_counted(of) if agent is None else _between(of.from_s, of.to_s)
     return f"?{urlencode({**ended, **took, **({'agent': agent} if agent else {})})}"
+
+
+def _all_counted(of: DurationClass) -> dict[str, str]:
+    """The durations that are counted in a class of all agents."""
+    until = None if of.to_s is None else (counted_from_ms(of.to_s) - 1) / 1000
+    return _between(counted_from_ms(of.from_s) / 1000 if of.from_s else 0, until)
+
+
+def _between(least_s: float, most_s: float | None) -> dict[str, str]:
+    return {"min_s": f"{least_s:.10g}"} | ({} if most_s is None else {"max_s": f"{most_s:.10g}"})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.site import Site
 from core.times import rfc3339
 from panels import Panel, View, _heat
+from panels._charted import MEASURED
 from services import chart_source, heat_service, series_catalog
 from services.heat_service import Column, Heat
 from services.series_catalog import JOB_DURATION
@@ -30,7 +31,7 @@ class DurationHeat:
     known_since: str | None = None
     """Where the span begins before what is kept."""
     source: str = ""
-    """Where the figures come from, a sentence; empty where they are Headway's own history."""
+    """Where the figures come from, a sentence; empty where they are all of Headway's own history."""
 
     @property
     def cells(self) -> Iterator[_heat.Cell]:
@@ -60,7 +61,7 @@ def data(site: Site, view: View) -> DurationHeat:
         name = f"{JOB_DURATION}{view.agent}"
         found = chart_source.histograms(site, (name,), window)
         heat = heat_service.of_histogram(found.of[name], series_catalog.of(name).bounds, window)
-        source = found.source
+        source = found.source or MEASURED
     return DurationHeat(
         range=window.range,
         starts_at=rfc3339(window.start),

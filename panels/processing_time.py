@@ -5,7 +5,7 @@ from functools import partial
 
 from core.site import Site
 from panels import Line, Panel, View
-from panels._charted import Charted, charted, span_of, steps_of
+from panels._charted import MEASURED, Charted, charted, span_of, steps_of
 from panels._gauges import rounded
 from services import chart_source
 from services.series_catalog import JOB_DURATION
@@ -65,7 +65,7 @@ def _of_one(site: Site, agent: str, window: Window) -> ProcessingTime:
             TimePoint(at, rounded(percentile(counts, 0.5)), rounded(percentile(counts, 0.95)))
             for at, counts in steps_of(window, steps)
         ),
-        source=found.source,
+        source=found.source or MEASURED,
     )
 
 

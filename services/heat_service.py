@@ -96,6 +96,11 @@ def _arranged(by_step: list[list[float]], classes: tuple[DurationClass, ...], wi
     return Heat(classes[low:high], columns)
 
 
+def counted_from_ms(edge_s: float) -> int:
+    """The shortest duration, in whole milliseconds, that is counted as one of `edge_s` or longer: buckets don't end where classes do."""
+    return math.ceil(math.pow(BUCKETS, math.ceil(math.log(edge_s * 1000, BUCKETS) - 0.5)))
+
+
 def class_of(bucket: int) -> int:
     """The class in which the middle of a bucket of `job_series_service` lies."""
     return bisect_right(EDGES_S, math.pow(BUCKETS, bucket + 0.5) / 1000)

@@ -15,7 +15,7 @@ from core.site import Site
 from core.store import Store
 from panels import _heat
 from panels.duration_heat import DurationHeat
-from services.heat_service import CLASSES, Column, Heat
+from services.heat_service import CLASSES, Column, Heat, counted_from_ms
 from tests.panels.boards import NOON, Parts, at_noon, show, words
 
 START = int(NOON) - 120
@@ -55,7 +55,7 @@ def test_a_cell_stands_for_its_time_and_class_the_longest_above(app: Flask, site
         ("shade-6", 1, 0, "36 jobs, 10–30 s, 21 Nov, 11:59 to 12:00 UTC"),
     ]
     assert (
-        f'href="/dashboard/history?from={START + 60}&amp;to={START + 120}&amp;min_s=10&amp;max_s=30" tabindex="-1"'
+        f'href="/dashboard/history?from={START + 60}&amp;to={START + 120}&amp;min_s={counted_from_ms(10) / 1000}&amp;max_s={(counted_from_ms(30) - 1) / 1000}" tabindex="-1"'
         in html
     )
 
@@ -89,7 +89,8 @@ def test_of_an_agent_its_own_jobs_are_shown_in_the_classes_that_are_kept_of_it(c
     figures = client.get("/dashboard/api/duration-heat?agent=a%26b").json
     assert (figures["agent"], figures["jobs"]) == ("a&b", 0)
     page = client.get("/dashboard/charts?agent=a%26b").text
-    assert "No job of a&b ended in the last hour." in Parts(page).text
+    assert "Of no job of a&b that ended in the last hour is known how long it took." in Parts(page).text
+    assert "Durations over time of a&b" in Parts(page).text and "Success rate of a&b" not in Parts(page).text
 
 
 def test_the_cells_of_an_agent_lead_to_its_jobs(app: Flask, site: Site) -> None:
@@ -115,7 +116,7 @@ def test_every_class_has_a_name() -> None:
         "under 100 ms", "100–300 ms", "300 ms–1 s", "1–3 s", "3–10 s", "10–30 s", "30 s–1 min", "1–3 min", "3–10 min",
         "10–30 min", "30 min–1 h", "1–2 h", "over 2 h",
     ]  # fmt: skip
-    assert _heat.query(Column(0, 60, ()), CLASSES[-1]) == "?from=0&to=60&min_s=7200"
+    assert _heat.query(Column(0, 60, ()), CLASSES[-1]) == f"?from=0&to=60&min_s={counted_from_ms(7200) / 1000}"
     assert _heat.between(Column(START - 43_200, 86_400, ())) == "20 Nov, 23:58 to 21 Nov, 23:58 UTC"
 
 

@@ -14,7 +14,7 @@ from core import keys
 from core.site import Site
 from core.store import Store
 from services import heat_service, windows
-from services.heat_service import CLASSES, MOST_COLUMNS, class_of
+from services.heat_service import CLASSES, EDGES_S, MOST_COLUMNS, class_of, counted_from_ms
 from services.series_service import Counts
 from services.windows import DAY_S, HOUR_S, RANGES, Window
 from tests.services.reports import create, iso, tell
@@ -31,6 +31,14 @@ def frozen(site: Site) -> Site:
 
 def bucket(seconds: float) -> int:
     return math.floor(math.log(max(seconds * 1000, 1)) / math.log(1.1))
+
+
+@pytest.mark.parametrize("edge_s", EDGES_S)
+@pytest.mark.parametrize("beside_ms", [-1, 0])
+def test_a_job_is_of_the_class_whose_real_bounds_it_lies_in(edge_s: float, beside_ms: int) -> None:
+    took_ms = counted_from_ms(edge_s) + beside_ms
+    assert class_of(bucket(took_ms / 1000)) == EDGES_S.index(edge_s) + beside_ms + 1
+    assert abs(took_ms / 1000 / edge_s - 1) < 0.051
 
 
 @pytest.mark.parametrize("name", RANGES)
