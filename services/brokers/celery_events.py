@@ -23,6 +23,7 @@ MOST = 100_000
 REFUSALS = {
     "AccessRefused": "its broker refused the user of its url: its password is wrong, or it may not do that",
     "NotAllowed": "its broker has no such virtual host, or its user may not use it",
+    "ConnectionForced": "its broker closed the connection: it is being stopped, or somebody closed it there",
 }
 """What RabbitMQ answers, by the names of the library's exceptions, which is loaded where it is used alone."""
 WAIT_S = 0.25

@@ -176,7 +176,10 @@ def test_queues_tell_their_lengths_and_who_listens(celery: Followed, shop: Celer
     assert [celery.job(id, "queued").queue for id in sent] == [IDLE] * 3
     wait_until(lambda: depth(celery, IDLE) == 4, what="the length")
     listening = {"celery": 1, "other": 1, IDLE: 0}
-    wait_until(lambda: {name: shown(celery, "queues", name).get("workers") for name in listening} == listening)
+    wait_until(
+        lambda: {name: shown(celery, "queues", name).get("workers") for name in listening} == listening,
+        what="who listens",
+    )
     worker = shown_worker(celery)
     assert (worker["pool"], worker["concurrency"], worker["queues"]) == ("prefork", 1, ["celery", "other"])
     page = celery.client.get("/dashboard/queues").text
@@ -197,8 +200,9 @@ def test_a_queue_is_emptied_and_one_that_is_none_is_told(celery: Followed, shop:
     shop.send_task("shop.add", (1, 2), queue="unwatched")
     told = celery.post("/api/v1/queues/celery/unwatched/actions", {"action": "empty"})
     assert told["said"] == "1 message that waited was thrown away."
-    told = celery.post("/api/v1/queues/celery/unwatchet/actions", {"action": "empty"}, 404)
-    assert told["detail"] == "There is no queue 'unwatchet': nothing was ever sent to it."
+    for action in ("empty", "pause", "resume"):
+        told = celery.post("/api/v1/queues/celery/unwatchet/actions", {"action": action}, 404)
+        assert told["detail"] == "There is no queue 'unwatchet': nothing was ever sent to it."
 
 
 def test_a_paused_queue_keeps_its_tasks_until_it_goes_on(celery: Followed, shop: Celery) -> None:
@@ -393,6 +397,6 @@ def test_one_that_is_stopped_says_so_while_all_else_goes_on_and_is_followed_agai
         with client(rabbit.url, theirs.url) as shop:
             sent = shop.send_task("shop.add", (1, 2)).id
         wait_until(lambda: state("mails", sent) == "finished", what="the end of a task that came since")
-        assert "The broker mails is unavailable, because its broker can't be reached" in caplog.text
+        assert "The broker mails is unavailable, because its broker" in caplog.text
         for text in (caplog.text, page.text, headway.get("/dashboard/queues").text):
             assert PASSWORD not in text and rabbit.address not in text
