@@ -265,7 +265,9 @@ def _check_prefixes(broker: Broker, path: str) -> None:
         return
     for name in ("prefix", "results_prefix"):
         if getattr(broker, name) is not None:
-            raise FieldError(f"{path}.{name}", "is for Celery alone, where it is called global_keyprefix")
+            raise FieldError(
+                f"{path}.{name}", "is for Celery alone, its global_keyprefix: RQ's is RQ_KEY_PREFIX in the environment"
+            )
     if broker.redbeat_key_prefix is not None:
         raise FieldError(f"{path}.redbeat_key_prefix", "is for Celery alone: RQ has no RedBeat")
 

@@ -13,7 +13,6 @@ from core.site import Site
 
 LOOK_S = 5.0
 """How often it is looked."""
-KEYS = ("rq:queues", "rq:workers")
 NAME, OTHER_NAME = DISCOVERED
 
 
@@ -30,10 +29,16 @@ class Discovery:
         if self._found is None and now >= self._looked + LOOK_S:
             self._looked = now
             url = site.store.url
-            if not any(same(url, one.url) for one in site.config.queues) and site.store.redis.exists(*KEYS):
+            if not any(same(url, one.url) for one in site.config.queues) and _has_rq(site):
                 taken = any(one.agent == NAME for one in site.config.queues)
                 self._found = Broker("rq", url, OTHER_NAME if taken else NAME)
         return self._found
+
+
+def _has_rq(site: Site) -> bool:
+    from services.brokers import rq_keys  # RQ is imported with it
+
+    return bool(site.store.redis.exists(rq_keys.QUEUES, rq_keys.WORKERS))
 
 
 def same(url: str, other: str) -> bool:

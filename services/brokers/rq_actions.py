@@ -59,7 +59,8 @@ local gone = 0
 for _ = 1, ARGV[1] do
   local id = redis.call('LPOP', KEYS[1])
   if not id then break end
-  redis.call('DEL', 'rq:job:' .. id, 'rq:job:' .. id .. ':dependents', 'rq:job:' .. id .. ':dependencies', 'rq:results:' .. id)
+  local job = ARGV[2] .. id
+  redis.call('DEL', job, job .. ':dependents', job .. ':dependencies', ARGV[3] .. id)
   gone = gone + 1
 end
 return gone
@@ -288,7 +289,7 @@ class RqActions:
         self._redis.llen(queue.key)
 
     def _listens(self, worker: str) -> None:
-        ((_, listeners),) = self._redis.pubsub_numsub(f"rq:pubsub:{worker}")
+        ((_, listeners),) = self._redis.pubsub_numsub(rq_keys.PUBSUB + worker.encode())
         if not listeners:
             raise ActionRefused("Its worker does not listen: it is gone, or its connection is broken.")
 
@@ -297,7 +298,7 @@ class RqActions:
         key, gone = self._queue(queue).key, 0
         left = int(self._redis.llen(key))
         script = self._redis.register_script(EMPTY)
-        while left > 0 and (taken := int(script(keys=[key], args=[min(left, CHUNK)]))):
+        while left > 0 and (taken := int(script(keys=[key], args=[min(left, CHUNK), rq_keys.JOB, rq_keys.RESULTS]))):
             gone, left = gone + taken, left - taken
         return gone
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 
 from services.brokers import rq_keys
 
-_CRON = b"rq:cron_"
-_WORKERS = b"rq:worker"
-
 
 @dataclass
 class Changed:
@@ -37,13 +34,13 @@ def sorted_out(keys: Iterable[bytes]) -> Changed:
                 changed.jobs.add(job)
         elif key.startswith(rq_keys.EXECUTIONS):
             changed.executed.add(key.removeprefix(rq_keys.EXECUTIONS))
-        elif key.startswith(_WORKERS):
+        elif key.startswith(rq_keys.ANY_WORKER):
             changed.workers.add(key)
         elif key == rq_keys.QUEUES:
             changed.names = True
         elif key == rq_keys.SUSPENDED:
             changed.suspended = True
-        elif key.startswith(_CRON):
+        elif key.startswith(rq_keys.CRON):
             changed.cron = True
         elif key == rq_keys.RQ_SCHEDULER_JOBS:
             changed.kept = True

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from rq.defaults import RQ_KEY_PREFIX
+
 from services.brokers.model import State
 
-QUEUES = b"rq:queues"
-WORKERS = b"rq:workers"
-SUSPENDED = b"rq:suspended"
-CRON_SCHEDULERS = b"rq:cron_schedulers"
+_RQ = RQ_KEY_PREFIX.encode() + b":"
+"""RQ itself takes it from the environment, once a process, and so Headway can't follow one RQ with it and another without."""
 
-QUEUE = b"rq:queue:"
-JOB = b"rq:job:"
-RESULTS = b"rq:results:"
-EXECUTIONS = b"rq:executions:"
-WORKER = b"rq:worker:"
-CRON_SCHEDULER = b"rq:cron_scheduler:"
-SCHEDULER_LOCK = b"rq:scheduler-lock:"
+QUEUES = _RQ + b"queues"
+WORKERS = _RQ + b"workers"
+SUSPENDED = _RQ + b"suspended"
+CRON_SCHEDULERS = _RQ + b"cron_schedulers"
+
+QUEUE = _RQ + b"queue:"
+JOB = _RQ + b"job:"
+RESULTS = _RQ + b"results:"
+EXECUTIONS = _RQ + b"executions:"
+WORKER = _RQ + b"worker:"
+CRON_SCHEDULER = _RQ + b"cron_scheduler:"
+SCHEDULER_LOCK = _RQ + b"scheduler-lock:"
 
 RQ_SCHEDULER_JOBS = b"rq:scheduler:scheduled_jobs"
 """Ids by their times, of all queues: what the package rq-scheduler keeps, which RQ knows nothing of."""
@@ -23,28 +28,38 @@ RQ_SCHEDULER = b"rq:scheduler_"
 RQ_SCHEDULER_LOCK = b"rq:scheduler_lock"
 """Those of its schedulers begin alike."""
 
-RATES = b"rq:rl-keys"
-RATE = b"rq:rl:"
+CRON = _RQ + b"cron_"
+ANY_WORKER = _RQ + b"worker"
+"""What keys of all that begin with."""
+CRON_JOB = _RQ + b"cron_job:"
+PUBSUB = _RQ + b"pubsub:"
+"""Where a worker hears what it is told to do."""
+
+RATES = _RQ + b"rl-keys"
+RATE = _RQ + b"rl:"
 RATE_LIMITED = b":rate_limited"
 INTERMEDIATE = b":intermediate"
 AT_WORK = b":executions"
 """Behind a worker's key: what it is at."""
 REGISTRIES: dict[State, bytes] = {
-    "started": b"rq:wip:",
-    "scheduled": b"rq:scheduled:",
-    "deferred": b"rq:deferred:",
-    "failed": b"rq:failed:",
-    "finished": b"rq:finished:",
-    "canceled": b"rq:canceled:",
+    "started": _RQ + b"wip:",
+    "scheduled": _RQ + b"scheduled:",
+    "deferred": _RQ + b"deferred:",
+    "failed": _RQ + b"failed:",
+    "finished": _RQ + b"finished:",
+    "canceled": _RQ + b"canceled:",
 }
 """A queue's sorted sets of job ids by state; `queued` is its list. What was stopped is in `failed`."""
 WAITING: tuple[State, ...] = ("queued", "started", "scheduled", "deferred")
 """States that a job leaves again; one that is in no such place any more has ended or is gone."""
 ENDED: tuple[State, ...] = ("failed", "finished", "canceled")
 
-TRACKED = ("rq:job:", "rq:queue", "rq:worker", "rq:executions:", "rq:suspended", "rq:cron_",
-           "rq:scheduler:", "rq:scheduler_",
-           *(prefix.decode() for prefix in REGISTRIES.values()))  # fmt: skip
+TRACKED = (
+    *((_RQ + name).decode() for name in (b"job:", b"queue", b"worker", b"executions:", b"suspended", b"cron_")),
+    *(prefix.decode() for prefix in REGISTRIES.values()),
+    "rq:scheduler:",
+    "rq:scheduler_",
+)
 """What a follower is told of. None may begin with another."""
 
 

@@ -86,7 +86,7 @@ class Schedules:
                 for (name, sign), cron_jobs in zip(fitting, kept, strict=True)
                 for entry in _entries(cron_jobs)
             ][:MOST]
-            lists = [f"rq:cron_job:{_name(entry)}:jobs".encode() for _, _, entry in entries]
+            lists = [rq_keys.CRON_JOB + f"{_name(entry)}:jobs".encode() for _, _, entry in entries]
             for key in lists:
                 pipeline.zrevrange(key, 0, 0)
             last = self._asked(pipeline, lists)
