@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as StoreTimeoutError
 from redis.lock import Lock
 
 from core import keys
-from core.metrics import CACHE_HITS, CACHE_MISSES
+from core.metrics import count_look
 from core.store import Store, StoreError
 
 T = TypeVar("T")
@@ -103,11 +103,11 @@ class Cache:
         try:
             value = self._look(key, type_)
         except StoreTimeoutError:
-            CACHE_MISSES.labels(cache=name).inc()
+            count_look(name, is_hit=False)
             raise
         except StoreError:
             value = None
-        (CACHE_MISSES if value is None else CACHE_HITS).labels(cache=name).inc()
+        count_look(name, is_hit=value is not None)
         if value is not None:
             return value
         # Kept for as long as somebody is in it: readers choose keys, so there is no end of them.

@@ -114,6 +114,13 @@ def to_dict(site: Site | None = None) -> dict[str, float | None]:
     return figures | {"cache_hit_rate": hit_rate(hits, misses)}
 
 
+def count_look(cache: str, *, is_hit: bool) -> None:
+    """Count a look into the cache of this name."""
+    # Both series begin together: where one is missing, Prometheus answers no rate of the two.
+    hits, misses = CACHE_HITS.labels(cache=cache), CACHE_MISSES.labels(cache=cache)
+    (hits if is_hit else misses).inc()
+
+
 def hit_rate(hits: float, misses: float) -> float | None:
     """In percent, two decimals."""
     return round(100 * hits / (hits + misses), 2) if hits + misses else None

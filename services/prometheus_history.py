@@ -18,7 +18,7 @@ import msgspec
 from core import keys
 from core.config.model import PrometheusServer
 from core.logs import printable
-from core.metrics import CACHE_HITS
+from core.metrics import count_look
 from core.outgoing import OutgoingError
 from core.site import Site
 from core.store import StoreError, explain
@@ -136,7 +136,7 @@ def _kept(site: Site, key: str) -> Values | None:
     except (StoreError, msgspec.ValidationError):
         return None
     if found is not None:
-        CACHE_HITS.labels(cache="prometheus").inc()
+        count_look("prometheus", is_hit=True)
     return found
 
 

@@ -67,6 +67,14 @@ def test_what_json_can_not_say_is_refused_and_not_kept(cache: Cache, store: Stor
     assert not store.redis.exists("refused")
 
 
+def test_hits_and_misses_are_told_from_the_first_look_on(cache: Cache) -> None:
+    value = metrics.REGISTRY.get_sample_value
+    for looks, hits in ((1, 0), (2, 1)):
+        cache.get_or_compute("k", 30, Work(), "both", Answer)
+        assert value("headway_cache_hits_total", {"cache": "both"}) == hits, looks
+        assert value("headway_cache_misses_total", {"cache": "both"}) == 1
+
+
 def test_a_value_is_computed_once_and_then_found(cache: Cache) -> None:
     hits, misses = counts("once")
     work = Work()
