@@ -125,13 +125,14 @@ local function create(u, at, skew)
   if u.ca or u.o ~= 'import' then count_time(created, 'created', 1) end
   if u.v then see_video(u.a, u.v, at) end
   local job = {
-    agent = u.a, id = u.i, title = u.l, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
+    agent = u.a, id = u.i, status = 'queued', progress = 0, attempt = u.t or 1, created = created,
     updated = at, heard = heard(u, at), metadata = u.d, message = u.m, seq = u.q, at = u.w and at or nil, told = ahead(u), skew = skew,
     videoId = u.v,
     -- When it came in stands for when it was created, so a later row may well be from before.
     undated = u.o == 'import' and not u.ca or nil,
   }
   take_names(u, job)
+  job.title = u.l -- after what is named: a title from before that is a reporter's
   return number, job
 end
 

@@ -59,6 +59,11 @@ def _stands(record: Known, job: EngineJob) -> object:
     status = STATUS_OF[job.state]
     if _is_concluded(record):
         return _OLDER if _is_concluded(job) else _ANEW
+    if record.is_ended_elsewhere and not _is_after(job.started_ms, record.finished):
+        if status in FINAL:
+            # The script lets the end stand that was told first; that it failed after all is told all the same.
+            return _ANEW if record.status == "completed" and job.state in ("failed", "stopped") else _GOES_ON
+        return _OLDER if job.state == "started" or _is_stale(record, job) else _ANEW
     if record.status in FINAL:
         if status in FINAL:
             return (
@@ -108,6 +113,9 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
     if stands is _OLDER:
         return None
     change = Change("put", a=aim[0], i=aim[1], t=record.attempt)
+    if record.engine is None:  # its app reported it first
+        change.en, change.xi = aim[2], _other(aim)
+        record = msgspec.structs.replace(record, titled=record.title is not None and record.state is None)
     if stands is _ANEW:
         change.t = _attempt(record, job, stands)
         if record.status not in FINAL:
@@ -119,12 +127,12 @@ def _change(aim: Aim, record: Known | None, job: EngineJob, now_ms: int) -> Chan
         _say(change, record, job)
         return change
     change.pa = attempts_told(record, job, record.attempt)
-    return change if _say(change, record, job) or change.pa is not None else None
+    return change if _say(change, record, job) or change.pa is not None or change.en is not None else None
 
 
 def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
     """Of a job that is not known yet."""
-    agent, our_id, engine, id = aim
+    agent, our_id, engine, _ = aim
     status = STATUS_OF[job.state]
     known_since = job.enqueued_ms or job.created_ms
     since = job.ended_ms if status in FINAL else known_since if status == "queued" else None
@@ -135,7 +143,7 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
         i=our_id,
         t=job.attempt or 1,
         en=engine,
-        xi=None if id == our_id else clean(id),
+        xi=_other(aim),
     )
     times = (job.created_ms, job.enqueued_ms, job.started_ms, job.ended_ms)
     change.ca = min((at for at in times if at is not None), default=None)  # by several clocks
@@ -144,6 +152,11 @@ def _first(aim: Aim, job: EngineJob, now_ms: int) -> Change:
     if status == "queued" and change.g is None and change.p is UNSET and change.pa is None:
         change.s = UNSET  # it is queued by being created, which is told once
     return change
+
+
+def _other(aim: Aim) -> str | None:
+    """The engine's id where that is another than ours."""
+    return None if aim[3] == aim[1] else clean(aim[3])
 
 
 def _say(change: Change, record: Known, job: EngineJob) -> bool:
@@ -159,7 +172,7 @@ def _say(change: Change, record: Known, job: EngineJob) -> bool:
         change.wk, differs = name, True
     if (name := name_of(job.stage, mirror_texts.MOST_STAGE)) is not None and name != record.stage:
         change.g, differs = name, True
-    title = job.title or (job.function if record.title is None else None)
+    title = None if record.titled else job.title or (job.function if record.title is None else None)
     if (text := mirror_texts.text_of(title, mirror_texts.MOST_TITLE)) is not None and text != record.title:
         change.l, differs = text, True
     if job.progress is not None and (percent := min(100.0, max(0.0, job.progress))) != record.progress:

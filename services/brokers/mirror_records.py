@@ -14,7 +14,7 @@ from core.site import Site
 from services.brokers import mirror_texts
 from services.brokers.model import STATUS_OF, EngineJob, State
 from services.job_changes import Change
-from services.job_rules import Status
+from services.job_rules import FINAL, Status
 
 CHUNK = 500
 """Jobs a round trip: Headway's store serves others meanwhile."""
@@ -29,11 +29,14 @@ class Known(Struct):
     id: str
     status: Status
     created: int
+    engine: str | None = None
     engineId: str | None = None  # noqa: N815
     attempt: int = 1
     progress: float = 0
     state: State | None = None
     title: str | None = None
+    titled: bool = False
+    """Whether a reporter gave it its title."""
     stage: str | None = None
     message: str | None = None
     error: str | None = None
@@ -50,6 +53,11 @@ class Known(Struct):
     tags: list[str] = []
     stages: Raw = Raw(b"\x90")
     attempts: Raw = Raw(b"\x90")
+
+    @property
+    def is_ended_elsewhere(self) -> bool:
+        """Whether a reporter told its end, and its engine did not yet."""
+        return self.status in FINAL and (self.state is None or STATUS_OF[self.state] not in FINAL)
 
 
 _decode = msgspec.msgpack.Decoder(Known).decode
@@ -83,8 +91,11 @@ def anew(record: Known, attempts: list[dict[str, Any]] | None) -> Known:
         record.id,
         "queued",
         record.created,
+        engine=record.engine,
+        engineId=record.engineId,
         attempt=record.attempt + 1,
         title=record.title,
+        titled=record.titled,
         metadata=record.metadata,
         queue=record.queue,
         function=record.function,
@@ -155,7 +166,7 @@ def changed(record: Known | None, change: Change) -> Known:
 
 
 _LETTERS = (
-    ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
+    ("engine", "en"), ("engineId", "xi"), ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
     ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
 )  # fmt: skip
 """Where a change carries what becomes a field of the record."""

@@ -122,6 +122,8 @@ class Intake:
         for id, record in zip(gone, records, strict=True):
             was_at_work = id in self._executed
             if record is not None and record.status in FINAL:
+                if record.state is not None and record.is_ended_elsewhere:
+                    ended.append(EngineJob(id=text(id), state="deleted"))
                 continue
             if record is not None and rq_gone.has_ended(record, was_at_work, held.get(id)):
                 ended.append(EngineJob(id=text(id), state="finished", ended_ms=ended_ms, message=rq_gone.FORGOTTEN))

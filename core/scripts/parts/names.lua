@@ -5,11 +5,17 @@ local MOST_NAMED = 1000
 local MOST_TIMES = 200
 local MOST_TIMED = math.ceil(2000 / call.P) -- queues' and functions' waits and runs; others are not kept
 
+-- The states in which a job has ended for its engine, as in services.brokers.model, and the status of each.
+local ENGINE_ENDS = {finished = 'completed', failed = 'failed', stopped = 'failed', canceled = 'failed', deleted = 'failed'}
+
 local named, queues_seen, taken = {}, {}, {}
 
 -- Only what is said is set: a field that is set to nil takes room in Lua's table, and time to make it.
 local function take_names(u, job)
-  if u.en then job.engine = u.en end
+  if u.en then
+    if job.title and not job.state then job.titled = true end -- by a reporter, who knows better what it does
+    job.engine = u.en
+  end
   if u.xi then job.engineId = u.xi end
   if u.qu then job.queue = u.qu end
   if u.fn then job['function'] = u.fn end
@@ -19,6 +25,24 @@ local function take_names(u, job)
   if u.qa then job.enqueued = u.qa end
   if u.du then job.due = u.du > 0 and u.du or nil end
   if u.tg then job.tags = #u.tg > 0 and u.tg or nil end
+end
+
+-- Whether a reporter ended a job of which its engine says only now that it has ended there as well.
+local function is_settled_by(u, job)
+  return u.o ~= 'import' and ENGINE_ENDS[u.x] and FINAL[job.status] and not ENGINE_ENDS[job.state]
+end
+
+-- How it ended stays as it was told first; what was not known of it is taken. A state that contradicts its status, or would leave it out
+-- of rates that have counted it, is said in the plain word for its status.
+local function settle_names(u, job)
+  local is_same, told = ENGINE_ENDS[u.x] == job.status, job.error or job.errorType
+  local error_type = job.errorType
+  take_names(u, job)
+  if not is_same or UNCOUNTED[u.x] then job.state = job.status == 'completed' and 'finished' or 'failed' end
+  if told or not is_same then job.errorType = error_type end
+  if is_same then job.error, job.result = job.error or u.e, job.result or u.r end
+  job.title, job.metadata = job.title or u.l, u.d or job.metadata
+  if u.sa then job.started = math.min(u.sa, job.finished) end
 end
 
 -- Whether an update names nothing but what is so already.

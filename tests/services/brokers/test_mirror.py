@@ -11,12 +11,13 @@ import pytest
 
 from core import keys
 from core.site import Site
-from services import jobs_service
+from services import job_events, jobs_service
 from services.brokers import mirror, mirror_changes
 from services.brokers.mirror_records import our_id
 from services.brokers.model import LOST, EngineJob, Former
 from services.job_changes import JobRef
 from services.job_model import Job, to_ms
+from tests.services import reports
 
 AGENT = "mail-workers"
 
@@ -41,6 +42,17 @@ def job(site: Site, id: str = "one") -> Job:
     found = jobs_service.get(site, JobRef(agent=AGENT, id=our_id(id)))
     assert isinstance(found, Job)
     return found
+
+
+@pytest.fixture
+def report(parted_site: Site) -> Callable[..., Job]:
+    """Takes what the app itself reports of the job `one`, and answers Headway's."""
+
+    def tell(id: str = "one", **fields: Any) -> Job:
+        reports.batch(parted_site, {"agent": AGENT, "id": id, **fields})
+        return job(parted_site, id)
+
+    return tell
 
 
 def events(site: Site) -> int:
@@ -269,6 +281,103 @@ def test_what_is_told_late_of_an_earlier_attempt_is_put_to_it(
     before = events(parted_site)
     say(late)
     assert events(parted_site) == before
+
+
+@pytest.mark.parametrize(
+    ("reported", "said", "state"),
+    [
+        ("completed", {"state": "finished", "result": 5}, "finished"),
+        ("completed", {"state": "canceled"}, "finished"),
+        ("completed", {"state": "deleted"}, "finished"),
+        ("failed", {"state": "failed", "error": "E: 2"}, "failed"),
+        ("failed", {"state": "stopped"}, "stopped"),
+        ("failed", {"state": "finished", "result": 5}, "failed"),
+        ("failed", {"state": "deleted"}, "failed"),
+    ],
+)
+def test_an_end_that_the_app_reported_stands_and_the_engines_own_settles_its_state(
+    say: Callable[..., Job],
+    report: Callable[..., Job],
+    parted_site: Site,
+    now_ms: int,
+    reported: str,
+    said: Any,
+    state: str,
+) -> None:
+    began = {"started_ms": now_ms - 90, "enqueued_ms": now_ms - 99}
+    say({"state": "queued", **began})
+    ended = report(status=reported, **({"result": 7} if reported == "completed" else {"error": "E: 1"}))
+    assert say({"state": "started", **began}).status == reported
+    before = events(parted_site)
+    for _ in range(2):
+        settled = say({**began, "ended_ms": now_ms + 900, **said})
+        assert (settled.status, settled.state, settled.attempt) == (reported, state, 1)
+        assert (settled.finished_at, settled.result, settled.error) == (ended.finished_at, ended.result, ended.error)
+        assert events(parted_site) == before + 1, "it settles once"
+    assert mirror.held(parted_site, AGENT, "mail", "queued") == []
+    assert len(mirror.held(parted_site, AGENT, "mail", settled.state or "queued")) == 1
+    counts = jobs_service.counts(parted_site, AGENT)
+    assert (counts["completed"], counts["failed"]) == ((1, 0) if reported == "completed" else (0, 1))
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_that_a_job_failed_in_its_engine_after_its_app_had_reported_it_as_completed_is_another_attempt(
+    say: Callable[..., Job], report: Callable[..., Job], now_ms: int, state: str
+) -> None:
+    began = {"started_ms": now_ms - 90, "enqueued_ms": now_ms - 99}
+    say({"state": "started", **began})
+    report(status="completed")
+    for _ in range(2):
+        failed = say({"state": state, **began, "ended_ms": now_ms + 900, "error": "E: 1"})
+        assert (failed.status, failed.state, failed.error, failed.attempt) == ("failed", state, "E: 1", 2)
+        assert [one.status for one in failed.attempts] == ["completed"]
+    again = say({"state": "queued", "enqueued_ms": now_ms + 950})
+    assert (again.state, again.attempt) == ("queued", 3)
+
+
+def test_a_job_that_begins_after_its_app_reported_the_end_is_another_attempt(
+    say: Callable[..., Job], report: Callable[..., Job], now_ms: int
+) -> None:
+    say({"state": "started", "started_ms": now_ms - 90})
+    report(status="completed")
+    assert say({"state": "started", "started_ms": now_ms + 60_000}).attempt == 2
+
+
+def test_a_job_that_its_app_reported_first_becomes_its_engines_and_keeps_its_title(
+    say: Callable[..., Job], report: Callable[..., Job], now_ms: int
+) -> None:
+    own = {"function": "app.send", "title": "app.send(1)", "enqueued_ms": now_ms}
+    for id in ("one", "17"):
+        report(our_id(id), title="Greetings", status="queued")
+        mine = say({"id": id, "state": "queued", **own})
+        assert (mine.engine, mine.engine_id, mine.title) == ("rq", None if id == "one" else id, "Greetings")
+    assert (mine.state, mine.function, mine.attempt) == ("queued", "app.send", 1)
+    again = say(
+        {"state": "started", **own, "started_ms": now_ms + 5}, {"state": "started", **own, "started_ms": now_ms + 50}
+    )
+    assert (again.title, again.engine, again.attempt) == ("Greetings", "rq", 2)
+    report("untitled", status="processing")
+    assert say({"id": "untitled", "state": "started", **own}).title == "app.send(1)"
+
+
+def test_a_job_that_was_reported_to_its_end_before_its_engine_was_asked_becomes_its_engines(
+    say: Callable[..., Job], report: Callable[..., Job], now_ms: int
+) -> None:
+    report(status="completed")
+    told = say(
+        {"state": "finished", "function": "f", "title": "f()", "started_ms": now_ms - 90, "ended_ms": now_ms + 90}
+    )
+    assert (told.engine, told.queue, told.function, told.title) == ("rq", "mail", "f", "f()")
+    assert (told.status, told.state, told.attempt) == ("completed", "finished", 1)
+
+
+def test_what_a_job_says_at_work_is_not_said_of_its_creation(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "started", "started_ms": now_ms - 90, "progress": 50.0, "message": "half"})
+    partition = parted_site.store.partition_of(AGENT)
+    told = [job_events.decode(entry[b"e"]) for _, entry in parted_site.store.raw.xrange(keys.EVENTS.at(partition))]
+    assert [(one.status, one.message) for one in told] == [("queued", ""), ("processing", "half")]
 
 
 def test_older_news_changes_nothing(say: Callable[..., Job], parted_site: Site, now_ms: int) -> None:
