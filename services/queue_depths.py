@@ -9,7 +9,7 @@ from core import keys
 from core.site import Site
 from services import broker_states
 from services.broker_states import Broker
-from services.queue_figures import MINUTES, MOST_QUEUES
+from services.queue_figures import MINUTES, MOST_QUEUES, MOST_SEARCHED
 
 EVERY_S = 10
 KEPT_S = 2 * 3600
@@ -21,7 +21,7 @@ def now(site: Site) -> dict[str, int]:
     """Jobs that could begin, by AGENT/QUEUE, in the queues of brokers and those that were seen last; none of brokers that are
     unavailable: nobody knows them. Raises StoreError."""
     brokers = broker_states.brokers(site)
-    return _known(brokers, _indexed(site, _newest(site)))
+    return _known(brokers, _indexed(site, _newest(site, MOST_QUEUES)))
 
 
 def of(site: Site, brokers: Collection[Broker], queues: Collection[str]) -> dict[str, int]:
@@ -33,6 +33,17 @@ def of(site: Site, brokers: Collection[Broker], queues: Collection[str]) -> dict
         seen = [name for name, at in zip(queues, pipeline.execute(), strict=True) if at is not None]
     depths = _known(brokers, _indexed(site, seen))
     return {name: depths[name] for name in queues if name in depths}
+
+
+def untold(site: Site, brokers: Collection[Broker]) -> int:
+    """The same of all queues together that their broker's engine does not tell of, since it has too many; of the MOST_SEARCHED that
+    were seen last. Raises StoreError."""
+    told = {broker.state.agent: broker.queues for broker in brokers if broker.state.why is None}
+    if not told:
+        return 0
+    places = [(name, *name.partition("/")[::2]) for name in _newest(site, MOST_SEARCHED)]
+    names = [name for name, agent, queue in places if agent in told and queue not in told[agent]]
+    return sum(_indexed(site, names).values())
 
 
 def sample(site: Site) -> None:
@@ -69,10 +80,10 @@ def lately(site: Site, queues: Collection[str]) -> dict[str, tuple[int | None, .
     }
 
 
-def _newest(site: Site) -> list[str]:
+def _newest(site: Site, most: int) -> list[str]:
     names = list[str]()
     for partition in range(site.store.partitions):
-        newest: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, MOST_QUEUES - 1, desc=True)
+        newest: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, most - 1, desc=True)
         names += newest
     return names
 

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from core import keys
 from core.config import alerts as kinds
 from core.site import Site
-from services import alert_queues, broker_states, waiting_jobs
+from services import alert_queues, broker_states, queue_depths, waiting_jobs
 from services.alert_queues import Queues
 from services.broker_states import Broker
 from services.brokers.model import QueueNow, WorkerNow
@@ -125,8 +125,9 @@ def _depth(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: li
     depth.add_sample(depth.name, {"queue": "reported"}, waiting_jobs.reported(site, brokers))
     for queue in told:
         depth.add_sample(depth.name, queue.labels, queue.jobs["queued"])
-    if rest:
-        depth.add_sample(depth.name, {"queue": OTHER}, sum(queue.jobs["queued"] for queue in rest))
+    others = sum(queue.jobs["queued"] for queue in rest) + queue_depths.untold(site, brokers)
+    if rest or others:
+        depth.add_sample(depth.name, {"queue": OTHER}, others)
     return depth
 
 

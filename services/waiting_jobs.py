@@ -1,7 +1,7 @@
 """What waits now: how many jobs could begin, and for how long the first of them has waited.
 
-Of brokers it is what their engines say, of all others what Headway's indexes do, so that each job counts once, and only where it waits
-for a worker. Of a broker that is unavailable nothing is told.
+Of brokers it is what their engines say, of all others and of queues that an engine does not tell of what Headway's indexes do, so that
+each job counts once, and only where it waits for a worker. Of a broker that is unavailable nothing is told.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ MINUTE_MS = 60_000
 def depth(site: Site) -> int:
     """Jobs that could begin. Raises StoreError."""
     brokers = broker_states.brokers(site)
-    return reported(site, brokers) + sum(queue.depth for _, queue in _told(brokers))
+    told = sum(queue.depth for _, queue in _told(brokers))
+    return reported(site, brokers) + told + queue_depths.untold(site, brokers)
 
 
 def reported(site: Site, brokers: Collection[Broker]) -> int:

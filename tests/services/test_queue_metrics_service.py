@@ -116,6 +116,8 @@ def test_names_are_bounded_and_those_that_alerts_name_are_told(site: Site) -> No
     assert found["queue_depth"]["other",] == 50
     assert found["queue_jobs"]["rq", "other", "queued"] == 50
     assert 147 < found["queue_oldest_seconds"]["other",] < 160
+    mirrors(site, "waits", x="queued", qu="past-what-its-engine-tells")
+    assert samples(watching)["queue_depth"]["other",] == 51
     partition = site.store.partition_of("studio")
     batch(site, *({"id": f"job-{n}", "agent": "studio", "queue": f"mails-{n}", "status": "failed"} for n in range(420)))
     ended = samples(site)["queue_jobs_finished_total"]

@@ -33,6 +33,17 @@ def test_what_waits_for_a_time_or_in_a_worker_is_not_counted_and_each_job_once(p
     assert waiting_jobs.depth(parted_site) == 2, "nobody knows how many wait there"
 
 
+def test_what_waits_in_a_queue_that_its_engine_does_not_tell_of_counts_by_the_indexes(parted_site: Site) -> None:
+    note(parted_site, "rq", queue(parted_site, "mails", 5))
+    for state in (*LATER, "queued", "started"):
+        mirrors(parted_site, state, x=state, qu="past-the-limit")
+    mirrors(parted_site, "told", x="queued", qu="mails")
+    mirrors(parted_site, "elsewhere", agent="away", x="queued", qu="past-the-limit")
+    note(parted_site, "away", why="it refused the connection")
+    create(parted_site, agent="studio", queue="past-the-limit")
+    assert waiting_jobs.depth(parted_site) == 5 + 1 + 1
+
+
 def test_the_longest_wait_is_of_whatever_waits_longest(parted_site: Site) -> None:
     site = parted_site
     assert waiting_jobs.longest_wait_s(site) is None
