@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -114,6 +115,12 @@ When = (
     OnTile | OnTileUnavailable | OnFailedJobs | OnFailureRate | OnQueueDepth | OnQueueAge | OnNoWorker | OnNoJob
     | OnStalledJobs | OnTargetDown | OnBrokerUnavailable | OnStoreLatency
 )  # fmt: skip
+
+
+def queues_named(whens: Iterable[When], agent: str) -> tuple[str, ...]:
+    """The queues that rules on an agent name, or rules that name no agent."""
+    whose = ((getattr(when, "agent", None), getattr(when, "queue", None)) for when in whens)
+    return tuple(dict.fromkeys(queue for of, queue in whose if queue is not None and of in (None, agent)))
 
 
 __all__ = ["Id", "When"]

@@ -25,9 +25,10 @@ DEFAULT = "celery"
 
 
 class Queues:
-    """Follows lists and `unacked`. `names` are those that are watched: the declared, the default, and what is found."""
+    """Follows lists and `unacked`. `names` are those that are watched: the declared, those that rules name, the default, and what is
+    found."""
 
-    def __init__(self, client: redis.Redis, tasks: Tasks, declared: Iterable[str]) -> None:
+    def __init__(self, client: redis.Redis, tasks: Tasks, declared: Iterable[str], ruled: Iterable[str] = ()) -> None:
         self._client = client
         self._tasks = tasks
         self._lists = Lists(client, tasks)
@@ -38,7 +39,8 @@ class Queues:
         self.names: list[str] = []
         for name in declared:
             self.add(name)
-        self._watch(DEFAULT, DEFAULT)
+        for name in (*ruled, DEFAULT):
+            self._watch(name, name)
 
     def add(self, name: str, exchange: str | None = None) -> None:
         """There is a queue of that name: watch it too, and those that are bound to its exchange."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import ChannelError
 
 from core.config import Broker
+from core.config.alerts import queues_named
 from core.site import Site
 from services.brokers import celery_app
 from services.brokers.celery_events import why
@@ -39,7 +40,8 @@ class RabbitSide:
     def __init__(self, site: Site, broker: Broker, tasks: Tasks, woken: threading.Event) -> None:
         self._app = celery_app.app_of(broker)
         self._connection: Connection = celery_app.connection_of(self._app)
-        self._names = list(dict.fromkeys((*broker.queues, DEFAULT)))[:MOST_QUEUES]
+        ruled = queues_named((rule.when for rule in site.config.alerts), broker.agent)
+        self._names = list(dict.fromkeys((*broker.queues, *ruled, DEFAULT)))[:MOST_QUEUES]
         self._lengths: dict[str, int] = {}
         self._asked: float | None = None
         url, prefix = celery_app.results_url(broker), celery_app.results_prefix(broker)

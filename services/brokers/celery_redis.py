@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 from core.config import Broker
+from core.config.alerts import queues_named
 from core.site import Site
 from services import jobs_service
 from services.brokers import celery_app
@@ -31,7 +32,8 @@ class RedisSide:
         self._site, self._agent, self._tasks = site, broker.agent, tasks
         self._client = redis_of(*here)
         self._results_client = self._client if results == here else redis_of(*results)
-        self._queues = Queues(self._client, tasks, broker.queues)
+        ruled = queues_named((rule.when for rule in site.config.alerts), broker.agent)
+        self._queues = Queues(self._client, tasks, broker.queues, ruled)
         self._results = Results(self._results_client, tasks)
         self._watch = Watch(here[0], broker.agent, woken, here[1])
         self._results_watch = (

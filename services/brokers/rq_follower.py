@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 from core.config import Broker
+from core.config.alerts import queues_named
 from core.site import Site
 from services.brokers import rq_compare, rq_keys, rq_queues, rq_schedules
 from services.brokers.connections import asking, redis_of
@@ -133,7 +134,9 @@ class RqFollower(Follower):
         if changed.names:
             found = rq_queues.names(self._redis, self._damage)
             known = self._names if rq_keys.QUEUES in self._damage else ()
-            names = list(dict.fromkeys([*self.broker.queues, *sorted({*found, *known})]))
+            ruled = queues_named((rule.when for rule in self.site.config.alerts), self.broker.agent)
+            there = sorted({*found, *known}, key=lambda name: (name not in ruled, name))
+            names = list(dict.fromkeys([*self.broker.queues, *there]))
             self._names = tuple(sorted(names[:MOST_QUEUES]))
             self._left_out = len(names) - len(self._names)
             self._damage.keep_queues(self._names)
