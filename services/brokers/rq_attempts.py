@@ -49,7 +49,16 @@ def _starts(job: EngineJob, before: list[EngineJob], record: Known | None, misse
         return []
     step_ms = max((until - since) / (missed + 1), SAME_MS + 1)
     starts = (since + step_ms * (number + 1) for number in range(missed))
-    return [EngineJob(id=job.id, state="started", started_ms=round(at)) for at in starts if at < until - SAME_MS]
+    # Whichever is told first creates the job, which is to say then when that was, and what it is.
+    begun = EngineJob(
+        id=job.id,
+        state="started",
+        queue=job.queue,
+        function=job.function,
+        title=job.title,
+        created_ms=job.created_ms,
+    )
+    return [msgspec.structs.replace(begun, started_ms=round(at)) for at in starts if at < until - SAME_MS]
 
 
 def _begun_since(job: EngineJob, record: Known | None) -> int:

@@ -122,7 +122,11 @@ class Reader:
         last = EngineJob(
             id=job.id,
             state="finished" if went_well else "started",
+            queue=job.queue,
+            function=job.function,
+            title=job.title,
             worker=worker,
+            created_ms=job.created_ms,
             started_ms=began_ms,
             ended_ms=job.ended_ms if went_well else None,
             progress=told.progress,

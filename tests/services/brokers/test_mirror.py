@@ -376,7 +376,8 @@ def test_what_a_job_says_at_work_is_not_said_of_its_creation(
 ) -> None:
     say({"state": "started", "started_ms": now_ms - 90, "progress": 50.0, "message": "half"})
     partition = parted_site.store.partition_of(AGENT)
-    told = [job_events.decode(entry[b"e"]) for _, entry in parted_site.store.raw.xrange(keys.EVENTS.at(partition))]
+    entries: Any = parted_site.store.raw.xrange(keys.EVENTS.at(partition))
+    told = [job_events.decode(entry[b"e"]) for _, entry in entries]
     assert [(one.status, one.message) for one in told] == [("queued", ""), ("processing", "half")]
 
 

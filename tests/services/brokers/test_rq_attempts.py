@@ -58,6 +58,13 @@ def test_attempts_of_which_nothing_is_known_lie_where_they_must_have_been() -> N
     assert starts(failed, record("processing", 1, enqueued=2_000, started=3_000)) == [("failed", 6_000)]
 
 
+def test_starts_of_which_nothing_is_known_say_what_the_job_is() -> None:
+    what: dict[str, Any] = {"created_ms": 1_000, "queue": "mail", "function": "app.send", "title": "app.send(1)"}
+    failed = ReadJob(job("failed", 0, enqueued_ms=5_000, started_ms=6_000, ended_ms=7_000, **what))
+    for one in rq_attempts.told(failed, record("queued", 2, enqueued=2_000)):
+        assert {name: getattr(one, name) for name in what} == what
+
+
 def test_a_repeat_that_went_well_unseen_ends_the_attempt_that_was_seen() -> None:
     last = EngineJob(id="a", state="finished", started_ms=3_040, ended_ms=4_000)
     waiting = ReadJob(EngineJob(id="a", state="scheduled", metadata={"repeats_left": 1}), last)

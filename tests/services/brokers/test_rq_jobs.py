@@ -14,9 +14,11 @@ import redis
 from rq import RateLimit
 
 from core.config.brokers import Masking
+from core.site import Site
 from services.job_model import Job
 from tests.conftest import Valkey
 from tests.rq_workers import queue
+from tests.services import reports
 from tests.services.brokers.followed_rq import FollowedRq, metadata
 from tests.services.brokers.rq_hashes_made import CREATED, job_of, packed, put
 
@@ -168,3 +170,15 @@ def test_hidden_fields_are_nowhere_in_what_is_stored(read: Callable[..., dict[st
     assert unstored is not None
     assert unstored.title == "app.pay"
     assert "kwargs" not in metadata(unstored)
+
+
+def test_a_job_that_is_first_seen_as_it_waits_to_be_tried_again_is_created_as_what_it_is(
+    read: Callable[..., dict[str, Job | None]], site: Site
+) -> None:
+    began, again_at = "2026-11-21T10:00:05.000000Z", "2026-11-21T10:00:06.000000Z"
+    again = job_of(packed("app.mail", 1), enqueued_at=again_at, started_at=began, ended_at=again_at, retries_left=1)
+    job = read({"again": again})["again"]
+    assert job is not None
+    assert (job.attempt, job.created_at.isoformat()) == (2, "2026-11-21T10:00:00+00:00")
+    first = reports.events(site)[0]
+    assert (first.kind, first.status, first.title) == ("created", "queued", job.title)

@@ -15,12 +15,14 @@ from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.registry import StartedJobRegistry
 
+from core.site import Site
 from services.brokers import rq_gone
 from services.brokers.mirror_changes import SAME_MS
 from services.brokers.mirror_records import Known
 from services.job_rules import State, Status
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker, queue
+from tests.services import reports
 from tests.services.brokers.followed_rq import FollowedRq, metadata
 
 OTHER_STATES = {"started": "started_job_registry", "scheduled": "scheduled_job_registry", "deferred": "deferred_job_registry",
@@ -307,3 +309,26 @@ def test_of_many_quick_jobs_none_ends_without_its_result_or_its_error(rq: Rq, fo
             assert job.error is not None and job.error.strip().endswith(f"MailError: no. {number}")
     finally:
         worker.close()
+
+
+@pytest.mark.parametrize("result_ttl", [500, 0])
+def test_a_job_whose_app_reported_its_end_first_is_at_work_no_more_once_rq_says_so(
+    rq: Rq, followed: FollowedRq, site: Site, result_ttl: int
+) -> None:
+    id = rq.queue.enqueue(f"{TASKS}.hold", f"reports-{result_ttl}", result_ttl=result_ttl).id
+    followed.comes_to(id, "started")
+    reports.batch(site, {"agent": "rq", "id": id, "status": "completed", "result": "mine"})
+    rq.gate(f"reports-{result_ttl}")
+    job = followed.comes_to(id, "finished")
+    assert (job.status, job.result, job.attempt) == ("completed", '"mine"', 1)
+
+
+def test_a_job_that_is_stopped_after_its_app_reported_its_end_has_failed(
+    rq: Rq, followed: FollowedRq, site: Site
+) -> None:
+    id = rq.queue.enqueue(f"{TASKS}.hold", "reports-then-stops").id
+    followed.comes_to(id, "started")
+    reports.batch(site, {"agent": "rq", "id": id, "status": "completed"})
+    send_stop_job_command(rq.queue.connection, id)
+    job = followed.comes_to(id, "stopped")
+    assert (job.status, job.attempt, [one.status for one in job.attempts]) == ("failed", 2, ["completed"])
