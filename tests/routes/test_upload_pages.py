@@ -46,7 +46,7 @@ def test_the_list_names_every_upload_and_links_to_it(client: FlaskClient) -> Non
     for number in (1, 2):
         assert f'href="{URL}/{number}"' in page
     assert "with errors" in page
-    assert 'hx-trigger="every 10s' in page
+    assert 'hx-trigger="every 2s' in page
 
 
 def test_a_poll_of_the_list_is_304_until_it_changes(client: FlaskClient) -> None:
