@@ -30,7 +30,12 @@ class Threads:
         """
         if not is_module_patched("threading"):
             return work(*args, **kwargs)
-        fault, answer = self._pool.apply(_caught, (work, args, kwargs))
+        begun: Any = self._pool.spawn(_caught, work, args, kwargs)
+        try:
+            fault, answer = begun.get()
+        except BaseException:
+            begun.wait()  # What it works on may be closed by whoever was ended here: SQLite would crash.
+            raise
         if fault is not None:
             raise fault
         return answer  # type: ignore[no-any-return]
