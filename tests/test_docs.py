@@ -247,7 +247,7 @@ def test_the_limits_that_are_told_are_those_that_hold() -> None:
         name: max(part.max_length for part in get_args(kind) if isinstance(part, Meta) and part.max_length)
         for name, kind in (("title", job_rules.Title), ("message", job_rules.Message), ("error", job_rules.ErrorText))
     }
-    script = (ROOT / "core/scripts/apply.lua").read_text()
+    script = (ROOT / "core/scripts/parts/attempts.lua").read_text()
     kept = [re.search(rf"^local {name} = (\d+)", script, re.M)[1] for name in ("MOST_STAGES", "MOST_ATTEMPTS")]  # type: ignore[index]
     kept_kib = re.search(r"^local MOST_ATTEMPTS_BYTES = (\d+) \* 1024", script, re.M)[1]  # type: ignore[index]
     parts = "".join((ROOT / f"core/scripts/parts/{part}.lua").read_text() for part in ("videos", "episodes"))
