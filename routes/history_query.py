@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from core.database import DatabaseError
 from core.problems import Problem
-from services.archive_filter import OUTCOMES, Filter
+from services.archive_filter import OUTCOMES, STATES, Filter
 from services.archive_search import Place
 from services.archive_words import MOST_TEXT
+from services.job_rules import State
 
 MOST_NAME = 200
 LATEST_MS = 253_402_000_000_000
@@ -84,7 +85,7 @@ class Asked:
             worker=self.worker or None,
             error_type=self.error_type or None,
             tag=self.tag or None,
-            state=self.state or None,
+            states=_states(self.state),
             fingerprint=self.fingerprint or None,
         )
 
@@ -133,6 +134,14 @@ def _said(name: str, query: Mapping[str, str]) -> str:
     if text and not said and name != "q":  # All jobs are not what is meant. Of a search without words the page says so.
         raise _fault(name, "more than blanks: leave it out to narrow nothing")
     return said
+
+
+def _states(text: str) -> tuple[State, ...]:
+    """One or several with commas between them, in any case."""
+    said = [each for word in text.lower().split(",") if (each := word.strip())]
+    if (text and not said) or not set(said) <= set(STATES):
+        raise _fault("state", f"one or several of {', '.join(STATES)}, with commas between them")
+    return tuple(state for state in STATES if state in said)
 
 
 def _moment(name: str, text: str, zone: str) -> int | None:

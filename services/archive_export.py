@@ -87,7 +87,7 @@ def _road(chosen: Filter) -> str:
         (chosen.function, "jobs_function"),
         (chosen.worker, "jobs_worker"),
         (chosen.queue, "jobs_queue"),
-        (chosen.state, "jobs_state"),
+        (chosen.states[0] if len(chosen.states) == 1 else None, "jobs_state"),
         (chosen.tag, "jobs_tags"),
     )
     failed = chosen.status == "failed"

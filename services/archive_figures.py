@@ -134,7 +134,7 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
 
 def _counted(chosen: Filter) -> tuple[Condition, ...]:
     """Leaves out what ended on purpose, as all rates do, where nobody asks for it."""
-    return () if chosen.state else archive_filter.counted()
+    return () if chosen.states else archive_filter.counted()
 
 
 def _runs(chosen: Filter, kind: Kind) -> Select[Any]:

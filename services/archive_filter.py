@@ -14,10 +14,13 @@ from core.database import Kind
 from services import archive_words
 from services.archive_schema import JOBS
 from services.archive_words import Sought
-from services.job_rules import UNCOUNTED
+from services.brokers.model import STATUS_OF
+from services.job_rules import FINAL, UNCOUNTED, State
 
 Outcome = Literal["completed", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("completed", "failed")
+STATES: tuple[State, ...] = tuple(state for state, status in STATUS_OF.items() if status in FINAL)
+"""In which jobs of engines end."""
 LARGEST_NUMBER = 2**53
 
 Condition = ColumnElement[bool]
@@ -35,8 +38,8 @@ class TSQuery(sa.types.UserDefinedType[str]):
 @dataclass(frozen=True)
 class Filter:
     """What is left out narrows nothing. Times are ends in ms since the epoch, from `since_ms` on and before `until_ms`; durations in
-    ms, both bounds among them; `job` is a number or an id, `stage` that in which it failed. The status `failed` leaves out what was
-    ended on purpose, unless a state is named."""
+    ms, both bounds among them; `job` is a number or an id, `stage` that in which it failed, of several `states` any. The status
+    `failed` leaves out what was ended on purpose, unless states are named."""
 
     text: str = ""
     status: Outcome | None = None
@@ -52,7 +55,7 @@ class Filter:
     worker: str | None = None
     error_type: str | None = None
     fingerprint: str | None = None
-    state: str | None = None
+    states: tuple[State, ...] = ()
     tag: str | None = None
 
     @cached_property
@@ -86,7 +89,7 @@ def parts(chosen: Filter) -> Parts:
     # Words stand in the statement, since indexes of failures alone are found by them.
     failed: tuple[Condition, ...] = ()
     if chosen.status == "failed":
-        failed = (c.status == sa.literal_column("'failed'"), *(counted() if chosen.state is None else ()))
+        failed = (c.status == sa.literal_column("'failed'"), *(() if chosen.states else counted()))
     named = (
         (c.failed_stage, chosen.stage),
         (c.fingerprint, chosen.fingerprint),
@@ -94,7 +97,7 @@ def parts(chosen: Filter) -> Parts:
         (c.function, chosen.function),
         (c.worker, chosen.worker),
         (c.queue, chosen.queue),
-        (c.state, chosen.state),
+        (c.state, chosen.states[0] if len(chosen.states) == 1 else None),
     )
     roads: list[tuple[Condition, ...]] = [(column == name,) for column, name in named if name is not None]
     if chosen.tag is not None:
@@ -160,6 +163,8 @@ def _times(chosen: Filter) -> Iterable[Condition]:
 def _selective(chosen: Filter) -> Iterable[Condition]:
     if chosen.job is not None:
         yield named(chosen.job)
+    if len(chosen.states) > 1:  # along the index of states they would have to be put in order
+        yield JOBS.c.state.in_([sa.literal(state) for state in chosen.states])
     bounds = ((chosen.least_ms, JOBS.c.duration_ms.__ge__), (chosen.most_ms, JOBS.c.duration_ms.__le__))
     if both := [holds(bound) for bound, holds in bounds if bound is not None]:
         yield sa.and_(*both)

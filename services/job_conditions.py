@@ -12,11 +12,11 @@ from services.archive_words import Sought, Term
 from services.job_model import Job, to_ms
 from services.job_query import JobQuery
 from services.job_query_values import moment_ms
-from services.job_rules import FINAL, STATUSES, UNCOUNTED, Status
+from services.job_rules import FINAL, STATUSES, UNCOUNTED, State, Status
 from services.live_search import Conditions
 
 GOING_ON: tuple[Status, ...] = tuple(status for status in STATUSES if status not in FINAL)
-_LAST_STATES = ("finished", "stopped", "canceled", "deleted")
+_LAST_STATES: tuple[State, ...] = ("finished", "stopped", "canceled", "deleted")
 """States of engines that the archive tells apart by themselves; `failed` may be a reported job's too."""
 
 
@@ -58,7 +58,7 @@ def archived(query: JobQuery, now: float, below_ms: int | None = None) -> tuple[
         Filter(
             text=query.text,
             status=status,
-            state=state,
+            states=() if state is None else (state,),
             job=job,
             queue=queue,
             function=function,
@@ -77,7 +77,7 @@ def archived(query: JobQuery, now: float, below_ms: int | None = None) -> tuple[
     )
 
 
-def _outcomes(query: JobQuery) -> Iterator[tuple[Outcome | None, str | None]]:
+def _outcomes(query: JobQuery) -> Iterator[tuple[Outcome | None, State | None]]:
     """The pairs of a status and a state that ended jobs may have."""
     outcomes = [outcome for outcome in OUTCOMES if not query.status or outcome in query.status]
     if query.state:

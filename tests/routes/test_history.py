@@ -146,7 +146,7 @@ def test_what_came_from_outside_is_shown_as_text(held: Site, client: FlaskClient
         ("status=queued", "status"), ("from=yesterday", "from"), ("to=2026-13-01T00:00:00Z", "to"), ("min_s=-1", "min_s"), ("max_s=1e9", "max_s"),
         ("from=20&to=10", "from"), ("min_s=9&max_s=3", "min_s"), ("zone=Mars/Base", "zone"), ("zone=../../etc/passwd", "zone"),
         ("limit=0", "limit"), ("limit=501", "limit"), ("cursor=x", "cursor"), ("cursor=1.", "cursor"), ("cursor=%D9%A3.1", "cursor"),
-        ("agent=%00", "agent"), ("queue=+%09", "queue"), ("job=%20%00", "job"), ("from=+", "from"),
+        ("agent=%00", "agent"), ("state=bogus", "state"), ("state=canceled,queued", "state"), ("state=,", "state"), ("queue=+%09", "queue"), ("job=%20%00", "job"), ("from=+", "from"),
     ],
 )  # fmt: skip
 def test_bad_values_are_named(held: Site, client: FlaskClient, query: str, field: str) -> None:
@@ -197,6 +197,22 @@ def test_what_jobs_of_queues_have_besides_narrows_page_and_api_alike(held: Site,
         "w 1",
         "stopped",
         "app.Lost",
+    )
+
+
+def test_several_states_are_named_with_commas_between_them(held: Site, client: FlaskClient) -> None:
+    write(held, *(row(n, state=state) for n, state in enumerate(("canceled", "deleted", "stopped", None), 1)))
+    for said in ("canceled,deleted", "Deleted, CANCELED,"):
+        asked = urlencode({"state": said})
+        assert [item["queue_id"] for item in client.get(f"{API}?{asked}").json["items"]] == [2, 1]
+        assert len(client.get(f"{API}/export?format=ndjson&{asked}").text.splitlines()) == 2
+        page = client.get(f"{PAGE}?{asked}").text
+        assert "#2<" in page
+        assert "#3<" not in page
+    told = client.get(f"{API}?state=bogus").json["detail"]
+    assert (
+        told
+        == "state should be one or several of finished, failed, stopped, canceled, deleted, with commas between them."
     )
 
 

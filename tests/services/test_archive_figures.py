@@ -110,7 +110,7 @@ def test_what_was_ended_on_purpose_is_in_no_figure_unless_it_is_asked_for(archiv
     (group,) = told(archived_site, "agent").groups
     assert (group.jobs, group.completed, group.failed, group.success_rate) == (2, 1, 1, 50)
     assert group.waited_mean_s == 1.25, "of one that says since when it was enqueued, from then on"
-    assert archive_figures.figures(archived_site, Filter(state="canceled"), "agent").groups[0].failed == 1
+    assert archive_figures.figures(archived_site, Filter(states=("canceled",)), "agent").groups[0].failed == 1
 
 
 def check_stages(figures: Figures, rows: list[Row]) -> None:

@@ -133,13 +133,14 @@ CHOSEN: list[dict[str, Any]] = [
     {"since_ms": AT_MS + 50_000, "until_ms": AT_MS + 60_000}, {"least_ms": 2_000, "most_ms": 3_000}, {"job": "job-17"},
     {"job": "#33"}, {"text": "w7"}, {"text": "common"}, {"text": "old"}, {"text": "-old", "agent": "agent-0"},
     {"text": "boom", "status": "completed"}, {"text": "common boom", "queue": "high", "least_ms": 5_000}, {"agent": "nobody"},
-    {"worker": "w1"}, {"tag": "eu"}, {"tag": "vip", "agent": "agent-1"}, {"tag": "u"}, {"tag": "eu%"}, {"state": "stopped"}, {"error_type": "Boom"},
-    {"fingerprint": "aa", "queue": "low"}, {"text": "boom", "tag": "EU", "worker": "w2"}, {"state": "finished", "status": "failed"},
+    {"worker": "w1"}, {"tag": "eu"}, {"tag": "vip", "agent": "agent-1"}, {"tag": "u"}, {"tag": "eu%"}, {"states": ("stopped",)}, {"error_type": "Boom"},
+    {"fingerprint": "aa", "queue": "low"}, {"text": "boom", "tag": "EU", "worker": "w2"}, {"states": ("finished",), "status": "failed"},
+    {"states": ("stopped", "finished")}, {"states": ("stopped", "finished"), "text": "boom", "queue": "low"},
     {"stage": "upload", "status": "completed"}, {"text": "common -boom w1*", "until_ms": AT_MS + 100_000},
 ]  # fmt: skip
 
 
-NAMED = ("worker", "state", "error_type", "fingerprint")
+NAMED = ("worker", "error_type", "fingerprint")
 
 
 def fits(told: dict[str, Any], number: int, chosen: Filter) -> bool:
@@ -154,6 +155,7 @@ def fits(told: dict[str, Any], number: int, chosen: Filter) -> bool:
         and not any(map(has, chosen.sought.excluded))
         and chosen.status in (None, status)
         and all(getattr(chosen, name) in (None, told[name]) for name in (*NAMED, "agent", "queue", "function"))
+        and (not chosen.states or told["state"] in chosen.states)
         and (chosen.tag is None or chosen.tag in (told["tags"] or "").split())
         and chosen.stage in (None, told["failed_stage"])
         and (chosen.since_ms is None or told["finished_ms"] >= chosen.since_ms)
@@ -243,7 +245,8 @@ INDEXES: list[tuple[dict[str, Any], str]] = [
     ({"job": "#5"}, "jobs_one"), ({"least_ms": 7_990}, "jobs_duration"), ({"text": "x77"}, "jobs_search"),
     ({"text": "common"}, "jobs_time"), ({"text": '"w5"', "agent": "agent-5"}, "jobs_search"),
     ({"text": "common", "agent": "agent-5"}, "jobs_agent"), ({"text": "boom", "status": "failed"}, "jobs_search"),
-    ({"worker": "w3"}, "jobs_worker"), ({"state": "stopped"}, "jobs_state"), ({"error_type": "E1"}, "jobs_error_type"),
+    ({"worker": "w3"}, "jobs_worker"), ({"states": ("stopped",)}, "jobs_state"),
+    ({"states": ("stopped", "canceled")}, "jobs_state"), ({"error_type": "E1"}, "jobs_error_type"),
     ({"fingerprint": "p1"}, "jobs_fingerprint"), ({"tag": "t4"}, "jobs_tags"),
     ({"since_ms": AT_MS + 3_000_000, "until_ms": AT_MS + 3_100_000}, "jobs_time"),
 ]  # fmt: skip
@@ -281,10 +284,15 @@ def test_failures_leave_out_what_was_ended_on_purpose_unless_a_state_is_named(ar
     write(archived_site, row(7, title="Mail"))
     for also in ({}, {"agent": "studio"}, {"text": "mail"}, {"least_ms": 1}):
         assert numbers(archived_site, status="failed", **also) == [4, 2, 1], also
-        assert numbers(archived_site, status="failed", state="canceled", **also) == [6, 3], also
+        assert numbers(archived_site, status="failed", states=("canceled",), **also) == [6, 3], also
+        assert numbers(archived_site, states=("canceled", "stopped"), **also) == [6, 4, 3], also
     assert numbers(archived_site) == [7, 6, 5, 4, 3, 2, 1]
     for form in ("csv", "ndjson"):
         lines = b"".join(archive_export.export(archived_site, Filter(status="failed"), form)).splitlines()
+        assert len(lines) == 3 + (form == "csv")
+        lines = b"".join(
+            archive_export.export(archived_site, Filter(states=("canceled", "deleted")), form)
+        ).splitlines()
         assert len(lines) == 3 + (form == "csv")
 
 

@@ -143,4 +143,4 @@ def test_the_store_is_asked_by_exact_fields_and_the_archive_by_each_combination(
     assert job_conditions.archived(parse("status:completed,failed"), 0) == ends
     assert job_conditions.archived(parse("status:failed state:canceled"), 0) == ()
     assert job_conditions.archived(parse("status:processing"), 0) == ()
-    assert job_conditions.archived(parse("state:scheduled,canceled"), 0) == (Filter(state="canceled"),)
+    assert job_conditions.archived(parse("state:scheduled,canceled"), 0) == (Filter(states=("canceled",)),)
