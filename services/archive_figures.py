@@ -122,7 +122,10 @@ def _ends(chosen: Filter, kind: Kind, by: By) -> Select[Any]:
         (c.status == "failed").label("failed"),
         c.bucket,
         c.duration_ms.label("took_ms"),
-        sa.func.coalesce(c.wait_ms, c.started_ms - c.created_ms).label("waited_ms"),
+        # What never began waited until its end, and for nothing: that is no wait that others may expect.
+        sa.case((c.started_ms.is_not(None), sa.func.coalesce(c.wait_ms, c.started_ms - c.created_ms))).label(
+            "waited_ms"
+        ),
     ).where(
         *archive_filter.conditions(chosen, kind),
         *_counted(chosen),

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 
 from services import upload_export
 from services.archive_schema import JOBS
@@ -73,7 +73,8 @@ class _Line(Struct, omit_defaults=True):
 
 NAMES = _Line.__struct_fields__
 _TIMES = tuple(name for name in NAMES if name.endswith("_at"))
-_ENQUEUED: ColumnElement[Any] = (JOBS.c.started_ms - JOBS.c.wait_ms).label("enqueued_ms")
+_UNTIL: ColumnElement[Any] = func.coalesce(JOBS.c.started_ms, JOBS.c.finished_ms)
+_ENQUEUED: ColumnElement[Any] = (_UNTIL - JOBS.c.wait_ms).label("enqueued_ms")
 COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
     _ENQUEUED if name == "enqueued_at" else JOBS.c[name.replace("_at", "_ms") if name in _TIMES else name]
     for name in NAMES

@@ -57,6 +57,7 @@ class Row(Struct, frozen=True):
     engine: str | None
     engine_id: str | None
     wait_ms: int | None
+    """From when it was enqueued until it began, or, where it never did, until its end."""
 
 
 class _Names(Struct):
@@ -121,7 +122,9 @@ def _row(number: int, job: Stored, finished: int) -> Row:
         state=job.state,
         engine=job.engine,
         engine_id=job.engineId,
-        wait_ms=max(0, job.started - job.enqueued) if job.started and job.enqueued else None,
+        wait_ms=None
+        if job.enqueued is None
+        else max(0, (finished if job.started is None else job.started) - job.enqueued),
     )
 
 

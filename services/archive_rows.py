@@ -65,13 +65,13 @@ def _job(row: RowMapping) -> Job:
         worker=row["worker"],
         state=row["state"],
         error_type=row["error_type"],
-        enqueued_at=_enqueued(row["started_ms"], row["wait_ms"]),
+        enqueued_at=_enqueued(row["finished_ms"] if row["started_ms"] is None else row["started_ms"], row["wait_ms"]),
         tags=tuple((row["tags"] or "").split()),
     )
 
 
-def _enqueued(started_ms: int | None, wait_ms: int | None) -> datetime | None:
-    return None if started_ms is None or wait_ms is None else from_ms(started_ms - wait_ms)
+def _enqueued(until_ms: int, wait_ms: int | None) -> datetime | None:
+    return None if wait_ms is None else from_ms(until_ms - wait_ms)
 
 
 def _spans(text: str) -> tuple[StageSpan, ...]:

@@ -105,11 +105,12 @@ def test_workers_are_told_of_all_their_jobs_and_types_of_errors_of_failures_alon
 
 def test_what_was_ended_on_purpose_is_in_no_figure_unless_it_is_asked_for(archived_site: Site) -> None:
     write(
-        archived_site, row(1, state="finished", wait_ms=2_000), row(2, error="x", state="canceled"), row(3, error="x")
-    )
+        archived_site, row(1, state="finished", wait_ms=2_000), row(2, error="x", state="canceled"), row(3, error="x"),
+        row(4, error="x", started_ms=None, wait_ms=60_000),
+    )  # fmt: skip
     (group,) = told(archived_site, "agent").groups
-    assert (group.jobs, group.completed, group.failed, group.success_rate) == (2, 1, 1, 50)
-    assert group.waited_mean_s == 1.25, "of one that says since when it was enqueued, from then on"
+    assert (group.jobs, group.completed, group.failed, group.success_rate) == (3, 1, 2, 33.33)
+    assert group.waited_mean_s == 1.25, "of one that says since when it was enqueued, from then on; of those that began"
     assert archive_figures.figures(archived_site, Filter(states=("canceled",)), "agent").groups[0].failed == 1
 
 

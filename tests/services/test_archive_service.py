@@ -103,14 +103,19 @@ def test_what_a_job_is_found_by_is_archived_and_stands_over_its_metadata(archive
     jobs_service.apply(site, 0, begun)
     error = 'Traceback (most recent call last):\n  File "/app/mail.py", line 3, in send\nmail.Lost: no user 17'
     ended = jobs_service.apply(site, 0, Change("put", a="rq", i="a", x="failed", s="failed", e=error, fa=2_001_000)).job
-    put_off = Change("put", a="rq", i="b", qu="mail", x="canceled", s="failed", e="mail.Lost: canceled", fa=2_001_000)
-    jobs_service.apply(site, 0, put_off)
+    put_off = Change(
+        "put", a="rq", i="b", qu="mail", x="canceled", s="failed", e="mail.Lost: canceled", fa=2_001_000, qa=2_000_000
+    )
+    never_begun = jobs_service.apply(site, 0, put_off).job
     Archiver().run(site)
     row, canceled = archive.rows(site)
     assert of(row).job == replace(ended, heard_at=None, error_type="mail.Lost")  # type: ignore[type-var]
     assert (row["queue"], row["tags"], row["wait_ms"], row["error_type"]) == ("mail", " eu vip ", 500, "mail.Lost")
     assert row["fingerprint"] == fingerprints.of("mail.Lost", error)
-    assert (canceled["state"], canceled["fingerprint"]) == ("canceled", None)
+    assert (canceled["state"], canceled["fingerprint"], canceled["started_ms"]) == ("canceled", None, None)
+    kept = of(canceled).job
+    assert isinstance(never_begun, Job)
+    assert kept.enqueued_at == never_begun.enqueued_at is not None
 
 
 def test_what_did_not_end_is_passed_over_and_left_to_nobody(archived_site: Site) -> None:
