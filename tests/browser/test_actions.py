@@ -94,10 +94,14 @@ def test_a_jobs_buttons_act_and_its_page_follows(headway: Site, idle: Queue, vis
 
 
 def test_a_worker_is_stopped_at_its_job_and_shut_down(headway: Site, rq_url: str, visit: Go) -> None:
+    job = queue(rq_url, "busy").enqueue(f"{TASKS}.hold", "never")
+    seen = visit(headway, f"/dashboard/jobs/{number_of(headway, job.id)}")
+    seen.live()
+    seen.page.locator(".acting summary").filter(has_text="Move").click()
     worker = RqWorker(rq_url, "busy").start()
     try:
-        job = queue(rq_url, "busy").enqueue(f"{TASKS}.hold", "never")
-        seen = visit(headway, f"/dashboard/jobs/{number_of(headway, job.id)}")
+        expect(seen.page.locator(".acting summary").filter(has_text="Stop")).to_be_visible()
+        expect(seen.page.locator(".acting details[open]")).to_have_count(0)  # what was open was another action
         press(seen.page, "Stop", "Stop this job", said="Its worker was told to stop it.")
         wait_until(lambda: str(job.get_status().value) == "stopped", what="the job's end")
         seen.page.goto(f"{headway.url}/dashboard/workers")
