@@ -5,6 +5,8 @@ Times are milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, SmallInteger, Table, Text
 
 METADATA = MetaData()
@@ -64,3 +66,16 @@ ARCHIVE = Table(
     Column("jobs", BigInteger, nullable=False),
     Column("archived_ms", BigInteger),
 )
+
+_LACKING = re.compile(r"lacking:(\d{1,18}):")
+
+
+def name_of_lacking(last: int, name: str) -> str:
+    """What an archive is called whose rows up to this key lack what the store may know. With a name that is new, it is compared."""
+    return f"lacking:{last}:{name}"
+
+
+def lacking(site: str) -> int:
+    """The last key of what lacks something, by an archive's name; 0 for most."""
+    found = _LACKING.match(site)
+    return int(found[1]) if found else 0

@@ -82,7 +82,7 @@ class Archiver:
 
 def secure(site: Site, partition: int, marks: Mapping[int, Mark]) -> None:
     """See to it that the archive has these states of finished jobs, by number. Raises DatabaseError, redis.RedisError."""
-    held = archive_writer.held(site.database, marks)
+    held = archive_writer.held(site.database, marks, whole=True)
     _archive(
         site,
         partition,

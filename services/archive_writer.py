@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import sqlalchemy
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from core.database import Database, DatabaseError
 from core.metrics import ARCHIVE_JOBS
 from services.archive_records import Row
-from services.archive_schema import ARCHIVE, JOBS
+from services.archive_schema import ARCHIVE, JOBS, lacking
 
 log = logging.getLogger("headway.archive")
 
@@ -30,8 +31,8 @@ _UNLESS_OLDER = (
 
 # One parameter for all: as many as there are numbers take most of the time.
 _HELD = {
-    "postgresql": "SELECT number, attempt, updated_ms FROM jobs WHERE number = ANY(%s)",
-    "sqlite": "SELECT number, attempt, updated_ms FROM jobs WHERE number IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT number, attempt, updated_ms FROM jobs WHERE number = ANY(%s) AND key > %s",
+    "sqlite": "SELECT number, attempt, updated_ms FROM jobs WHERE number IN (SELECT value FROM json_each(?)) AND key > ?",
 }
 
 # Likewise; `||` keeps both databases to the index on ids.
@@ -72,12 +73,14 @@ Mark = tuple[int, int]
 """Which state of a job: its attempt, and when it was updated in ms."""
 
 
-def held(database: Database, numbers: Iterable[int]) -> set[tuple[int, int, int]]:
-    """(number, attempt, updated) of what the archive has under these numbers, of any agent. Raises DatabaseError."""
+def held(database: Database, numbers: Iterable[int], *, whole: bool = False) -> set[tuple[int, int, int]]:
+    """(number, attempt, updated) of what the archive has under these numbers, of any agent; `whole`: without rows that lack what the
+    store may know. Raises DatabaseError."""
     some = list(numbers)
     with database.read(archiving=True) as connection:
+        above = lacking(connection.execute(sqlalchemy.select(ARCHIVE.c.site)).scalar() or "") if whole else 0
         found = connection.exec_driver_sql(
-            _HELD[database.kind], (some if database.kind == "postgresql" else str(some),)
+            _HELD[database.kind], (some if database.kind == "postgresql" else str(some), above)
         )
         return {(row[0], row[1], row[2]) for row in found}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
 from services import error_types, fingerprints
+from services.archive_schema import name_of_lacking
 
 revision = "0002"
 down_revision = "0001"
@@ -35,6 +38,7 @@ def upgrade() -> None:
     for name, type_ in COLUMNS:
         op.add_column("jobs", sa.Column(name, type_))
     _name_failures()
+    _ask_for_the_rest()
     for name, columns, known in INDEXES:
         where = sa.text(f"{known} IS NOT NULL")
         op.create_index(name, "jobs", columns, postgresql_where=where, sqlite_where=where)
@@ -64,3 +68,11 @@ def _name_failures() -> None:
             ],
         )
         last = rows[-1][0]
+
+
+def _ask_for_the_rest() -> None:
+    """What is there already may have lost these columns in a downgrade, and the store may know them still."""
+    last = op.get_bind().execute(sa.text("SELECT max(key) FROM jobs")).scalar()
+    if last:
+        name = name_of_lacking(last, str(uuid.uuid4()))
+        op.get_bind().execute(sa.text("UPDATE archive SET site = :name"), {"name": name})

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import sqlalchemy
 
-from core import keys
+from core import keys, migrations
 from core.database import Database
 from core.metrics import ARCHIVE_JOBS, ARCHIVE_MISSED
 from core.site import Site
@@ -116,6 +116,34 @@ def test_what_a_job_is_found_by_is_archived_and_stands_over_its_metadata(archive
     kept = of(canceled).job
     assert isinstance(never_begun, Job)
     assert kept.enqueued_at == never_begun.enqueued_at is not None
+
+
+def test_what_a_downgrade_dropped_comes_back_from_the_store(archived_site: Site) -> None:
+    site = archived_site
+    Archiver().run(site)
+    for id, state in ("a", "failed"), ("b", "canceled"):
+        jobs_service.apply(site, 0, Change("put", a="rq", i=id, en="rq", xi=f"theirs {id}", wk="w1", tg=["eu"], x=state,
+                                           s="failed", e="E: broke", sa=2_000_500, qa=2_000_000, fa=2_001_000))  # fmt: skip
+    Archiver().run(site)
+    whole = archive.rows(site)
+    assert [(row["worker"], row["state"], row["wait_ms"]) for row in whole] == [
+        ("w1", "failed", 500), ("w1", "canceled", 500)
+    ]  # fmt: skip
+    migrations.move(site.database, "0001", down=True)
+    migrations.move(site.database)
+    assert [(row["worker"], row["state"], row["wait_ms"]) for row in archive.rows(site)] == [(None, None, None)] * 2
+    later = end(site, id="later")
+    Archiver().run(site)
+    *again, last = archive.rows(site)
+    assert again == whole
+    changed = outcome("changed")
+    forget_stream(site)
+    end(site)
+    forget_stream(site)
+    Archiver().run(site)
+    assert last in archive.rows(site)
+    assert last["number"] == later.number
+    assert outcome("changed") == changed + 2  # what came since lacks nothing
 
 
 def test_what_did_not_end_is_passed_over_and_left_to_nobody(archived_site: Site) -> None:
