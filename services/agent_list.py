@@ -8,23 +8,26 @@ from core import keys
 from core.site import Site
 from services import job_counts, jobs_service
 from services.jobs_service import AgentCounts
+from services.name_order import place
 
 
 @dataclass(frozen=True, slots=True)
 class AgentPage:
-    """Some of the agents, latest seen first, and how many there are."""
+    """Some of the agents by name, and how many there are in all."""
 
     agents: tuple[AgentCounts, ...]
     total: int
 
 
 def page(site: Site, *, limit: int, skip: int = 0) -> AgentPage:
-    """The agents behind the `skip` that were seen last. Raises redis.RedisError."""
+    """The agents behind the `skip` that were seen last, by name: by when they were seen those at work would change places all
+    the time. Raises redis.RedisError."""
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for partition in range(site.store.partitions):
             pipeline.zcard(keys.AGENTS.at(partition))
         total = sum(pipeline.execute())
-    return AgentPage(jobs_service.agents(site, limit, skip), total)
+    seen = jobs_service.agents(site, limit, skip)
+    return AgentPage(tuple(sorted(seen, key=lambda one: place("", one.agent))), total)
 
 
 def one(site: Site, agent: str) -> AgentCounts | None:

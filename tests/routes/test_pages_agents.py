@@ -46,18 +46,25 @@ def card(page: str, name: str) -> str:
     return text(found[1])
 
 
-def test_the_list_has_each_agent_latest_seen_first_with_its_figures_and_a_link(client: FlaskClient, site: Site) -> None:
+def test_the_list_has_each_agent_by_name_with_its_figures_and_a_link(client: FlaskClient, site: Site) -> None:
     make(site, "mail", {"status": "completed"})
     for status in ("completed", "completed", "failed"):
         make(site, "studio", {"status": status})
     make(site, "studio", {"stage": "rendering"})
     make(site, "studio")
     page = client.get(AGENTS).text
-    assert names(page) == ["studio", "mail"]
-    row = text(page[page.index("agents/studio") : page.index("agents/mail")])
+    assert names(page) == ["mail", "studio"]
+    row = text(page[page.index("agents/studio") :])
     assert re.search(r"studio 1 1 1 66.7 % ", row)
     assert 'href="/dashboard/jobs?status=failed&amp;agent=studio"' in page
     assert "2 agents" in text(page)
+
+
+def test_an_agent_keeps_its_place_in_the_list_when_another_is_seen(client: FlaskClient, site: Site) -> None:
+    for agent in ("box-10", "box-9", "archive", "box-10"):
+        make(site, agent)
+        shown = names(client.get(AGENTS).text)
+        assert shown == [name for name in ("archive", "box-9", "box-10") if name in shown]
 
 
 def test_many_agents_are_shown_by_the_page(client: FlaskClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +72,7 @@ def test_many_agents_are_shown_by_the_page(client: FlaskClient, site: Site, monk
     for at in range(7):
         make(site, f"agent-{at}")
     pages = [client.get(f"{AGENTS}?page={number}").text for number in (1, 2, 3)]
-    assert [name for page in pages for name in names(page)] == [f"agent-{at}" for at in reversed(range(7))]
+    assert [name for page in pages for name in names(page)] == [f"agent-{at}" for at in (4, 5, 6, 1, 2, 3, 0)]
     assert [len(names(page)) for page in pages] == [3, 3, 1]
     assert "7 agents, page 2 of 3" in text(pages[1])
     assert [re.findall(r'rel="(next|prev)" href="([^"]+)"', page) for page in pages] == [
