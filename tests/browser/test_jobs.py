@@ -103,6 +103,17 @@ def test_an_agents_page_shows_what_it_does_now_without_a_reload(headway: Site, v
     expect(seen.page.locator("#region-agent-made")).to_contain_text("Wednesday Study")
 
 
+def test_a_failure_looks_the_same_on_its_agents_page_as_in_the_list(headway: Site, visit: Go) -> None:
+    made = headway.ask("POST", "/api/v1/queue", {"title": "fails", "agent": "failing"})
+    headway.change(made["queue_id"], status="failed", error="no space left")
+    looks = []
+    for path in ("/dashboard/jobs", "/dashboard/agents/failing"):
+        why = visit(headway, path).page.locator(f"#job-{made['queue_id']} .why")
+        expect(why).to_have_text("no space left")
+        looks.append(why.evaluate("why => [getComputedStyle(why).color, getComputedStyle(why).fontSize]"))
+    assert looks[0] == looks[1]
+
+
 def test_the_list_stays_where_it_is_when_an_active_job_above_it_ends(headway: Site, visit: Go) -> None:
     for number in headway.ask("GET", "/api/v1/queue?status=processing")["items"]:
         headway.change(number["queue_id"], status="completed")
