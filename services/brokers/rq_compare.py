@@ -6,6 +6,7 @@ at the other one meanwhile moves nothing; what is told of meanwhile is told by t
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,14 +17,17 @@ import redis
 from core import keys
 from core.site import Site
 from services.brokers import mirror, rq_keys, rq_scheduler_jobs
+from services.brokers.connections import asking
 from services.brokers.mirror_records import CHUNK, Known, known_of
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 from services.brokers.rq_damage import Damage
-from services.brokers.rq_fields import ms_of
+from services.brokers.rq_fields import moment_ms, ms_of
 
 WINDOW = 1_000
 TAKEN = 500
+MOST_ORDERED = 200_000
+"""Once so many that differ are found they are put in order and read: what is found after them comes behind."""
 MOST_REPEATING = 500
 """Scheduled jobs of a queue that are read in any case at the beginning: they may repeat, which no registry says."""
 MOST_RATES = 1_000
@@ -48,22 +52,38 @@ class Compared(NamedTuple):
 
 
 def everything(of: Compared, theirs: Mapping[str, Mapping[State, int]]) -> Steps:
-    """All queues and states, by RQ's counts of them, which leave out what is damaged; those that ended first, so that numbers rise
-    with time. Raises BrokerError, StoreError."""
+    """All queues and states, by RQ's counts of them, which leave out what is damaged. What differs is read in the order in which it was
+    created, so that numbers rise with time. Raises BrokerError, StoreError."""
+    found = list[bytes]()
+    for steps in _places(of, theirs, found):
+        yield from steps
+        if len(found) >= MOST_ORDERED:
+            yield from _oldest_first(of, found)
+    yield from _oldest_first(of, found)
+
+
+def of_state(of: Compared, queue: str, state: State) -> Steps:
+    """One of `WAITING` of a queue; nothing where its place is damaged. Raises BrokerError, StoreError."""
+    found = list[bytes]()
+    yield from _waiting(of, queue, state, found)
+    yield from _oldest_first(of, found)
+
+
+def _places(of: Compared, theirs: Mapping[str, Mapping[State, int]], found: list[bytes]) -> Iterator[Steps]:
+    """The comparison of each, which adds to `found` what differs, newest first."""
     for state in rq_keys.ENDED:
         for queue in theirs:
             if theirs[queue].get(state):
-                yield from _ended(of, queue, state)
+                yield _ended(of, queue, state, found)
     for queue, ours in counts(of.site, of.agent, sorted({*theirs, *_queues(of.site, of.agent)})).items():
         for state in rq_keys.WAITING:
             if ours[state] or theirs.get(queue, ours).get(state):
-                yield from of_state(of, queue, state, is_first=True)
-    yield from _rate_limited(of)
-    yield from _kept_beside(of)
+                yield _waiting(of, queue, state, found, is_first=True)
+    yield _rate_limited(of, found)
+    yield _kept_beside(of, found)
 
 
-def of_state(of: Compared, queue: str, state: State, *, is_first: bool = False) -> Steps:
-    """One of `WAITING` of a queue; nothing where its place is damaged. Raises BrokerError, StoreError."""
+def _waiting(of: Compared, queue: str, state: State, found: list[bytes], *, is_first: bool = False) -> Steps:
     held, place = set[bytes](), rq_keys.place(queue, state)
     for ids in _held(of.site, of.agent, queue, state):
         held.update(ids)
@@ -81,8 +101,8 @@ def of_state(of: Compared, queue: str, state: State, *, is_first: bool = False) 
         for window in _windows(of, rq_keys.RQ_SCHEDULER_JOBS, is_list=False):
             held.difference_update(id for id, _ in window)
             yield 0
-    yield from _taken(unknown[::-1], of.take)
-    yield from _taken(sorted(held), of.take)  # in this state no more
+    found += unknown
+    found += sorted(held)  # in this state no more
 
 
 def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:
@@ -96,22 +116,23 @@ def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[Stat
     return {queue: {state: next(answers) for state in rq_keys.WAITING} for queue in queues}
 
 
-def _rate_limited(of: Compared) -> Steps:
+def _rate_limited(of: Compared, unknown: list[bytes]) -> Steps:
     """Jobs that wait for their rate stand in no registry of a queue."""
-    found = of.damage.asked(rq_keys.RATES, lambda: of.client.srandmember(rq_keys.RATES, MOST_RATES))
-    for rate in found or ():
+    rates = of.damage.asked(rq_keys.RATES, lambda: of.client.srandmember(rq_keys.RATES, MOST_RATES))
+    for rate in rates or ():
         for window in _windows(of, rq_keys.RATE + rate + rq_keys.RATE_LIMITED, is_list=False):
             ids = [id for id, _ in window]
             records = known_of(of.site, of.agent, [rq_keys.text(id) for id in ids])
-            yield from _taken([id for id, one in zip(ids, records, strict=True) if one is None][::-1], of.take)
+            unknown += [id for id, one in zip(ids, records, strict=True) if one is None]
+            yield 0
 
 
-def _kept_beside(of: Compared) -> Steps:
+def _kept_beside(of: Compared, wanted: list[bytes]) -> Steps:
     """Neither do those that rq-scheduler keeps. What recurs is read in any case: that makes it a schedule."""
     for window in _windows(of, rq_keys.RQ_SCHEDULER_JOBS, is_list=False):
         records = known_of(of.site, of.agent, [rq_keys.text(id) for id, _ in window])
-        wanted = [id for (id, at), one in zip(window, records, strict=True) if _is_wanted(one, at)]
-        yield from _taken(wanted[::-1], of.take)
+        wanted += [id for (id, at), one in zip(window, records, strict=True) if _is_wanted(one, at)]
+        yield 0
 
 
 def _is_wanted(record: Known | None, due_s: float) -> bool:
@@ -127,14 +148,12 @@ def _queues(site: Site, agent: str) -> list[str]:
     return [queue for of, _, queue in named if of == agent]
 
 
-def _ended(of: Compared, queue: str, state: State) -> Steps:
+def _ended(of: Compared, queue: str, state: State, unknown: list[bytes]) -> Steps:
     """What Headway holds as ended stays so, whether RQ remembers it or not: only this way round is compared."""
-    unknown = list[bytes]()
     for window in _windows(of, rq_keys.place(queue, state), is_list=False):
         records = known_of(of.site, of.agent, [rq_keys.text(id) for id, _ in window])
         unknown += [id for (id, score), one in zip(window, records, strict=True) if not _is_same(one, state, score)]
         yield 0
-    yield from _taken(unknown[::-1], of.take)
 
 
 def _is_same(record: Known | None, state: State, score: float) -> bool:
@@ -178,8 +197,21 @@ def _windows(of: Compared, key: bytes, *, is_list: bool) -> Iterator[list[tuple[
         start += WINDOW
 
 
-def _taken(ids: Sequence[bytes], take: Take) -> Steps:
-    for at in range(0, len(ids), TAKEN):
-        part = ids[at : at + TAKEN]
-        take(part)
+def _oldest_first(of: Compared, found: list[bytes]) -> Steps:
+    """Have what was found read, and forget it. No place of RQ's is in the order of creation: jobs stand in it by when they end or are due, or
+    come back to it."""
+    ids = list(dict.fromkeys(reversed(found)))
+    found.clear()
+    created = array("q")
+    for at in range(0, len(ids), WINDOW):
+        with asking(), of.client.pipeline(transaction=False) as pipeline:
+            for id in ids[at : at + WINDOW]:
+                pipeline.hget(rq_keys.JOB + id, "created_at")
+            told = pipeline.execute(raise_on_error=False)
+        created.extend(moment_ms(one) or 0 if isinstance(one, bytes) else 0 for one in told)
+        yield 0
+    order = sorted(range(len(ids)), key=created.__getitem__)
+    for at in range(0, len(order), TAKEN):
+        part = [ids[place] for place in order[at : at + TAKEN]]
+        of.take(part)
         yield len(part)

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from core.site import Site
-from services.brokers import mirror, rq_drift, rq_follower
+from services.brokers import mirror, rq_compare, rq_drift, rq_follower
 from services.brokers.model import EngineJob
 from tests.conftest import Valkey
 from tests.services.brokers.followed_rq import FollowedRq
@@ -128,6 +128,42 @@ def test_jobs_that_came_while_nobody_listened_are_found_oldest_first(
     numbers = [job.number for job in jobs if job is not None]
     assert len(numbers) == 3
     assert numbers == sorted(numbers)
+
+
+def of_all_states(client: Any, many: int) -> list[str]:
+    """Jobs in all states and two queues in turn, in the order in which they were created; those of a queue's registry lie in it the other
+    way round."""
+    ids = [f"job-{number}" for number in range(many)]
+    states = ("queued", "finished", "failed", "scheduled", "deferred", "canceled")
+    pipeline = client.pipeline(transaction=False)
+    for number, id in enumerate(ids):
+        queue, state = "ab"[number % 2], states[number % len(states)]
+        at = f"2026-11-21T10:{number // 60:02}:{number % 60:02}.000000Z"
+        fields = job_of(packed("app.mail"), status=state, origin=queue, created_at=at, enqueued_at=at, ended_at=at)
+        pipeline.hset(f"rq:job:{id}", mapping=fields)
+        pipeline.sadd("rq:queues", f"rq:queue:{queue}")
+        if state == "queued":
+            pipeline.rpush(f"rq:queue:{queue}", id)
+        else:
+            pipeline.zadd(f"rq:{state}:{queue}", {id: 4_000_000_000 - number})
+    pipeline.execute()
+    return ids
+
+
+@pytest.mark.parametrize("at_once", [1_000, 100], ids=["all in order", "so many that they are put in order in parts"])
+def test_what_was_there_before_gets_its_numbers_in_the_order_of_creation(
+    client: Any, theirs: Valkey, follow: Callable[..., FollowedRq], monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(rq_compare, "MOST_ORDERED", at_once)
+    ids = of_all_states(client, 600)
+    followed = follow(theirs.url)
+    followed.settled()
+    jobs = [followed.job(id) for id in ids]
+    numbers = [job.number for job in jobs if job is not None]
+    assert len(numbers) == len(ids)
+    together = 1 if at_once == 1_000 else 6  # a queue's jobs of a state
+    for place in range(together):
+        assert numbers[place::together] == sorted(numbers[place::together])
 
 
 def test_all_that_ends_and_vanishes_at_once_is_taken_in(
