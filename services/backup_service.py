@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core import keys
 from core.claim import Claim, FolderInUse, FolderRefused
 from core.database import Database, DatabaseError
 from core.embedded import Embedded, StoreFailed
@@ -41,6 +42,7 @@ def usual_target(settings: Settings, now: float) -> Path:
     return settings.data / FOLDER / f"headway-{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H-%M-%SZ}.zip"
 
 
+UNCOUNTED = keys.UNCOUNTED.suffix.rstrip(":")
 SHOWN = {
     "agents": "agent",
     "tiles": "tile",
@@ -55,6 +57,9 @@ def summary(manifest: Manifest) -> str:
     """What a back-up holds, in a line."""
     families = manifest.store.families
     jobs = {name.partition(":")[2]: one.items for name, one in families.items() if name.startswith("status:")}
+    # As on the site, see `job_counts`: what was ended on purpose has the status of a failure, and is none.
+    if canceled := min(families.get(UNCOUNTED, Family()).items, jobs.get("failed", 0)):
+        jobs |= {"failed": jobs["failed"] - canceled, "canceled": canceled}
     by_status = ", ".join(f"{count:,} {status}" for status, count in jobs.items() if count)
     parts = [_many(sum(jobs.values()), "job") + (f" ({by_status})" if by_status else "")]
     parts += [_many(families[name].items, word) for name, word in SHOWN.items() if name in families]

@@ -398,10 +398,13 @@ def test_the_summary_counts_what_people_know(valkeys: tuple[Valkey, Valkey], tmp
     with client_of(valkeys[0]) as client:
         client.flushall()
         client.zadd(keys.STATUS.at(0, "queued"), {"1": 1, "2": 2})
+        client.zadd(keys.STATUS.at(0, "failed"), {"3": 3, "4": 4, "5": 5})
+        client.zadd(keys.UNCOUNTED.at(0, "mail"), {"4": 4})
+        client.zadd(keys.UNCOUNTED.at(0, "video"), {"5": 5})
         client.zadd(keys.AGENTS.at(), {"mail": 1})
     left = tmp_path / ".headway-draft-of-a-killed-one"
     left.mkdir()
     (left / "headway.lock").touch()
     made = create(settings(tmp_path, store=valkeys[0]), tmp_path / "one.zip")
-    assert backup_service.summary(made) == "2 jobs (2 queued); 1 agent; no archive"
+    assert backup_service.summary(made) == "5 jobs (1 failed, 2 queued, 2 canceled); 1 agent; no archive"
     assert not left.exists()
