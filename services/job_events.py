@@ -13,8 +13,8 @@ from services.job_rules import Status
 class JobEvent(Struct, frozen=True, array_like=True):
     """One change; an empty text is one that was not there. `message` and `error` are those of the update itself."""
 
-    kind: Literal["created", "updated", "imported", "facts"]
-    """`facts`: what became known after the end, which is the episode and whether it is published."""
+    kind: Literal["created", "begun", "updated", "imported", "facts"]
+    """`begun`: the stage at which the job was created, told right after `created`. `facts`: what became known after the end, which is the episode and whether it is published."""
     number: int
     id: str
     agent: str

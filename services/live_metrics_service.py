@@ -99,7 +99,7 @@ def change(entry: Entry) -> Frame | None:
 
 
 def _is_change(event: JobEvent) -> bool:
-    return event.kind in ("created", "updated") and event.was != event.status
+    return event.kind in ("created", "begun", "updated") and event.was != event.status
 
 
 def _frame(event: JobEvent, position: str) -> Frame:

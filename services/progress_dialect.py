@@ -11,7 +11,7 @@ from services.job_events import JobEvent
 from services.job_model import Job
 from services.job_rules import FINAL
 
-_CHANGES = ("created", "updated")
+_CHANGES = ("created", "begun", "updated")
 
 
 def frame(entry: Entry) -> Frame | None:

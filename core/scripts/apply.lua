@@ -228,12 +228,9 @@ local function apply(u)
     if u.o == 'update' then return 'missing', number end
     number, job = create(u, at, skew)
     outcome, was = 'created', 'queued'
-    -- A job that is created at its first stage is announced once, as it then stands.
-    if u.o == 'create' and has_progress(u) and not (FINAL[u.s] or FINAL[u.g]) then
-      kind, was = 'created', nil
-    elseif live then
-      announce('created', job, number, nil, not has_progress(u) and u.m, nil, at)
-    end
+    if live then announce('created', job, number, nil, not has_progress(u) and u.m, nil, at) end
+    -- The first stage of a job that is created at it is no progress to dialect A, in which creating tells nothing.
+    if u.o == 'create' and not (FINAL[u.s] or FINAL[u.g]) then kind = 'begun' end
     if not has_progress(u) then
       see(job.agent, at)
       save(number, job)

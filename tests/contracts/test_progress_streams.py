@@ -102,6 +102,21 @@ def test_a_batch_is_told_line_by_line(here: Server) -> None:
     assert processing == list(range(50))
 
 
+def test_a_job_that_an_agent_creates_at_a_stage_is_told_as_queued_first(here: Server) -> None:
+    with opened(here.port, STREAM, here.token) as stream, opened(here.port, "/events", here.token) as events:
+        job = here.post("/agents/pod/jobs", json={"id": "begun", "stage": "downloading"}).json()
+        number = here.get("/api/v1/queue/begun?agent=pod").json()["queue_id"]
+        stream.until_message(queue_id=number, status="processing")
+        events.until(lambda s: len([one for one in s.named("job") if one.json()["queue_id"] == number]) >= 2)
+    assert (job["status"], job["progress"]) == ("processing", 10)
+    told = {"queue_id": number, "status": "queued", "progress": 0}
+    assert of(stream, number) == [told, told | {"status": "processing", "current_step": "downloading", "progress": 10}]
+    changes = [one.json() for one in events.named("job") if one.json()["queue_id"] == number]
+    assert [(one["status"], one["stage"], one["progress"]) for one in changes] == [
+        ("queued", None, 0), ("processing", "downloading", 10),
+    ]  # fmt: skip
+
+
 def test_the_stream_of_one_job_begins_with_its_state_and_tells_of_no_other(here: Server) -> None:
     number, other = created(here, id="one-of-two"), created(here)
     report(here, number, progress=25, current_step="scan", message="page 3")

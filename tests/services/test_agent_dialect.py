@@ -33,7 +33,7 @@ def progress(**fields: Any) -> tuple[str, dict[str, Any]]:
     return "job:progress", known | fields
 
 
-@pytest.mark.parametrize("kind", ["created", "imported", "facts"])
+@pytest.mark.parametrize("kind", ["created", "begun", "imported", "facts"])
 def test_what_is_no_progress_is_not_told(kind: str) -> None:
     assert told(kind=kind, status="completed") == []
 

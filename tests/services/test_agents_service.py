@@ -42,11 +42,13 @@ class TestJobs:
             job_events_of(site)[0].published,
         ) == ("v1", "", False)
 
-    def test_a_job_created_at_a_stage_is_announced_once_as_it_stands(self, site: Site) -> None:
-        job = create(site, stage="speech_detection")
+    def test_a_job_created_at_a_stage_is_announced_before_it_and_at_it(self, site: Site) -> None:
+        job = create(site, stage="speech_detection", message="listening")
         assert (job.status, job.stage, job.progress) == ("processing", "speech_detection", 30)
-        (event,) = job_events_of(site)
-        assert (event.kind, event.was, event.status, event.progress) == ("created", "", "processing", 30)
+        events = job_events_of(site)
+        assert [(event.kind, event.was, event.status, event.progress, event.message) for event in events] == [
+            ("created", "", "queued", 0, ""), ("begun", "queued", "processing", 30, "listening"),
+        ]  # fmt: skip
 
     def test_a_job_created_at_its_end_tells_of_both(self, site: Site) -> None:
         assert create(site, stage="completed").progress == 100
