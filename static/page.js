@@ -8,6 +8,7 @@ import { startLive } from "./live.js";
 import { startLogs } from "./logs.js";
 import { startMarkTips } from "./mark-tip.js";
 import { startPictures } from "./png.js";
+import { keepPlaces } from "./places.js";
 import { keepSteady } from "./steady.js";
 import { countTimes, sayTimes } from "./times.js";
 import { startZoom } from "./zoom.js";
@@ -58,6 +59,7 @@ startMarkTips();
 startZoom();
 startPictures();
 keepSteady();
+keepPlaces();
 startLogs();
 startLive();
 // From here on a new row slides in; those of the first paint stood there.

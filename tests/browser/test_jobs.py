@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import expect
 
@@ -23,6 +24,10 @@ window.jumped = 0;
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.jumped += entry.value)))
   .observe({ type: "layout-shift", buffered: true });
 """
+PLACES = """() => Object.fromEntries([...document.querySelectorAll(".actives .job:not(.left)")].map((job) => {
+  const { x, y, width, height } = job.getBoundingClientRect();
+  return [job.id, [x, y, width, height]];
+}))"""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -129,6 +134,27 @@ def test_the_list_stays_where_it_is_when_an_active_job_above_it_ends(headway: Si
     # At another width it takes what it needs.
     seen.page.set_viewport_size({"width": 400, "height": 800})
     seen.until("y => document.querySelector('#region-job-list').getBoundingClientRect().y < y", before and before["y"])
+
+
+def test_a_job_at_work_keeps_its_place_and_the_next_takes_that_of_one_that_ended(headway: Site, visit: Go) -> None:
+    for one in headway.ask("GET", "/api/v1/queue?status=processing")["items"]:
+        headway.change(one["queue_id"], status="completed")
+    third = [headway.make(f"place {place}", progress=10) for place in range(4)][2]
+    seen = visit(headway, "/dashboard/jobs", viewport={"width": 1440, "height": 800})
+    seen.streaming()
+
+    def places() -> dict[str, Any]:
+        return seen.page.evaluate(PLACES)  # type: ignore[no-any-return]
+
+    before = places()
+    assert len({tuple(box) for box in before.values()}) == 4
+    headway.change(third, status="completed")
+    expect(seen.page.locator(f"#now-{third}")).to_have_count(0)
+    free = before.pop(f"now-{third}")
+    assert places() == before
+    comes = headway.make("comes", progress=10)
+    expect(seen.page.locator(f"#now-{comes}")).to_be_visible()
+    assert places() == before | {f"now-{comes}": free}
 
 
 def test_active_jobs_come_to_the_head_of_the_list_and_leave_it(headway: Site, visit: Go) -> None:
