@@ -28,7 +28,7 @@ def test_it_shows_store_duties_versions_processes_and_streams(app: Flask, site: 
     text = words(show(app, at_noon(site), "health", lambda _: HEALTH))
     for said in (
         "Store Valkey 9.1.2", "Memory 1.8 MB of 512.0 MB", "Open streams 0", "Duties run in vm:17", "history well 4.80 ms 5 s",
-        "1 process, versions", "vm:17 web, runs the duties 61.5 MB", "python 3.11.7",
+        "1 duty, all well; 1 process, versions", "vm:17 web, runs the duties 61.5 MB", "python 3.11.7",
     ):  # fmt: skip
         assert said in text
 
@@ -54,6 +54,18 @@ def test_a_failing_duty_is_named_with_its_error(app: Flask, site: Site) -> None:
     shown = show(app, site, "health", lambda _: replace(HEALTH, duties=(failing,)))
     assert "retention failed 3 times" in words(shown)
     assert_harmless(shown)
+
+
+def test_duties_that_are_well_are_one_line_and_those_that_fail_stand_open(app: Flask, site: Site) -> None:
+    ran = "2026-11-21T11:59:58.000Z"
+    well = tuple(DutyHealth(name, 5, ran, 1.0, 0, None, None) for name in ("archive", "history"))
+    failing = DutyHealth("brokers", 1, ran, 1.0, 1, "no route", ran)
+    folded = show(app, site, "health", lambda _: replace(HEALTH, duties=well)).html.decode()
+    assert folded.index("<details") < folded.index("2 duties, all well; 1 process") < folded.index("<td>archive")
+    both = show(app, site, "health", lambda _: replace(HEALTH, duties=(well[0], failing, well[1]))).html.decode()
+    open_, _, under = both.partition("2 other duties well;")
+    assert "<td>brokers" in open_.partition("<details")[0]
+    assert [f"<td>{name}" in under for name in ("archive", "history", "brokers")] == [True, True, False]
 
 
 def test_where_the_store_is_away_it_says_why_and_still_shows_the_rest(app: Flask, site: Site) -> None:
