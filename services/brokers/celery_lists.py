@@ -1,4 +1,5 @@
-"""Lists of messages that wait in a Redis: new ones are read at once, what stands behind them in bounded parts a tick."""
+"""Lists of messages that wait in a Redis: new ones are read at once, what stands behind them in bounded parts a tick. What was there at the
+first look is read before, from its oldest on, so that numbers rise with time."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ Since = Callable[[str], int | None]
 @dataclass
 class Waiting:
     """What is known of one list: its first `known` messages, from `newest`, a tag, to `edge`, the message itself. It has an edge as long
-    as something stands behind that."""
+    as something stands behind that. Until it `is_risen` they are its last ones, and something may stand before the edge."""
 
     queue: str
     length: int = 0
@@ -44,6 +45,8 @@ class Waiting:
     unread: set[int] = field(default_factory=set)
     """Those that can't be read, each by how many came since, counted back from `pushed`: so it is known when they left."""
     is_behind: bool = True
+    is_risen: bool = False
+    """Whether all that was there at the first look is read."""
     is_read: bool = False
     """Whether it was looked at before, so that what comes from now on is new."""
 
@@ -77,6 +80,14 @@ class Part(NamedTuple):
     @property
     def messages(self) -> list[celery_messages.Message]:
         return [celery_messages.message_of(raw) or _nothing(raw) for raw in self.raws]
+
+
+class Risen(NamedTuple):
+    """A message that was there at the first look, by how many stood before it."""
+
+    place: int
+    waiting: Waiting
+    message: celery_messages.Message
 
 
 class Lists:
@@ -145,19 +156,67 @@ class Lists:
             for key in keys:
                 pipe.llen(key)
             lengths = pipe.execute(raise_on_error=False)
-        tails = []
+        tails, oldest = [], list[Risen]()
         for key, length in zip(keys, lengths, strict=True):
             waiting = self._lists[key]
             waiting.length = length if isinstance(length, int) else 0
             waiting.is_behind = False
-            if waiting.length:
-                self._look_list(key, waiting, at_ms)
-                tails.append(key)
-            else:
+            if not waiting.length:
                 waiting.begin_anew()
-                waiting.is_read = True
+                waiting.is_read = waiting.is_risen = True
+                continue
+            if waiting.is_risen:
+                self._look_list(key, waiting, at_ms)
+            else:
+                oldest += self._rise(key, waiting)
+            tails.append(key)
+        # No message says when it was sent: of each list the newest come last.
+        for one in sorted(oldest, key=lambda one: -one.place):
+            self._take((one.message,), one.waiting, at_ms, is_new=False)
         if tails:
             self._look_tails(tails, at_ms, left)
+
+    def _rise(self, key: str, waiting: Waiting) -> list[Risen]:
+        """The oldest messages that were not read yet. New ones come at the other end, and do not move these."""
+        found, size, part = list[Risen](), 0, Part([], is_end=False)
+        while not part.is_end and len(found) < MOST_MESSAGES and size < MOST_BYTES:
+            above = self._above(key, waiting)
+            if above is None:
+                break
+            part = above
+            size += sum(map(len, part.raws))
+            for raw, message in zip(reversed(part.raws), reversed(part.messages), strict=True):
+                waiting.known, waiting.edge, waiting.newest = waiting.known + 1, raw, message.tag
+                found.append(Risen(waiting.length - waiting.known, waiting, message))
+                if message.id is None and len(waiting.unread) < MOST_UNREAD:
+                    waiting.unread.add(waiting.known)
+        if part.is_end:
+            waiting.is_risen = waiting.is_read = True
+            waiting.edge, waiting.pushed = b"", waiting.known
+        else:
+            waiting.is_behind = True
+        return found
+
+    def _above(self, key: str, waiting: Waiting) -> Part | None:
+        """What stands before the edge, or at the end where there is none; None where the next look has to see."""
+        if not waiting.edge:
+            return self._between(key, waiting, -waiting.chunk, -1)
+        part = self._between(key, waiting, 1 - waiting.known - waiting.chunk, -waiting.known)
+        if part.raws[-1:] != [waiting.edge]:
+            # Workers took some behind it, or put some back.
+            with self._client.pipeline(transaction=False) as pipe:
+                pipe.lpos(key, waiting.edge, rank=-1)  # type: ignore[arg-type]
+                pipe.llen(key)
+                place, length = pipe.execute()
+            if place is None:
+                waiting.begin_anew()  # workers took it, and before it all that stood behind it
+                return self._between(key, waiting, -waiting.chunk, -1)
+            waiting.unread = {one - waiting.known + length - place for one in waiting.unread}
+            waiting.known = length - place
+            part = self._between(key, waiting, 1 - waiting.known - waiting.chunk, -waiting.known)
+            if part.raws[-1:] != [waiting.edge]:
+                return None
+        return Part(part.raws[:-1], part.is_end)
 
     def _look_list(self, key: str, waiting: Waiting, at_ms: int) -> None:
         """New messages stand first; what stood there before is read on behind them, a part a tick."""
@@ -171,7 +230,7 @@ class Lists:
                     met = True
                     break
                 fresh.append(message)
-        self._take(fresh, waiting, at_ms, is_new=waiting.is_read)
+        self._take(fresh[::-1], waiting, at_ms, is_new=waiting.is_read)
         waiting.is_read = True
         if met:
             waiting.known += len(fresh)
@@ -195,7 +254,7 @@ class Lists:
         if part is None:
             return
         messages = part.messages
-        self._take(messages, waiting, at_ms, is_new=False)
+        self._take(messages[::-1], waiting, at_ms, is_new=False)
         waiting.note_unread(messages, waiting.known)
         self._note_read(waiting, part, waiting.known + len(messages))
 
@@ -235,11 +294,13 @@ class Lists:
                 self.seen.add(message.id)
 
     def _read(self, key: str, waiting: Waiting, begin: int) -> Part:
-        chunk = waiting.chunk
-        raws: list[bytes] = self._client.lrange(key, begin, begin + chunk - 1)  # type: ignore[assignment]
+        return self._between(key, waiting, begin, begin + waiting.chunk - 1)
+
+    def _between(self, key: str, waiting: Waiting, begin: int, end: int) -> Part:
+        raws: list[bytes] = self._client.lrange(key, begin, end)  # type: ignore[assignment]
         if raws:
             waiting.each_bytes = sum(map(len, raws)) // len(raws)
-        return Part(raws, len(raws) < chunk)
+        return Part(raws, len(raws) <= end - begin)
 
     def _look_tails(self, keys: list[str], at_ms: int, left: int) -> None:
         """Since when the message waits that is next, and which were put back."""
