@@ -21,10 +21,21 @@ function tell() {
     all.indeterminate = ticked > 0 && ticked < here.length;
     all.disabled = !here.length;
   }
+  meant();
   const words = chosen.size ? `${chosen.size} chosen${unseen ? `, ${unseen} no longer on this page` : ""} ·` : "";
   for (const place of document.querySelectorAll("[data-picked]")) {
     if (place.textContent !== words) place.textContent = words;
   }
+}
+
+// Beside the buttons stands how many they are for. All that match are those of the store, which the list counts where it can.
+function meant() {
+  const many = document.querySelector("[data-matching]")?.dataset.matching ?? "";
+  const all = form.elements.all;
+  if (all) form.querySelector("[data-many]").textContent = many && `(${many})`;
+  const jobs = all?.checked ? `all ${many || "jobs"} that match, ticked or not` : `the ${chosen.size} chosen ${chosen.size === 1 ? "job" : "jobs"}`;
+  const place = form.querySelector("[data-meant]");
+  if (place.textContent !== `With ${jobs}:`) place.textContent = `With ${jobs}:`;
 }
 
 function note(box) {
@@ -40,7 +51,7 @@ if (form) {
         note(box);
       }
     } else if (target.matches("input[name=job]")) note(target);
-    else return;
+    else if (target !== form.elements.all) return;
     tell();
   });
   document.addEventListener("htmx:after:swap", () => {
