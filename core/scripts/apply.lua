@@ -239,7 +239,7 @@ local function apply(u)
       return outcome, number
     end
   else
-    local attempt = u.t or job.attempt
+    local attempt = attempt_of(u, job)
     if is_spent(u, job, attempt, at) then return 'kept', number end
     if attempt > job.attempt then begin_attempt(job, attempt) end
     was = before

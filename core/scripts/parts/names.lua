@@ -32,6 +32,14 @@ local function is_settled_by(u, job)
   return u.o ~= 'import' and ENGINE_ENDS[u.x] and FINAL[job.status] and not ENGINE_ENDS[job.state]
 end
 
+-- The attempt that an update is of. That a job failed in its engine after all is told as one more than the completed one, which is kept:
+-- whoever follows the engine may not know yet that a reporter told that.
+local function attempt_of(u, job)
+  local attempt = u.t or job.attempt
+  local has_failed = job.status == 'completed' and (u.x == 'failed' or u.x == 'stopped') and is_settled_by(u, job)
+  return has_failed and attempt == job.attempt and attempt + 1 or attempt
+end
+
 -- How it ended stays as it was told first; what was not known of it is taken. A state that contradicts its status, or would leave it out
 -- of rates that have counted it, is said in the plain word for its status.
 local function settle_names(u, job)

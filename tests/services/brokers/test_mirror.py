@@ -13,7 +13,7 @@ from core import keys
 from core.site import Site
 from services import job_events, jobs_service
 from services.brokers import mirror, mirror_changes
-from services.brokers.mirror_records import our_id
+from services.brokers.mirror_records import known_of, our_id
 from services.brokers.model import LOST, EngineJob, Former
 from services.job_changes import JobRef
 from services.job_model import Job, to_ms
@@ -333,6 +333,20 @@ def test_that_a_job_failed_in_its_engine_after_its_app_had_reported_it_as_comple
         assert [one.status for one in failed.attempts] == ["completed"]
     again = say({"state": "queued", "enqueued_ms": now_ms + 950})
     assert (again.state, again.attempt) == ("queued", 3)
+
+
+def test_a_failure_that_was_read_before_its_app_reported_it_as_completed_is_told_all_the_same(
+    say: Callable[..., Job], report: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "started", "started_ms": now_ms - 90})
+    failed = EngineJob(id="one", state="failed", started_ms=now_ms - 90, ended_ms=now_ms, error="E: 1")
+    aimed: mirror_changes.Aim = (AGENT, "one", "rq", "one")
+    made = mirror_changes.changes(aimed, known_of(parted_site, AGENT, ["one"])[0], [failed], now_ms)
+    report(status="completed")
+    for _ in range(2):
+        jobs_service.apply_all(parted_site, AGENT, made)
+        told = job(parted_site)
+        assert (told.status, told.state, told.error, told.attempt) == ("failed", "failed", "E: 1", 2)
 
 
 def test_a_job_that_begins_after_its_app_reported_the_end_is_another_attempt(
