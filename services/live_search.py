@@ -22,7 +22,7 @@ STEPS = 5_000
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """Which jobs are meant: of several values any, of several fields all. An empty one narrows nothing. Among `statuses`, `failed` leaves
-    out what was ended on purpose. `states` are those of ALL_STATES, which only jobs with a queue or an engine have."""
+    out what was ended on purpose. `states` are those of ALL_STATES: what was told of a job, or the status of one with a queue or an engine."""
 
     statuses: tuple[Status, ...] = ()
     states: tuple[str, ...] = ()

@@ -11,13 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from core.config import sources
+from core.fields import check
 from core.site import Site
 from services import agents_service, analytics_service, job_query, jobs_service
 from services.alert_readings import Sources, read
 from services.alert_watch import Watch
 from services.job_changes import Change
 from services.job_model import Job
-from services.job_rules import UNCOUNTED
+from services.job_rules import UNCOUNTED, HistoryRow
 from services.live_metrics_service import Jobs, LiveMetrics
 from services.live_search import Conditions, count, find
 from services.tile_sources import Context, jobs
@@ -105,6 +106,21 @@ def test_a_search_for_failures_leaves_them_out_and_knows_how_many_there_are(part
         assert [job.number for job in walked] == expected
     for agents in ((), ("a0",)):
         assert find(site, Conditions(statuses=("failed",), agents=agents), limit=1).total == (4 if agents else 12)
+
+
+def test_those_of_which_a_file_names_no_queue_are_no_failures_either(parted_site: Site) -> None:
+    for state in ("failed", *UNCOUNTED):
+        row = {"id": f"of-{state}", "status": "failed", "state": state, "function": "f"}
+        jobs_service.store_rows(parted_site, [check(HistoryRow, row)])
+    for asked, expected in (
+        (Conditions(statuses=("failed",)), "of-failed"),
+        (Conditions(statuses=("failed",), agents=("default",)), "of-failed"),
+        (Conditions(states=("canceled",)), "of-canceled"),
+    ):
+        assert [job.id for job in find(parted_site, asked).items if isinstance(job, Job)] == [expected]
+    for agent in (None, "default"):
+        counts = jobs_service.counts(parted_site, agent)
+        assert (counts["failed"], counts["canceled"]) == (1, 2)
 
 
 def test_a_status_and_a_state_that_it_leaves_out_can_be_had_by_states_alone() -> None:

@@ -224,7 +224,7 @@ def names_of(job: Job) -> set[str]:
     assert state in ALL_STATES
     one = (("queue", job.queue), ("function", job.function), ("worker", job.worker), ("error", job.error_type))
     found = {f"by:{field}:{value}" for field, value in one if value} | {f"by:tag:{tag}" for tag in job.tags}
-    if job.queue or job.engine:
+    if job.queue or job.engine or job.state:
         found.add(f"by:state:{state}")
         found |= {f"uncounted:{job.agent}"} if state in UNCOUNTED else set()
     if job.queue:

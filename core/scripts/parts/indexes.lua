@@ -9,7 +9,7 @@ local UNCOUNTED = {canceled = true, deleted = true}
 
 -- {keys = {suffix = {field, value}}, queue = AGENT/QUEUE or nil, due = when it is to begin or nil}; nil of a job that names nothing.
 local function indexes_of(job)
-  if not (job.queue or job['function'] or job.worker or job.errorType or job.engine or job.tags) then return nil end
+  if not (job.queue or job['function'] or job.worker or job.errorType or job.engine or job.state or job.tags) then return nil end
   local keys, queue = {}, nil
   local function by(field, value)
     if value then keys['@BY@' .. field .. ':' .. value] = {field, value} end
@@ -20,7 +20,7 @@ local function indexes_of(job)
   by('error', job.errorType)
   for _, tag in ipairs(job.tags or {}) do by('tag', tag) end
   local state = job.state or job.status
-  if job.queue or job.engine then
+  if job.queue or job.engine or job.state then
     by('state', state)
     if UNCOUNTED[state] then keys['@UNCOUNTED@' .. job.agent] = {} end
   end
