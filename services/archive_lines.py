@@ -80,7 +80,8 @@ COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
     for name in NAMES
 )
 """What a row holds, in this order."""
-FINISHED, ATTEMPTS = NAMES.index("finished_at"), NAMES.index("attempts")
+CREATED, STARTED, FINISHED = (NAMES.index(name) for name in ("created_at", "started_at", "finished_at"))
+ATTEMPTS = NAMES.index("attempts")
 MARKS = "=+-@\t\r'"
 """What a cell begins with that may need a quote before it."""
 
@@ -91,7 +92,7 @@ _raw = msgspec.json.Decoder(Raw).decode
 
 
 def ndjson(rows: Iterable[Sequence[Any]]) -> bytes:
-    return _encode.encode_lines([_line(row) for row in rows])
+    return _encode.encode_lines([_line(_in_order(row)) for row in rows])
 
 
 def csv_header() -> bytes:
@@ -101,8 +102,18 @@ def csv_header() -> bytes:
 def as_csv(rows: Iterable[Sequence[Any]]) -> bytes:
     """Rows of cells that no spreadsheet takes for formulas; what is a list or an object is JSON."""
     text = io.StringIO()
-    csv.writer(text).writerows(map(_cells, rows))
+    csv.writer(text).writerows(_cells(_in_order(row)) for row in rows)
     return text.getvalue().encode()
+
+
+def _in_order(row: Sequence[Any]) -> Sequence[Any]:
+    """The row with its times as jobs have them now: uploads refuse a job that began before it was created, as versions before kept
+    some."""
+    told = list(row)
+    if told[STARTED] is not None:
+        told[STARTED] = min(told[STARTED], told[FINISHED])
+    told[CREATED] = min(time for time in told[CREATED : FINISHED + 1] if time is not None)
+    return told
 
 
 def _line(row: Sequence[Any]) -> _Line:

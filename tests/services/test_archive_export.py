@@ -22,7 +22,7 @@ from services.archive_records import Row
 from services.archive_rows import of
 from services.archive_schema import JOBS
 from services.job_changes import JobRef
-from services.job_model import Job
+from services.job_model import Job, to_ms
 from tests import archive
 from tests.archived import AT_MS, row, write
 
@@ -106,6 +106,29 @@ def test_what_is_exported_can_be_uploaded_into_an_empty_site_without_loss(archiv
         began = None if job.state == "canceled" else again.created_at
         assert again.started_at == (job.started_at or began)
         assert json.loads(again.metadata or "null") == json.loads(job.metadata or "null")
+
+
+@pytest.mark.parametrize("form", archive_export.FORMATS)
+def test_an_export_of_times_out_of_order_that_versions_before_stored_is_taken(
+    archived_site: Site, form: Format
+) -> None:
+    late_ms = {"created": AT_MS + 900_000, "started": AT_MS + 950_000}
+    write(
+        archived_site,
+        row(1, created_ms=late_ms["created"]),
+        row(2, created_ms=late_ms["created"], started_ms=None),
+        row(3, created_ms=late_ms["created"], started_ms=late_ms["started"]),
+        row(4),
+    )
+    keep = replace(archived_site.settings, keep_days=36_500)
+    late = replace(archived_site, clock=lambda: AT_MS / 1000 + 86_400, settings=keep)
+    file = exported(archived_site, form)
+    archive.empty(archived_site.database)
+    done = uploads_service.receive(late, f"history.{form}", "test", [file])
+    assert (done.accepted, done.rejected) == (4, 0)
+    told = [jobs_service.get(late, JobRef(agent="studio", id=f"job-{number}")) for number in range(1, 5)]
+    ends = [job.finished_at and to_ms(job.finished_at) for job in told if isinstance(job, Job)]
+    assert ends == [AT_MS + 1000 * number for number in range(1, 5)]
 
 
 def of_row(told: dict[str, Any]) -> Job:
