@@ -133,6 +133,7 @@ local function create(u, at, skew)
   }
   take_names(u, job)
   job.title = u.l -- after what is named: a title from before that is a reporter's
+  order_times(job)
   return number, job
 end
 
@@ -145,8 +146,9 @@ local function progress(u, job, at, skew)
   if job.status == 'processing' and not job.started then job.started = u.sa or at end
   if stage and stage ~= stage_before then
     job.stage = stage
-    -- A row of history that tells only its last stage tells no times of it.
-    if u.o ~= 'import' and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, at, true) end
+    -- Who tells only the last stage of what is over, a row of history or an engine, tells no times of it.
+    local is_timed = u.o ~= 'import' and (job.stages or not u.fa)
+    if is_timed and not FINAL[stage] and stage ~= 'queued' then enter_stage(job, stage, math.min(at, u.fa or at), true) end
   end
   job.stages, job.error, job.attempts = u.st or job.stages, u.e or job.error, u.pa or job.attempts
   if FINAL[job.status] then finish(u, job, stage_before, at) end
@@ -163,6 +165,7 @@ local function progress(u, job, at, skew)
   if u.pub ~= nil then job.published = u.pub end
   if u.w then job.told = ahead(u) end
   job.updated, job.heard, job.skew = at, heard(u, at), skew or job.skew
+  order_times(job)
   return message
 end
 
@@ -175,6 +178,7 @@ local function learn(u, job, at)
   job.seq, job.at = u.q or job.seq, u.w and at or job.at
   if u.w then job.told = ahead(u) end
   job.updated, job.heard = math.max(at, job.updated or at), heard(u, at)
+  order_times(job)
 end
 
 -- The episode that a job counts for: it has to be completed.

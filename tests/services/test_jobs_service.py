@@ -164,6 +164,13 @@ def test_a_clock_that_is_behind_never_ends_a_job_or_a_stage_before_it_began(site
     assert [span.seconds for span in done.stages] == [0.0]
 
 
+def test_a_clock_that_is_behind_begins_no_job_before_it_was_created(site: Site) -> None:
+    job = create(site)
+    begun = told(site, job, progress=5, timestamp=iso(NOW - timedelta(minutes=10)))
+    assert begun.started_at is not None
+    assert begun.created_at == begun.started_at < job.created_at
+
+
 def test_without_an_order_that_of_arrival_counts(site: Site) -> None:
     job = create(site)
     tell(site, job, progress=50, seq=5)

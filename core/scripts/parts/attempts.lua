@@ -42,7 +42,13 @@ local function finish(u, job, stage_before, at)
   -- Some updates may name a time by a clock that is behind ours, and others none.
   job.finished = u.fa or math.max(at, job.started or job.created)
   local is_timed = u.o ~= 'import' and job.status == 'completed'
-  if not u.st then enter_stage(job, nil, job.finished, is_timed) end
+  if not u.st then
+    -- What is read of a job at work is heard of a moment later, when it may have ended.
+    for _, span in ipairs(job.stages or {}) do
+      span[2], span[3] = math.min(span[2], job.finished), math.min(span[3], job.finished)
+    end
+    enter_stage(job, nil, job.finished, is_timed)
+  end
   if is_timed then keep_order(job) end
   if job.status == 'completed' then
     job.progress = 100

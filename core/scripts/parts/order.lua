@@ -9,6 +9,13 @@ local function when(u)
   return at, nil
 end
 
+-- Several clocks tell a job's times, in whatever order: it was created before all else, and had begun when it ended.
+local function order_times(job)
+  local created = job.created
+  if job.started and job.finished then job.started = math.min(job.started, job.finished) end
+  job.created = math.min(created, job.enqueued or created, job.started or created, job.finished or created)
+end
+
 -- When a live update arrived, where that is later than when it happened: its reporter's clock is behind, or it was kept back.
 local function heard(u, at)
   return u.o ~= 'import' and now - at > 1000 and now or nil

@@ -25,7 +25,9 @@ local function is_whole(job)
     if type(tag) ~= 'string' then return false end
   end
   for _, span in ipairs(job.stages or {}) do
-    if type(span) ~= 'table' or type(span[1]) ~= 'string' or type(span[2]) ~= 'number' then return false end
+    if type(span) ~= 'table' or type(span[1]) ~= 'string' or type(span[2]) ~= 'number' or type(span[3]) ~= 'number' then
+      return false
+    end
   end
   return true
 end

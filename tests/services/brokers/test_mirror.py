@@ -549,6 +549,55 @@ def test_what_is_known_by_its_end_alone_was_not_created_after_it_nor_begun_where
     assert (failed.started_at, ended.started_at) == (None, ended.created_at)
 
 
+@pytest.mark.parametrize("is_sent_first", [True, False])
+def test_a_job_was_created_before_all_else_that_is_known_of_it_in_whatever_order_clocks_tell(
+    say: Callable[..., Job], now_ms: int, is_sent_first: bool
+) -> None:
+    # Celery's sender notes that it sent a task once its worker may have begun it.
+    sent = {"state": "queued", "created_ms": now_ms - 87, "enqueued_ms": now_ms - 87}
+    started = {"state": "started", "enqueued_ms": now_ms - 96, "started_ms": now_ms - 95}
+    finished = {**started, "state": "finished", "ended_ms": now_ms - 20}
+    order = [sent, started, finished] if is_sent_first else [started, sent, finished]
+    job = [say(told) for told in order][-1]
+    times = (job.created_at, job.enqueued_at, job.started_at, job.finished_at)
+    assert [to_ms(at) for at in times if at] == [now_ms - 96, now_ms - 96, now_ms - 95, now_ms - 20]
+
+
+def test_a_job_that_its_engine_knows_no_more_by_a_clock_behind_its_workers_did_not_end_before_it_began(
+    say: Callable[..., Job], parted_site: Site, now_ms: int
+) -> None:
+    say({"state": "started", "created_ms": now_ms + 55_000, "started_ms": now_ms + 60_000})
+    mirror.gone(parted_site, AGENT, ["one"])
+    found = job(parted_site)
+    assert found.started_at and found.finished_at
+    assert found.created_at <= found.started_at <= found.finished_at
+
+
+def test_no_stage_begins_after_the_end(say: Callable[..., Job], now_ms: int) -> None:
+    began, ended = {"started_ms": now_ms - 2_000}, {"started_ms": now_ms - 2_000, "ended_ms": now_ms - 500}
+    # Heard of while it was at work, a moment after it had ended.
+    say({"state": "started", **began, "stage": "read"})
+    assert spans(say({"state": "finished", **ended, "stage": "read"})) == [("read", now_ms - 500, now_ms - 500)]
+    say({"id": "two", "state": "started", **began, "stage": "read"})
+    assert spans(say({"id": "two", "state": "failed", **ended, "stage": "write", "error": "E: 1"})) == [
+        ("read", now_ms - 500, now_ms - 500),
+        ("write", now_ms - 500, now_ms - 500),
+    ]
+
+
+def test_a_job_whose_last_stage_alone_is_known_tells_no_times_of_it(say: Callable[..., Job], now_ms: int) -> None:
+    ended = {"started_ms": now_ms - 2_000, "ended_ms": now_ms - 500, "stage": "write"}
+    done = say({"state": "finished", **ended})
+    failed = say({"id": "two", "state": "failed", "error": "E: 1", **ended})
+    assert (done.stage, done.stages) == ("write", ())
+    assert (failed.stage, failed.failed_stage, failed.stages) == ("write", "write", ())
+
+
+def spans(job: Job) -> list[tuple[str, int, int]]:
+    """Of stages that have ended."""
+    return [(each.name, to_ms(each.started_at), to_ms(each.finished_at)) for each in job.stages if each.finished_at]
+
+
 def test_a_title_is_the_function_where_none_was_told_and_is_never_taken_back_for_it(say: Callable[..., Job]) -> None:
     assert say({"state": "queued", "function": "app.send"}).title == "app.send"
     assert say({"state": "started", "function": "app.send", "title": "app.send(1)"}).title == "app.send(1)"
