@@ -71,8 +71,8 @@ class Archiver:
             while goes_on and time.monotonic() < until:
                 moved, goes_on = _work(site, self._of)
                 did |= moved
-            if did:
-                archive_standing.tell(site)
+            if did and archive_standing.tell(site) != self._of:
+                self._of = None  # Its tables were brought up to date meanwhile, and it has to be compared.
         except (DatabaseError, StoreError) as fault:
             self._of = None  # It may be another one that answers next.
             ARCHIVE_FAILURES.inc()

@@ -50,17 +50,25 @@ class Told(Struct, frozen=True):
     archived_ms: int | None = None
 
 
-def tell(site: Site, unavailable: str | None = None) -> None:
-    """Tell how the archive is doing; `unavailable` is why it is not. Without the store or the database nothing is told."""
+def tell(site: Site, unavailable: str | None = None) -> str | None:
+    """Tell how the archive is doing; `unavailable` is why it is not. Without the store or the database nothing is told. Answers the
+    archive's name, where it was asked and told it."""
+    of = None
     with suppress(StoreError, DatabaseError):
-        told = _read(site) if unavailable is None else msgspec.structs.replace(_before(site), unavailable=unavailable)
+        if unavailable is None:
+            of, told = _read(site)
+        else:
+            told = msgspec.structs.replace(_before(site), unavailable=unavailable)
         site.store.redis.hset(keys.ARCHIVE.at(), TOLD, msgspec.json.encode(told))
+    return of
 
 
-def _read(site: Site) -> Told:
+def _read(site: Site) -> tuple[str, Told]:
     with site.database.read(archiving=True) as connection:
-        jobs, at = connection.execute(sqlalchemy.select(ARCHIVE.c.jobs, ARCHIVE.c.archived_ms)).one()
-    return Told(site.database.name, None, jobs, at)
+        of, jobs, at = connection.execute(
+            sqlalchemy.select(ARCHIVE.c.site, ARCHIVE.c.jobs, ARCHIVE.c.archived_ms)
+        ).one()
+    return of, Told(site.database.name, None, jobs, at)
 
 
 def _before(site: Site) -> Told:
