@@ -78,7 +78,7 @@ class CeleryActions:
             return self._resume(queue)
         with self._connected() as connection:
             gone = self._empty(connection, queue)
-        return f"{gone} {'message that waited was' if gone == 1 else 'messages that waited were'} thrown away."
+        return f"{gone:,} {'message that waited was' if gone == 1 else 'messages that waited were'} thrown away."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
         with self._connected() as connection:

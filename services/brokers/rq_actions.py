@@ -137,7 +137,7 @@ class RqActions:
                 suspension.resume(self._redis)
                 return "All workers of this Redis go on."
             gone = self._empty(queue)
-            return f"{gone} {'job that waited was' if gone == 1 else 'jobs that waited were'} deleted from RQ."
+            return f"{gone:,} {'job that waited was' if gone == 1 else 'jobs that waited were'} deleted from RQ."
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
         self._reach()

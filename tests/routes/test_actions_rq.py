@@ -22,6 +22,7 @@ from services.brokers.action_model import ActionRefused, Changed, Target
 from services.brokers.rq_actions import RqActions
 from tests.acted import Followed, followed
 from tests.conftest import Valkey, wait_until
+from tests.panels.boards import Parts
 from tests.rq_workers import TASKS, RqWorker, Version, queue
 
 IDLE = "idle"
@@ -124,6 +125,9 @@ def test_a_waiting_job_is_put_first_or_into_another_queue(rq: Followed, rq_url: 
     first, second, third = (waiting.enqueue(f"{TASKS}.add", 1, n).id for n in range(3))
     rq.act(rq.job(third, "queued"), "front")
     assert waiting.job_ids == [third, first, second]
+    page = rq.client.get(f"/dashboard/queues/rq/{waiting.name}").text
+    told = re.findall(r'class="what"><a class="name" href="/dashboard/jobs/(\d+)"', page)
+    assert told == [str(rq.job(id, "queued").number) for id in (third, first, second)]
     assert "no queue 'nowhere'" in rq.act(rq.job(second, "queued"), "move", to="nowhere", status=409)["detail"]
     target = queue(rq_url, "elsewhere")
     target.enqueue(f"{TASKS}.add", 1, 2)
@@ -229,6 +233,16 @@ def test_a_queue_is_emptied_in_steps(rq: Followed, rq_url: str, monkeypatch: pyt
     told = rq.post("/api/v1/queues/rq/full/actions", {"action": "empty"})
     assert told["said"] == "5 jobs that waited were deleted from RQ."
     assert full.count == 0 and not full.connection.exists(*(f"rq:job:{id}" for id in ids))
+
+
+def test_what_was_done_to_a_queue_is_told_on_its_page_in_words(rq: Followed, rq_url: str) -> None:
+    crowd = queue(rq_url, "crowd")
+    crowd.connection.rpush(crowd.key, *range(1_002))
+    crowd.connection.sadd("rq:queues", crowd.key)
+    rq.tick()
+    told = rq.post("/api/v1/queues/rq/crowd/actions", {"action": "empty"})
+    page = Parts(rq.client.get(f"/dashboard/queues/rq/crowd?told={told['audit']}").text).text
+    assert "1,002 jobs that waited were deleted from RQ. Empty, queue crowd of rq" in page
 
 
 def test_a_queue_is_acted_on_by_the_name_that_is_shown_of_it(rq: Followed, rq_url: str) -> None:
