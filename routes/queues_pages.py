@@ -112,7 +112,7 @@ def _queue(argument: str) -> Content:
     at = [now - 60 * (len(found.depths) - 1 - each) for each in range(len(found.depths))]
     brokers = [one.state for one in broker_states.brokers(site()) if one.state.agent == found.agent]
     can = actions.possible_of_queue(site(), found.agent)
-    jobs = queue_jobs.of(site(), found.agent, found.name)
+    jobs = queue_jobs.of(site(), found)
     html = render_template(
         "components/queue_state.html", queue=found, at=at, brokers=brokers, can=can, jobs=jobs, most_waiting=WAITING
     )
@@ -136,7 +136,7 @@ def _workers(argument: str) -> Content:
     found = workers_service.workers(site(), asked.find)
     chosen = [worker for worker in found.workers if worker.needs_look or not asked.look]
     shown = chosen[:MOST_SHOWN]
-    can = actions.possible_of_workers(site(), ((one.agent, one.now.name, one.now.pool) for one in shown))
+    can = actions.possible_of_workers(site(), ((one.agent, one.now) for one in shown))
     html = render_template("components/worker_rows.html", found=found, chosen=chosen, shown=shown, asked=asked, can=can)
     return Content(html)
 

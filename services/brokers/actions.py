@@ -25,6 +25,7 @@ from services.brokers.action_model import (
     WorkerChange,
 )
 from services.brokers.deadline import in_time
+from services.brokers.model import WorkerNow
 from services.job_changes import JobRef
 from services.job_model import DamagedJob, Job, to_ms
 
@@ -106,14 +107,13 @@ def possible_of_queue(site: Site, agent: str) -> dict[QueueAction, str | None]:
 
 
 def possible_of_workers(
-    site: Site, workers: Iterable[tuple[str, str, str | None]]
+    site: Site, workers: Iterable[tuple[str, WorkerNow]]
 ) -> dict[tuple[str, str], dict[WorkerAction, str | None]]:
-    """By agent and name, of workers told by agent, name and the kind of their pool; none of a broker that is followed no longer.
-    Raises StoreError."""
+    """By agent and name, of workers and their agents; none of a broker that is followed no longer. Raises StoreError."""
     with Engines(site) as engines:
         return {
-            (agent, name): possible.of_worker(broker.kind, pool, engines.away(agent))
-            for agent, name, pool in workers
+            (agent, worker.name): possible.of_worker(broker.kind, worker.pool, engines.away(agent), worker.tells_tasks)
+            for agent, worker in workers
             if (broker := engines.broker(agent))
         }
 
@@ -137,7 +137,7 @@ def on_queue(site: Site, who: Who, action: QueueAction, agent: str, queue: str) 
         with Engines(site) as engines:
             if engines.broker(agent) is None:
                 raise _of_no_broker(site, agent, queue)
-            named = _engines_name(site, agent, queue)
+            named = engines_name(site, agent, queue)
             return in_time(lambda: engines.of(agent).on_queue(action, named))
 
     return audit_service.noted(site, who, action, f"queue {agent}/{queue}", do)
@@ -151,8 +151,8 @@ def _of_no_broker(site: Site, agent: str, queue: str) -> ActionRefused:
     )
 
 
-def _engines_name(site: Site, agent: str, queue: str) -> str:
-    """What its engine calls a queue that pages call so."""
+def engines_name(site: Site, agent: str, queue: str) -> str:
+    """What its engine calls a queue that pages call so. Raises StoreError."""
     told = next((one.queues.get(queue) for one in broker_states.brokers(site) if one.state.agent == agent), None)
     return told.name if told else queue
 

@@ -82,6 +82,11 @@ class Part(NamedTuple):
         return [celery_messages.message_of(raw) or _nothing(raw) for raw in self.raws]
 
 
+def keys_of(queue: str) -> list[str]:
+    """The lists of a queue, in the order in which a worker takes from them."""
+    return [f"{queue}{SEPARATOR}{step}" if step else queue for step in STEPS]
+
+
 class Risen(NamedTuple):
     """A message that was there at the first look, by how many stood before it."""
 
@@ -105,8 +110,7 @@ class Lists:
     def add(self, queue: str) -> None:
         """Watch the lists of a queue too."""
         self._of[queue] = [Waiting(queue) for _ in STEPS]
-        for step, waiting in zip(STEPS, self._of[queue], strict=True):
-            self._lists[f"{queue}{SEPARATOR}{step}" if step else queue] = waiting
+        self._lists |= dict(zip(keys_of(queue), self._of[queue], strict=True))
 
     @property
     def is_behind(self) -> bool:

@@ -98,6 +98,7 @@ def _worker(
         scheduled=told.scheduled,
         skew_s=round(heard.skew_s + ahead_s, 3) if heard is not None and heard.skew_s is not None else None,
         rate_limits=told.rate_limits,
+        tells_tasks=heard.tells_tasks if heard is not None else None,
     )
 
 

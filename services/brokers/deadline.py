@@ -1,4 +1,4 @@
-"""A bound on the whole time of an action, however many answers it waits for."""
+"""A bound on the whole time of what a user's broker is asked in a request, however many answers it waits for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 ACTION_S = 5.0
 
 
-def in_time(do: Callable[[], T]) -> T:
-    """What `do` answers or raises. Raises BrokerError where that takes longer than ACTION_S: it is broken off where it waits, and
+def in_time(do: Callable[[], T], seconds: float = ACTION_S) -> T:
+    """What `do` answers or raises. Raises BrokerError where that takes longer: it is broken off where it waits, and
     begins nothing more, while what it holds is let go of without its caller."""
     running = gevent.spawn(_outcome, do)
-    running.join(ACTION_S)
+    running.join(seconds)
     if not running.ready():
         running.kill(block=False)
-        raise BrokerError(f"it took longer than {ACTION_S:g} s, because its broker answers slowly")
+        raise BrokerError(f"it took longer than {seconds:g} s, because its broker answers slowly")
     outcome: Any = running.value
     if isinstance(outcome, BaseException):
         raise outcome

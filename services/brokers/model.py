@@ -125,6 +125,8 @@ class WorkerNow(Struct, frozen=True, kw_only=True):
     skew_s: float | None = None
     """By how much its clock is ahead of its broker's."""
     rate_limits: dict[str, str] = {}
+    tells_tasks: bool | None = None
+    """Whether it sends events of its tasks, where its engine has some; None where nobody knows yet."""
 
 
 class ScheduleNow(Struct, frozen=True, kw_only=True):

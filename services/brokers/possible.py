@@ -36,13 +36,16 @@ def of_job(
     return {action: _why_not(engine, action, state, broker) for action in JOB_ACTIONS}
 
 
-def of_worker(engine: Engine, pool: str | None = None, away: str | None = None) -> dict[WorkerAction, str | None]:
-    """`pool` is the kind of its pool, where that is known; `away` as in `of_job`."""
+def of_worker(
+    engine: Engine, pool: str | None = None, away: str | None = None, tells_tasks: bool | None = None
+) -> dict[WorkerAction, str | None]:
+    """`pool` is the kind of its pool, where that is known, `tells_tasks` whether its events are on; `away` as in `of_job`."""
     if away is not None:
         return dict.fromkeys(WORKER_ACTIONS, away)
     if engine == "celery":
         fixed = of_fixed_size(pool) if pool and pool not in POOLS_OF_PROCESSES else None
-        return {**dict.fromkeys(WORKER_ACTIONS), "grow": fixed, "shrink": fixed}
+        events = "It tells of its tasks already." if tells_tasks else None
+        return {**dict.fromkeys(WORKER_ACTIONS), "grow": fixed, "shrink": fixed, "events": events}
     only: dict[WorkerAction, str | None] = {
         "grow": "A worker of RQ does one job at a time: start another worker.",
         "shrink": "A worker of RQ does one job at a time: shut it down.",

@@ -45,6 +45,7 @@ def told(site: Site) -> Site:
         schedules=[ScheduleNow(name="nightly", spec="0 3 * * *", queue="mail", next_ms=now + 60_000, alive=True,
                                runs=1_234)],
     )  # fmt: skip
+    site.store.redis.rpush("rq:queue:mail", "w1")
     queue_depths.sample(site)
     return site
 
@@ -98,7 +99,8 @@ def test_a_queues_page_tells_its_figures_jobs_functions_and_workers(client: Flas
     assert "Waiting 120 the next one for since" in page
     assert "Later 1 1 scheduled" in page
     assert "Failed 1 100 % of those that ended within the hour" in page
-    assert "Waiting oldest first; 120 by its engine’s count, 1 that Headway keeps to Ann" in page
+    assert "How many waited the most of each minute" in page
+    assert "Jobs that wait next first; 120 by its engine’s count, 1 that Headway keeps to Ann" in page
     assert "Last failures to Bob SMTPError" in page
     assert "Functions of the last jobs that ended here, 200 at most" in page
     mirrors(told, "b2", qu="web", x="queued")
@@ -146,11 +148,39 @@ def test_a_queues_count_and_the_list_beside_it_are_of_one_moment_or_say_where_th
     mirrors(site, "w1", qu="mail", l="to Ann", x="queued")
     stands(site, queues=[QueueNow(name="mail", counts={"queued": 0}, workers=1)])
     state = text(client, "queue/state?agent=rq&queue=mail")
-    assert "Waiting 0 nothing waits" in state
-    assert "Waiting oldest first; 0 by its engine’s count, 1 that Headway keeps to Ann" in state
+    assert "Waiting 0 nothing waits" in state and "Jobs that wait Nothing waits." in state
+    site.store.redis.rpush("rq:queue:mail", "w1")
+    state = text(client, "queue/state?agent=rq&queue=mail")
+    assert "Jobs that wait next first; 0 by its engine’s count, 1 that Headway keeps to Ann" in state
     stands(site, queues=[QueueNow(name="mail", counts={"queued": 1}, workers=1)])
-    assert "Waiting oldest first to Ann" in text(client, "queue/state?agent=rq&queue=mail")
+    assert "Jobs that wait next first to Ann" in text(client, "queue/state?agent=rq&queue=mail")
     assert "to Ann" not in text(client, "queue/jobs?agent=rq&queue=mail")
+
+
+def test_the_jobs_that_wait_are_told_in_the_order_of_their_engine_or_of_their_age_and_why(
+    client: FlaskClient, site: Site
+) -> None:
+    for name in ("Ann", "Bob", "Cid"):
+        mirrors(site, name, qu="mail", l=f"to {name}", x="queued")
+    site.store.redis.rpush("rq:queue:mail", "Cid", "Ann", "Bob")
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 3}, workers=1)])
+    state = text(client, "queue/state?agent=rq&queue=mail")
+    assert re.search(r"Jobs that wait next first to Cid .*to Ann .*to Bob", state)
+    site.store.redis.delete("rq:queue:mail")
+    site.store.redis.set("rq:queue:mail", "no list")
+    why = "a key of its Redis holds another type than its engine gives it"
+    state = text(client, "queue/state?agent=rq&queue=mail")
+    assert re.search(f"oldest first; their order is not known: {why} to Ann .*to Bob .*to Cid", state)
+    fails(site, "its Redis can't be reached")
+    state = text(client, "queue/state?agent=rq&queue=mail")
+    assert re.search(r"Jobs that wait oldest first to Ann .*to Bob .*to Cid", state)
+
+
+def test_only_a_queue_in_which_something_waits_can_be_emptied(client: FlaskClient, site: Site) -> None:
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 0}, workers=1)])
+    assert "Empty" not in text(client, "queue/state?agent=rq&queue=mail")
+    stands(site, queues=[QueueNow(name="mail", counts={"queued": 1}, workers=1)])
+    assert "Empty …" in text(client, "queue/state?agent=rq&queue=mail")
 
 
 def test_the_line_of_a_queue_begins_where_its_room_does(client: FlaskClient, site: Site) -> None:

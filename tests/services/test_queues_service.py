@@ -222,7 +222,9 @@ def test_a_queues_jobs_are_told_oldest_waiting_first_with_the_last_failures_and_
     mirrors(still, "late", qu="mail", s="failed", x="failed", ca=now, sa=now, fa=now + 1_000)
     mirrors(still, "broken", qu="mail", fn="app.sort", s="failed", x="failed", ca=now, sa=now, fa=now)
     mirrors(still, "elsewhere", qu="web", fn="app.send", s="failed", x="failed", ca=now, sa=now, fa=now)
-    jobs = queue_jobs.of(still, "rq", "mail")
+    mail = queues_service.one(still, "rq", "mail")
+    assert mail is not None
+    jobs = queue_jobs.of(still, mail)
     assert [job.id for job in jobs.waiting] == [f"wait{place}" for place in range(queue_jobs.WAITING)]  # type: ignore[union-attr]
     assert [job.id for job in jobs.failed] == ["late", "broken"]  # type: ignore[union-attr]
     send, sort = queue_jobs.functions(still, "rq", "mail")

@@ -10,7 +10,7 @@ import pytest
 
 from core.config import Logs, Masking
 from core.settings import read
-from services.brokers import celery_event_words, celery_reconciling, celery_workers
+from services.brokers import celery_event_words, celery_reconciling, celery_workers, possible
 from services.brokers.celery_inspection import Told, stats_of
 from services.brokers.celery_presence import KEPT_DEAD_S, Presences
 from services.brokers.celery_schedules import Runs, schedules
@@ -127,6 +127,18 @@ def test_one_that_counts_tasks_and_tells_of_none_sends_no_events() -> None:
     assert presences.by_name[NAME].tells_tasks is False
     presences.take({"type": "task-succeeded", "hostname": NAME, "heard": time.time()})
     assert (presences.by_name[NAME].tells_tasks, presences.by_name[NAME].succeeded) == (True, 1)
+
+
+@pytest.mark.parametrize("tells", [True, False, None])
+def test_events_are_offered_to_be_switched_on_unless_a_worker_tells_of_its_tasks(
+    tasks: Tasks, tells: bool | None
+) -> None:
+    presences = Presences()
+    beat(presences)
+    presences.by_name[NAME].tells_tasks = tells
+    worker = shown(tasks, presences)
+    why = possible.of_worker("celery", "prefork", None, worker.tells_tasks)["events"]
+    assert why == ("It tells of its tasks already." if tells else None)
 
 
 @pytest.mark.parametrize(
