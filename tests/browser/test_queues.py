@@ -94,6 +94,17 @@ def test_nothing_scrolls_sideways_and_axe_finds_nothing_serious_with_much_on_the
     seen.looks_right(390, 768, 1440)
 
 
+def test_workers_and_schedules_are_a_line_each_on_observability(crowded: tuple[Site, site.Site], visit: Go) -> None:
+    headway, within = crowded
+    crowd(within)
+    page = visit(headway, viewport={"width": 1440, "height": 800}).page
+    for panel in ("workers", "schedules"):
+        rows = page.locator(f"#panel-{panel} .dense tr")
+        expect(rows).not_to_have_count(0)
+        heights = rows.evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+        assert max(heights) < 40, (panel, heights)
+
+
 def test_a_long_host_leaves_what_stands_beside_it_in_sight(crowded: tuple[Site, site.Site], visit: Go) -> None:
     headway, within = crowded
     host = "host-3.eu-central-1.compute.internal.example.com"
