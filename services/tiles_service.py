@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core import keys
@@ -15,7 +16,7 @@ from core.config import Tile as Declared
 from core.config.checks import path_fault
 from core.fields import FieldError, check
 from core.site import Site
-from services import tile_model
+from services import name_order, tile_model
 from services.tile_model import Number, Point, Record, Tile
 
 USUAL_TILES = (
@@ -53,7 +54,7 @@ def declared(site: Site) -> tuple[Declared, ...]:
 
 
 def tiles(site: Site, points: int = POINTS) -> tuple[Tile, ...]:
-    """Declared tiles in their order, then pushed ones that nobody declared, by id; with so many last points. Raises StoreError."""
+    """Declared tiles in their order, then pushed ones that nobody declared, by id as people count; with so many last points. Raises StoreError."""
     shown = _shown(site)
     histories = _last_points(site, [one.id for one, _, _ in shown], points)
     return tuple(
@@ -189,7 +190,10 @@ def _shown(site: Site) -> list[tuple[Declared, bool, Record | None]]:
     known = declared(site)
     ids = [one.id for one in known]
     # What is pushed beside a declaration that came later has no place any more.
-    others = sorted(id for name in undeclared if (id := name.decode()) not in ids and not path_fault(id, ids))
+    pushed = (name.decode() for name in undeclared)
+    others = sorted(
+        (id for id in pushed if id not in ids and not path_fault(id, ids)), key=partial(name_order.place, "")
+    )
     return [(one, True, _of(packed, one.id)) for one in known] + [
         (Declared(id), False, _of(packed, id)) for id in others
     ]

@@ -32,6 +32,13 @@ def test_a_configuration_without_tiles_has_the_usual_ones_and_one_with_tiles_has
     assert [tile.id for tile in tiles_service.tiles(declaring(site, PULLED))] == ["mails"]
 
 
+def test_tiles_stand_as_declared_and_pushed_ones_behind_them_as_people_count(site: Site) -> None:
+    within = declaring(site, PULLED + '[[tiles]]\nid = "calls"\n')
+    for id in ("shop10", "calls", "shop9"):
+        tiles_service.set_value(within, id, 1)
+    assert [tile.id for tile in tiles_service.tiles(within)] == ["mails", "calls", "shop9", "shop10"]
+
+
 def test_a_pushed_value_is_there_at_once_with_its_time_and_a_point(site: Site) -> None:
     answered = tiles_service.set_value(at(site, NOW), "users", 42)
     assert (answered.value, answered.good_at, answered.at) == (42, NOW, NOW)
