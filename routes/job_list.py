@@ -62,12 +62,15 @@ class Active:
 
 @dataclass(frozen=True)
 class Misread:
-    """What is typed and can't be read: before the fault, the fault itself, and behind it."""
+    """What is typed and can't be read: before the fault, the fault itself, and behind it. `asks` is the part of why that asks for what
+    was probably meant, `instead` the search with that; empty where nobody knows."""
 
     why: str
+    asks: str
     before: str
     wrong: str
     behind: str
+    instead: str
 
 
 @bp.get("", strict_slashes=False)
@@ -165,7 +168,8 @@ def _page(asked: Asked, *, typed: str | None = None, sought: str = "", fault: Qu
     misread = None
     if fault and typed is not None:
         end = fault.at + fault.length
-        misread = Misread(str(fault), typed[: fault.at], typed[fault.at : end] or " ", typed[end:])
+        before, wrong, behind = typed[: fault.at], typed[fault.at : end] or " ", typed[end:]
+        misread = Misread(str(fault), fault.asks, before, wrong, behind, fault.meant and before + fault.meant + behind)
     return render_template(
         "jobs.html",
         asked=asked,

@@ -70,11 +70,16 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class QueryFault(ValueError):
-    """What is typed can't be read. The text says what to write instead; `at` and `length` are where, in characters."""
+    """What is typed can't be read. The text says what to write instead; `at` and `length` are where, in characters. `meant` is what
+    was probably meant there, empty where nobody knows; the text then `asks` for it."""
 
-    def __init__(self, words: str, at: int, length: int) -> None:
+    def __init__(self, words: str, at: int, length: int, meant: str = "") -> None:
         super().__init__(words)
-        self.at, self.length = at, length
+        self.at, self.length, self.meant = at, length, meant
+
+    @property
+    def asks(self) -> str:
+        return _asks(self.meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +280,11 @@ class _Reader:
 
 def _unknown(said: re.Match[str]) -> QueryFault:
     near = get_close_matches(said[2].lower(), [*KEYS, *ALIASES], 1)
-    meant = f"Did you mean {near[0]}:? " if near else ""
-    words = f"There is no key {said[2]}:. {meant}Keys are {', '.join(KEYS)}. To look for it as text, put it in quotes."
-    return QueryFault(words, said.start(), said.end() - said.start())
+    meant = f"{said[1]}{near[0]}:" if near else ""
+    asks = f"{_asks(meant)} " if meant else ""
+    words = f"There is no key {said[2]}:. {asks}Keys are {', '.join(KEYS)}. To look for it as text, put it in quotes."
+    return QueryFault(words, said.start(), said.end() - said.start(), meant)
+
+
+def _asks(meant: str) -> str:
+    return f"Did you mean {meant}?"

@@ -201,6 +201,10 @@ def test_a_search_that_can_not_be_read_is_shown_with_its_fault_marked(headway: S
     expect(seen.page.locator("#q")).to_have_attribute("aria-describedby", "misread")
     assert seen.page.locator("[data-state], .segments [aria-current], #bulk, .chosen").count() == 0
     seen.looks_right(1440, 390)
+    misread = seen.page.url
+    seen.page.get_by_role("link", name="Did you mean queue:?").click()
+    expect(seen.page.locator("#q")).to_have_value("status:failed queue:mail x")
+    seen.page.goto(misread)
     seen.page.get_by_role("link", name="Queued", exact=True).click()
     expect(seen.page.locator("#q")).to_have_value("status:queued x")
 
