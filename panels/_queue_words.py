@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment
@@ -23,14 +22,6 @@ def queue_path(agent: str, name: str) -> str:
     return f"{at}/{quote(name)}" if is_plain else f"{at}?{urlencode({'queue': name})}"
 
 
-def begun(depths: Sequence[int | None]) -> list[int | None]:
-    """Depths from the first look on, so that their line begins where its room does; one alone is a level line."""
-    first = next((at for at, depth in enumerate(depths) if depth is not None), len(depths))
-    told = list(depths[first:])
-    return told * 2 if len(told) == 1 else told
-
-
 def install(jinja: Environment) -> None:
     """Give all templates these words."""
     jinja.globals.update(jobs_where=jobs_where, queue_path=queue_path)
-    jinja.filters["begun"] = begun

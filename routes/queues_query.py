@@ -14,12 +14,13 @@ from services.queues_service import Queue
 MOST_SOUGHT = 200
 Sort = Literal["name", "waiting", "oldest", "failed", "rate"]
 ORDERS: dict[Sort, Callable[[Queue], float]] = {
+    "name": lambda queue: not queue.concerns,
     "waiting": lambda queue: -queue.depth,
     "oldest": lambda queue: inf if queue.oldest_ms is None else queue.oldest_ms,
     "failed": lambda queue: -queue.counts.get("failed", 0),
     "rate": lambda queue: -queue.per_minute,
 }
-"""What each sorts by, first first; those alike stay by name."""
+"""What each sorts by, first first; those alike stay by name, behind those that need a look where nothing else is chosen."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Asked(Sought):
     def of(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
         """Those of queues by name that this asks for, in its order."""
         chosen = [queue for queue in queues if queue.concerns or not self.look]
-        return tuple(chosen if self.sort == "name" else sorted(chosen, key=ORDERS[self.sort]))
+        return tuple(sorted(chosen, key=ORDERS[self.sort]))
 
 
 def sought(args: Mapping[str, str]) -> Sought:

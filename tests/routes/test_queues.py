@@ -77,7 +77,8 @@ def test_the_queues_are_listed_with_what_worries_and_lead_to_their_jobs(client: 
     page = client.get("/dashboard/queues").text
     words = Parts(page).text
     assert "1 queue 1 needs a look" in words
-    assert "mail rq 120 jobs wait and no worker listens 120" in words
+    assert '<a class="tag warn" href="/dashboard/queues?look=1">' in page
+    assert "mail 120 jobs wait and no worker listens rq 120" in words
     assert 'href="/dashboard/queues/rq/mail"' in page
     for state in ("queued", "started", "failed"):
         assert f'href="/dashboard/jobs?q=state%3A{state}+queue%3Amail+agent%3Arq"' in page
@@ -122,14 +123,14 @@ def test_queues_that_need_a_look_are_chosen_and_figures_are_sorted_by_in_the_add
     depths, ages_s = {"q1": 5, "q2": 0, "q10": 7}, {"q1": 90, "q2": 0, "q10": 30}
     stands(
         site,
-        queues=[QueueNow(name=name, counts={"queued": depth, "failed": int(name == "q10")}, workers=int(name != "q1"),
+        queues=[QueueNow(name=name, counts={"queued": depth, "failed": int(name == "q10")}, workers=int(name != "q10"),
                          oldest_ms=now - ages_s[name] * 1000) for name, depth in depths.items()],
     )  # fmt: skip
-    assert names(client, "") == ["q1", "q2", "q10"]
+    assert names(client, "") == ["q10", "q1", "q2"]
     assert names(client, "?sort=waiting") == ["q10", "q1", "q2"]
     assert names(client, "?sort=oldest") == ["q1", "q10", "q2"]
     assert names(client, "?sort=failed") == names(client, "?sort=rate") == ["q10", "q1", "q2"]
-    assert names(client, "?look=1&sort=waiting") == ["q1"]
+    assert names(client, "?look=1&sort=waiting") == ["q10"]
     page = client.get("/dashboard/queues?find=q&sort=waiting").text
     for href in ("find=q&amp;look=1&amp;sort=waiting", "find=q&amp;sort=failed", "find=q&amp;sort=oldest", "find=q"):
         assert f'href="/dashboard/queues?{href}"' in page
@@ -183,10 +184,10 @@ def test_only_a_queue_in_which_something_waits_can_be_emptied(client: FlaskClien
     assert "Empty …" in text(client, "queue/state?agent=rq&queue=mail")
 
 
-def test_the_line_of_a_queue_begins_where_its_room_does(client: FlaskClient, site: Site) -> None:
+def test_the_line_of_a_queue_leaves_empty_what_is_not_known_of_the_hour(client: FlaskClient, site: Site) -> None:
     stands(site, queues=[QueueNow(name="mail", counts={"queued": 3}, workers=1)])
     queue_depths.sample(site)
-    assert re.search(r'<path class="line" d="M0\.0 [0-9.]+L300\.0 ', client.get("/dashboard/queues").text)
+    assert re.search(r'<path class="line" d="M300\.0 [0-9.]+L300\.0 ', client.get("/dashboard/queues").text)
 
 
 @pytest.mark.parametrize("name", ["mail/eu", "a//b", "/", "..", "a?b#c%2F", "state", "ünï", "two  blanks"])
@@ -215,7 +216,7 @@ def test_what_is_no_queue_is_said_to_be_none(client: FlaskClient, told: Site) ->
 def test_workers_are_listed_with_their_job_and_what_worries(client: FlaskClient, told: Site) -> None:
     page = client.get("/dashboard/workers").text
     words = Parts(page).text
-    assert "1 worker 1 busy, 1 to look at" in words
+    assert "1 worker 1 busy 1 to look at" in words
     assert "w rq box pid 7 its clock is 40 s ahead busy app.send since" in words
     assert "32 2 failed" in words
     assert 'href="/dashboard/jobs/4"' in page
