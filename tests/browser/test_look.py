@@ -83,6 +83,34 @@ def test_the_page_has_one_two_or_four_columns(headway: Site, visit: Go) -> None:
         assert seen.page.evaluate(grid) == columns, width
 
 
+def test_all_pages_have_the_same_edges_and_the_header_has_no_hole_before_anything_is_known(
+    headway: Site, visit: Go
+) -> None:
+    page = visit(headway, "/dashboard/jobs", stream="none", viewport={"width": 1440, "height": 800}).page
+    edges = set()
+    for path in ("observability", "jobs", "queues", "errors", "history", "agents", "admin", "logs", "uploads"):
+        page.goto(f"{headway.url}/dashboard/{path}", wait_until="domcontentloaded")
+        box = page.locator("main").bounding_box()
+        assert box
+        edges.add((box["x"], box["width"]))
+    assert len(edges) == 1, edges
+    page.goto(f"{headway.url}/dashboard/jobs", wait_until="domcontentloaded")
+    gap = "() => document.querySelector('.live [data-sync]').parentElement.getBoundingClientRect().left"
+    gap += " - document.querySelector('.live .state').getBoundingClientRect().right"
+    assert page.evaluate(gap) < 20
+
+
+def test_the_help_opens_at_its_beginning_on_a_low_screen_and_keys_stay_in_a_line(headway: Site, visit: Go) -> None:
+    page = visit(headway, "/dashboard/jobs", viewport={"width": 844, "height": 390}).page
+    page.keyboard.press("?")
+    expect(page.locator("#help button", has_text="Close")).to_be_focused()
+    assert page.evaluate("() => document.getElementById('help').scrollTop") == 0
+    expect(page.locator("#help h2")).to_be_in_viewport()
+    apart = """keys => keys.filter((key) => !key.previousSibling.textContent.trim()
+      && key.offsetTop !== key.previousElementSibling.offsetTop).length"""
+    assert page.locator("#help kbd + kbd").evaluate_all(apart) == 0
+
+
 def test_the_theme_follows_the_system_until_the_switch_is_used_and_stays(headway: Site, visit: Go) -> None:
     page = visit(headway, color_scheme="dark").page
     ground = "() => getComputedStyle(document.body).backgroundColor"
