@@ -105,6 +105,28 @@ def test_workers_and_schedules_are_a_line_each_on_observability(crowded: tuple[S
         assert max(heights) < 40, (panel, heights)
 
 
+def test_columns_and_rows_stand_still_whatever_is_in_them(crowded: tuple[Site, site.Site], visit: Go) -> None:
+    headway, within = crowded
+
+    def stand(path: str, listen: int, **works: Any) -> object:
+        stands(
+            within,
+            queues=[QueueNow(name=name, counts={"queued": 1}, workers=listen) for name in ("mail", "web")],
+            workers=[WorkerNow(name="box", queues=("mail",), heartbeat_ms=now_ms(within), pid=4711, **works)],
+        )
+        seen.page.goto(headway.url + path)
+        return seen.page.locator("table:is(.queues, .workers) td:not(.num)").evaluate_all(
+            "cells => cells.map((cell) => [cell, cell.parentElement].map((one) => Object.values(one.getBoundingClientRect().toJSON())))"
+        )
+
+    seen = visit(headway, "/dashboard/queues", viewport={"width": 1440, "height": 800})
+    for path in ("/dashboard/queues", "/dashboard/workers"):
+        calm = stand(path, 1, state="idle")
+        busy = stand(path, 0, state="busy", jobs=("j",), functions=("app.a.function.with.a.long.name",))
+        assert calm == busy, path
+    expect(seen.page.locator("main")).to_contain_text("app.a.function")
+
+
 def test_a_long_host_leaves_what_stands_beside_it_in_sight(crowded: tuple[Site, site.Site], visit: Go) -> None:
     headway, within = crowded
     host = "host-3.eu-central-1.compute.internal.example.com"
@@ -120,6 +142,41 @@ def test_a_long_host_leaves_what_stands_beside_it_in_sight(crowded: tuple[Site, 
             assert not part.evaluate(cut), (width, short)
         assert not row.locator(".sub").first.evaluate(cut), width
         assert not row.locator("[data-label=Queues]").evaluate(cut), width
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_many_queues_and_workers_take_a_few_lines_each_on_phones_and_tablets(
+    crowded: tuple[Site, site.Site], visit: Go, width: int
+) -> None:
+    headway, within = crowded
+    now = now_ms(within)
+    stands(
+        within,
+        queues=[QueueNow(name=f"queue-{n}", counts={"queued": 7}, workers=n % 2, oldest_ms=now) for n in range(8)],
+        workers=[WorkerNow(name=f"w{n}", state="idle", queues=("mail",), host="box", pid=7, heartbeat_ms=now)
+                 for n in range(8)],
+    )  # fmt: skip
+    mirrors(within, "f1", qu="queue-1", fn="app.send", s="failed", x="failed", ca=now, sa=now, fa=now)
+    page = visit(headway, "/dashboard/queues", viewport={"width": width, "height": 800}).page
+    for table, most in (("queues", 150), ("functions", 75)):
+        heights = page.locator(f"table.{table} tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+        assert heights, table
+        assert max(heights) < most, (table, heights)
+    page.goto(f"{headway.url}/dashboard/workers")
+    heights = page.locator("table.workers tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+    assert max(heights) < 110, heights
+
+
+def test_without_a_script_moments_are_said_whole(crowded: tuple[Site, site.Site], visit: Go) -> None:
+    headway, within = crowded
+    crowd(within)
+    page = visit(headway, "/dashboard/queues/rq/mail", java_script_enabled=False).page
+    cells = page.locator(".few td:has(time)")
+    expect(cells).not_to_have_count(0)
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        cut = cells.evaluate_all("cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length")
+        assert cut == 0, width
 
 
 def test_the_audits_outcomes_are_in_sight_on_a_phone(crowded: tuple[Site, site.Site], visit: Go) -> None:
