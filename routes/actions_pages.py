@@ -106,7 +106,9 @@ def on_jobs() -> str | Response:
         else:
             preview = operation_previews.of_chosen(site(), action, chosen, to)
         back = acting.came_from("/dashboard/jobs")
-        return render_template("bulk.html", action=action, to=to, q=query, chosen=chosen, preview=preview, back=back)
+        return render_template(
+            "bulk.html", section="jobs", action=action, to=to, q=query, chosen=chosen, preview=preview, back=back
+        )
     who = acting.who()
     if conditions is not None:
         number = operations_service.start_matching(site(), who, action, conditions, query, to)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request
 
 from core import access
 from core.database import DatabaseError
 from core.problems import Problem
 from core.store import StoreError
-from routes import errors_query, regions, site
+from routes import acting, errors_query, history_query, regions, site
 from routes.errors_query import Asked
 from routes.regions import Content, region
-from services import archive_search, errors_service, live_search, queue_figures
+from services import archive_search, errors_service, failed_alike, live_search, operation_previews, queue_figures
 from services.archive_filter import Filter
 from services.archive_rows import ArchivedJob
+from services.brokers import actions
 from services.errors_service import MOST_GROUPS, MOST_PAGES, ORDERS, ErrorGroup
 from services.live_search import Conditions
+from services.operations_service import MOST_CHOSEN
 from services.windows import RANGES, Window
 
 bp = Blueprint("errors", __name__, url_prefix="/dashboard/errors")
@@ -68,6 +71,30 @@ def one_state(fingerprint: str) -> Response:
     return regions.answer("error", _argument(fingerprint, errors_query.read(request.args)))
 
 
+@bp.get("/<fingerprint>/retry")
+@access.scope("read")
+def no_retry(fingerprint: str) -> Response:
+    """The preview's address, opened anew as by Enter in it, leads to what can be retried."""
+    query = errors_query.read(request.args).query()
+    return redirect(f"{request.script_root}/dashboard/errors/{quote(fingerprint, safe='')}{query}")  # type: ignore[return-value]
+
+
+@bp.post("/<fingerprint>/retry")
+@access.scope("admin")
+def retry(fingerprint: str) -> str:
+    """What would be done, as for jobs that were chosen one by one."""
+    try:
+        _known(fingerprint, window := _window(errors_query.read(request.args)))
+        chosen = failed_alike.chosen(site(), fingerprint, window)
+    except DatabaseError as error:
+        raise history_query.unavailable(error) from error
+    preview = operation_previews.of_chosen(site(), "retry", chosen)
+    back = acting.came_from(f"/dashboard/errors/{fingerprint}")
+    return render_template(
+        "bulk.html", section="errors", action="retry", to=None, q="", chosen=chosen, preview=preview, back=back
+    )
+
+
 def _by_interval(argument: str) -> tuple[str, ...]:
     """They tell of the archive, where a job is a moment after it ended."""
     return ()
@@ -102,9 +129,26 @@ def _state(argument: str) -> Content:
         return Content(html)
     newest: ArchivedJob | None = jobs[0] if jobs else None
     html = render_template(
-        "components/error_group.html", asked=asked, window=window, group=group, jobs=jobs, newest=newest, fault=None
+        "components/error_group.html",
+        asked=asked,
+        window=window,
+        group=group,
+        jobs=jobs,
+        newest=newest,
+        fault=None,
+        is_of_engine=_is_of_engine(group),
+        most_retried=MOST_CHOSEN,
     )
     return Content(html)
+
+
+def _is_of_engine(group: ErrorGroup) -> bool:
+    """Whether any of them is a broker's job, which alone can be retried; not known while the store is away."""
+    try:
+        followed = {broker.agent for broker in actions.brokers(site())}
+    except StoreError:
+        return False
+    return any(agent.name in followed for agent in group.agents)
 
 
 def _known(fingerprint: str, window: Window) -> ErrorGroup:

@@ -14,7 +14,9 @@ from services import fingerprints
 from services.errors_service import MOST_GROUPS
 from tests import archive
 from tests.archived import row, write
+from tests.panels.boards import Parts
 from tests.services.reports import create, tell
+from tests.told import mirrors, stands
 
 PAGE, API = "/dashboard/errors", "/api/v1/errors"
 TRACE = 'Traceback (most recent call last):\n  File "/srv/app/mail.py", line 3, in send\n    raise Refused\nRefused: host 10.0.0.{} said no'
@@ -88,6 +90,27 @@ def test_a_kind_has_a_page_with_its_traceback_its_jobs_and_ways_on(held: Site, c
     for unknown in ("0" * 16, "nonsense"):
         assert client.get(f"{PAGE}/{unknown}").status_code == 404
         assert client.get(f"{API}/{unknown}").status_code == 404
+
+
+def test_all_of_a_kind_are_retried_after_a_look_at_what_would_be_done(held: Site, client: FlaskClient) -> None:
+    for number in range(1, 4):
+        mirrors(held, f"m{number}", s="failed", x="failed", et="Refused", e=TRACE.format(number))
+    mirrors(held, "m3", t=2, s="queued", x="queued")  # somebody was faster
+    write(held, *(failed(n, id=f"m{n}", agent="rq") for n in range(1, 5)), failed(5, id="old", ago_s=7200))
+    fingerprint = fingerprints.of("Refused", TRACE.format(1))
+    page = f"{PAGE}/{fingerprint}"
+    assert "Retry " not in client.get(page).text, "no broker is followed that has them"
+    stands(held)
+    html = client.get(f"{page}?range=1h").text
+    assert f'form="acting" formaction="{page}/retry?range=1h">Retry 4 jobs …</button>' in html
+    preview = client.post(f"{page}/retry?range=1h", data={"back": f"{page}?range=1h"}).text
+    told = Parts(preview).text
+    assert "Error / Retry Retry: 2 of 3 jobs 3 chosen jobs." in told, "the store has no fourth"
+    assert "1 job: It has not ended: it is queued." in told
+    assert re.findall(r'name="job" value="([^"]*)"', preview) == ["3 queued 2", "2 failed 1", "1 failed 1"]
+    again = client.get(f"{page}/retry?range=1h")
+    assert (again.status_code, again.headers["Location"]) == (302, f"{page}?range=1h")
+    assert client.post(f"{PAGE}/0123456789abcdef/retry").status_code == 404
 
 
 def test_the_api_tells_the_same(held: Site, client: FlaskClient) -> None:
