@@ -54,7 +54,7 @@ def test_queues_to_worry_about_come_first_then_the_deepest(app: Flask, noon: Sit
     assert (told["total"], told["waiting"], told["concerned"]) == (9, 30, 1)
     text = words(shown)
     assert "30 wait 1 queue needs a look" in text
-    assert "mail rq 2 jobs wait and no worker listens" in text
+    assert "mail 2 jobs wait and no worker listens rq" in text
     assert "All 9 queues" in text
     assert ("href", "/dashboard/jobs?q=state%3Aqueued+queue%3Aq7+agent%3Arq") in Parts(shown.html.decode()).attributes
 

@@ -217,7 +217,7 @@ def test_workers_are_listed_with_their_job_and_what_worries(client: FlaskClient,
     page = client.get("/dashboard/workers").text
     words = Parts(page).text
     assert "1 worker 1 busy 1 to look at" in words
-    assert "w rq box pid 7 its clock is 40 s ahead busy app.send since" in words
+    assert "w its clock is 40 s ahead rq box pid 7 busy app.send since" in words
     assert "32 2 failed" in words
     assert 'href="/dashboard/jobs/4"' in page
 
