@@ -72,6 +72,17 @@ def test_a_pushed_value_shows_by_itself_nothing_jumps_and_the_page_says_when_it_
     expect(syncs).to_have_count(1)
 
 
+def test_on_a_phone_tiles_stand_by_two_and_a_channel_is_said_to_be_one(headway: Site, visit: Go) -> None:
+    for id in ("first", "second"):
+        push(headway, id, 1)
+    note(headway, "for the page")
+    page = visit(headway, ADMIN, viewport={"width": 390, "height": 800}).page
+    boxes = [page.locator(f"#tile-{id}").bounding_box() for id in ("first", "second")]
+    assert all(box and box["width"] < 200 for box in boxes), boxes
+    before = "cell => getComputedStyle(cell, '::before').content"
+    assert page.locator(".notes tbody td:nth-child(4)").first.evaluate(before) == '"to "'
+
+
 def test_the_one_button_rests_all_live_updates_and_catches_up(headway: Site, visit: Go) -> None:
     seen = visit(headway, ADMIN)
     seen.streaming()
