@@ -44,6 +44,16 @@ def worked(headway: Site) -> int:
     return passed(headway, "many", 500, *((f"step {at}", 3) for at in range(100)), agent="many")
 
 
+def test_without_a_script_it_is_said_whole_when_a_stage_began(headway: Site, visit: Go, worked: int) -> None:
+    page = visit(headway, f"/dashboard/jobs/{worked}", java_script_enabled=False).page
+    moments = page.locator(".waterfall td.num .sub:has(time)")
+    expect(moments).not_to_have_count(0)
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        cut = "parts => parts.filter((part) => part.scrollWidth > part.clientWidth).length"
+        assert moments.evaluate_all(cut) == 0, width
+
+
 def test_a_workflow_grows_and_each_job_is_reached_by_keyboard(headway: Site, visit: Go, worked: int) -> None:
     seen = visit(headway, AGENT)
     seen.live()
