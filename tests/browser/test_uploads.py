@@ -112,4 +112,4 @@ def test_the_pages_fit_and_can_be_used_by_all(headway: Site, visit: Go) -> None:
         seen.page.goto(headway.url + path)
         if path == UPLOADS:
             seen.page.get_by_text("What a row may say").click()
-        seen.looks_right(390, 1280)
+        seen.looks_right(320, 390, 1280)
