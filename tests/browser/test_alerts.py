@@ -75,6 +75,27 @@ def test_a_banner_comes_and_goes_by_itself_on_a_page_without_other_live_parts(
         expect(banner).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_moves_when_the_banner_comes_and_goes(
+    declaring: Site, visit: Go, mails: Callable[[int], None], width: int
+) -> None:
+    declaring.ask("PUT", "/api/v1/alerts/mails/mute", {"for": "2h"})
+    mails(142)
+    seen = visit(declaring, "/dashboard/jobs", viewport={"width": width, "height": 800})
+    seen.streaming()
+    banner, search = seen.page.locator(".alarm"), seen.page.locator("form.seek")
+    expect(banner).to_have_count(0)
+    before = search.bounding_box()
+    declaring.ask("DELETE", "/api/v1/alerts/mails/mute")
+    expect(banner).to_contain_text("Too many mails")
+    assert search.bounding_box() == before
+    shown, heading = banner.bounding_box(), seen.page.locator("h1").bounding_box()
+    assert shown and heading and shown["y"] + shown["height"] <= heading["y"]
+    declaring.ask("PUT", "/api/v1/alerts/mails/mute", {"for": "2h"})
+    expect(banner).to_have_count(0)
+    assert search.bounding_box() == before
+
+
 def test_an_alert_is_muted_and_unmuted_without_a_script(
     declaring: Site, visit: Go, mails: Callable[[int], None]
 ) -> None:
