@@ -19,9 +19,9 @@ SHOWN = {name: panel for name, panel in PANELS.items() if panel.stands_on("obser
 
 
 def test_every_panel_is_asked_for_at_its_interval_and_keeps_its_place(headway: Site, visit: Go) -> None:
+    began = time.monotonic()
     seen = visit(headway, stream="none")
     seen.live()
-    began = time.monotonic()
     longest = max(panel.every for panel in SHOWN.values())
 
     def polled() -> bool:
