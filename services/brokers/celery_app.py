@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from core.config import Broker
 from core.config.sentinels import Address, Sentinels
-from services.brokers.connections import sentinel_options
+from services.brokers.connections import hosts_of, sentinel_options
 from services.brokers.model import BrokerError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def connection_of(app: Celery) -> Connection:
 
 def _sentinels_url(address: Sentinels) -> str:
     user = f"{quote(address.username or '', '')}:{quote(address.password, '')}@" if address.password else ""
-    hosts = ((f"[{host}]" if ":" in host else host, port) for host, port in address.hosts)
+    hosts = ((f"[{host}]" if ":" in host else host, port) for host, port in hosts_of(address))
     return ";".join(f"sentinel://{user}{host}:{port}/{address.db}" for host, port in hosts)
 
 

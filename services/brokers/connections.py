@@ -31,9 +31,29 @@ from services.brokers.prefixed import Prefixed
 
 TIMEOUT_S = 5.0
 CONNECT_S = 3.0
+SENTINEL_S = 0.5
+"""A sentinel has its answer at hand. Where one is powered off the next has to be asked before whoever waits for all of it gives up."""
 CONNECTIONS = 4
 """A follower asks one thing after the other; an action may come beside it."""
 NAME = "headway"
+
+
+_answered: dict[tuple[tuple[str, int], ...], tuple[str, int]] = {}
+"""By all sentinels of an address the one that answered last in this process: each new client would wait anew for one that is away."""
+
+
+class _Sentinel(Sentinel):
+    """Asks first the one that answered last."""
+
+    def __init__(self, address: Sentinels) -> None:
+        self._hosts = address.hosts
+        super().__init__(hosts_of(address), sentinel_kwargs=sentinel_options(address))  # type: ignore[no-untyped-call]
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        found: tuple[str, int] = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        first = self.sentinels[0].connection_pool.connection_kwargs  # redis-py puts the one that answered there
+        _answered[self._hosts] = first["host"], first["port"]
+        return found
 
 
 class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
@@ -41,9 +61,9 @@ class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
 
 
 def redis_of(address: Address, prefix: str | None = None) -> redis.Redis:
-    """A client of the Redis at `address`, which need not answer yet. It answers bytes, never waits for more than `TIMEOUT_S`, and
-    tries once more where its connection was closed while it lay idle. With a `prefix` it puts that before each key. Raises
-    BrokerError where the address is none."""
+    """A client of the Redis at `address`, which need not answer yet. It answers bytes, waits for an answer `TIMEOUT_S`
+    at most, for a connection `CONNECT_S`, for each of its sentinels `SENTINEL_S`, and tries once more where its connection was closed
+    while it lay idle. With a `prefix` it puts that before each key. Raises BrokerError where the address is none."""
     pool = _pool(address, CONNECTIONS)
     return Prefixed(pool, prefix) if prefix else redis.Redis(connection_pool=pool)
 
@@ -55,14 +75,19 @@ def connection_of(address: Address) -> Any:
     return connection
 
 
+def hosts_of(address: Sentinels) -> list[tuple[str, int]]:
+    """Its sentinels in the order in which to ask them: first the one that answered last in this process."""
+    return sorted(address.hosts, key=lambda host: host != _answered.get(address.hosts))
+
+
 def sentinel_options(address: Sentinels) -> dict[str, Any]:
     """How redis-py is to ask sentinels, each once: when one does not answer, another may."""
     return {
         "username": address.sentinel_username,
         "password": address.sentinel_password,
         "client_name": NAME,
-        "socket_timeout": CONNECT_S,
-        "socket_connect_timeout": CONNECT_S,
+        "socket_timeout": SENTINEL_S,
+        "socket_connect_timeout": SENTINEL_S,
         "retry": Retry(NoBackoff(), 0),
     }
 
@@ -70,9 +95,10 @@ def sentinel_options(address: Sentinels) -> dict[str, Any]:
 def _pool(address: Address, most: int) -> redis.BlockingConnectionPool:
     told: dict[str, Any]
     if isinstance(address, Sentinels):
-        sentinel = Sentinel(address.hosts, sentinel_kwargs=sentinel_options(address))  # type: ignore[no-untyped-call]
         told = {"db": address.db, "username": address.username, "password": address.password}
-        return _SentinelPool(address.master, sentinel, max_connections=most, timeout=TIMEOUT_S, **_settled(told))  # type: ignore[no-untyped-call]
+        return _SentinelPool(
+            address.master, _Sentinel(address), max_connections=most, timeout=TIMEOUT_S, **_settled(told)
+        )  # type: ignore[no-untyped-call]
     try:
         told = parse_url(address)  # type: ignore[no-untyped-call]
     except ValueError as fault:  # its text may hold the password

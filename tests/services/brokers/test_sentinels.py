@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,15 +14,16 @@ from rq import Queue
 from core.config import Broker, Config
 from core.site import Site
 from services import jobs_service
-from services.brokers import following, standings
+from services.brokers import following, next_ones, standings
 from services.brokers.action_model import Target
 from services.brokers.celery_actions import CeleryActions
-from services.brokers.connections import asking, redis_of
+from services.brokers.connections import SENTINEL_S, asking, redis_of
 from services.brokers.following import Following
 from services.brokers.model import BrokerError
 from services.brokers.rq_actions import RqActions
 from services.job_changes import JobRef
 from services.job_model import Job
+from services.queue_jobs import ORDER_S
 from tests.celery_transport import TransportWorker, client
 from tests.conftest import wait_until
 from tests.rq_workers import TASKS
@@ -96,6 +98,28 @@ def test_a_sentinel_that_goes_is_told_by_the_next_one_and_the_database_is_that_o
     redis.set("sentinels:x", "1")
     assert watched.client.get("sentinels:x") == b"1"
     assert redis.connection_pool.connection_kwargs["db"] == 1
+
+
+def test_a_sentinel_that_is_powered_off_is_waited_for_once_and_not_by_each_new_client(
+    watched: Watched, site: Site
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        options = watched.options | {
+            "url": f"sentinel://:hunter2%2F%3B@127.0.0.1:{silent.getsockname()[1]}/1;{watched.url}"
+        }
+        rq, celery = Broker("rq", **options), Broker("celery", **options)
+        assert next_ones.ids(rq, "nobody", 10) == []
+        silent.accept()[0].close()
+
+        waits = Queue("nobody", connection=watched.client).enqueue(f"{TASKS}.add", 1, 2)
+        assert next_ones.ids(rq, "nobody", 10) == [waits.id]
+        RqActions(rq).on_job("cancel", waiting(waits.id), None)
+        task = client(watched.url, CELERY_OPTIONS).send_task("shop.add", (3, 4), queue="nobody").id
+        CeleryActions(site, celery).on_job("cancel", waiting(task), None)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert SENTINEL_S < ORDER_S  # so that even the first page has its answer
 
 
 def test_rq_and_celery_are_followed_and_acted_on_through_a_failover(
