@@ -36,8 +36,6 @@ SENTINEL_S = 0.5
 CONNECTIONS = 4
 """A follower asks one thing after the other; an action may come beside it."""
 NAME = "headway"
-
-
 _answered: dict[tuple[tuple[str, int], ...], tuple[str, int]] = {}
 """By all sentinels of an address the one that answered last in this process: each new client would wait anew for one that is away."""
 
@@ -96,9 +94,8 @@ def _pool(address: Address, most: int) -> redis.BlockingConnectionPool:
     told: dict[str, Any]
     if isinstance(address, Sentinels):
         told = {"db": address.db, "username": address.username, "password": address.password}
-        return _SentinelPool(
-            address.master, _Sentinel(address), max_connections=most, timeout=TIMEOUT_S, **_settled(told)
-        )  # type: ignore[no-untyped-call]
+        sentinel = _Sentinel(address)
+        return _SentinelPool(address.master, sentinel, max_connections=most, timeout=TIMEOUT_S, **_settled(told))  # type: ignore[no-untyped-call]
     try:
         told = parse_url(address)  # type: ignore[no-untyped-call]
     except ValueError as fault:  # its text may hold the password
