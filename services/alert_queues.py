@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,9 +40,13 @@ class Watched:
 
 @dataclass(frozen=True)
 class Queues:
-    """All queues at a moment, read when they are first asked for. Raises StoreError."""
+    """All queues at a moment, each read when it is first asked for, and once for all rules. Raises StoreError."""
 
     site: Site
+    _named: dict[tuple[str | None, str | None], tuple[Watched, ...]] = field(default_factory=dict, init=False)
+    """By the agent and the queue that rules name."""
+    _since_ms: dict[str, int] = field(default_factory=dict, init=False)
+    """By AGENT/QUEUE, since when the job waits that is next there."""
 
     @cached_property
     def brokers(self) -> dict[str, Broker]:
@@ -75,9 +79,14 @@ class Queues:
                 return _unavailable(broker)
             if known is not None and known.is_new and isinstance(when, BY_JOBS):
                 return f"what was there before is still being read from the broker {name}"
-        if queue is not None and agent is None and len(self.agents) > MOST_AGENTS:
+        if self.are_too_many(when):
             return f"more than {MOST_AGENTS:,} agents may have the queue {queue}: say in the rule which one is meant"
         return None
+
+    def are_too_many(self, when: When) -> bool:
+        """Whether more agents may have a rule's queue than are asked for it."""
+        agent, queue = whose(when)
+        return queue is not None and agent is None and len(self.agents) > MOST_AGENTS
 
     def missing(self, when: When) -> str | None:
         """Why a part of what a rule on all that waits is about can't be told; None where it can, and of any other rule."""
@@ -96,8 +105,10 @@ class Queues:
 
     def watched(self, when: When) -> tuple[Watched, ...]:
         """The queues that a rule is about; of one about a broker all of the broker's. None where it is about neither."""
-        agent, queue = whose(when)
-        return tuple(self._watched(agent, queue))
+        named = whose(when)
+        if named not in self._named:
+            self._named[named] = tuple(self._watched(*named))
+        return self._named[named]
 
     def _watched(self, agent: str | None, queue: str | None) -> Iterable[Watched]:
         if queue is not None:
@@ -114,9 +125,10 @@ class Queues:
 
     def waits_s(self, queues: Collection[Watched], now: float) -> Iterator[tuple[Watched, float]]:
         """For how long the job waits that is next in each of some queues; 0 where none does."""
-        since_ms = waiting_jobs.since_ms(self.site, {queue.key: queue.engine for queue in queues if queue.depth})
+        unread = {queue.key: queue.engine for queue in queues if queue.depth and queue.key not in self._since_ms}
+        self._since_ms.update(waiting_jobs.since_ms(self.site, unread))
         for queue in queues:
-            since = since_ms.get(queue.key)
+            since = self._since_ms.get(queue.key)
             yield queue, 0.0 if since is None else round(max(0.0, now - since / 1000), 3)
 
 

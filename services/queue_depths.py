@@ -27,10 +27,12 @@ def now(site: Site) -> dict[str, int]:
 def of(site: Site, brokers: Collection[Broker], queues: Collection[str]) -> dict[str, int]:
     """The same of these queues, each AGENT/QUEUE, however long ago they were seen; those that have no job and that no engine tells of
     are left out. Raises StoreError."""
-    with site.store.redis.pipeline(transaction=False) as pipeline:
-        for name in queues:
-            pipeline.zscore(keys.QUEUES.at(_partition_of(site, name)), name)
-        seen = [name for name, at in zip(queues, pipeline.execute(), strict=True) if at is not None]
+    seen, places = list[str](), dict[int, list[str]]()
+    for name in queues:
+        places.setdefault(_partition_of(site, name), []).append(name)
+    for partition, names in places.items():
+        found: Any = site.store.redis.zmscore(keys.QUEUES.at(partition), names)
+        seen += [name for name, at in zip(names, found, strict=True) if at is not None]
     depths = _known(brokers, _indexed(site, seen))
     return {name: depths[name] for name in queues if name in depths}
 

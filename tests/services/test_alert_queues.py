@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -99,6 +101,28 @@ def test_a_rule_on_a_queue_of_more_agents_than_are_asked_says_so(
     words = "more than 3 agents may have the queue mails: say in the rule which one is meant"
     assert reading(parted_site, depth) == Reading(unknown=words)
     assert reading(parted_site, f'{depth}, agent = "a"') == Reading(1)
+
+
+def test_rules_on_one_queue_read_it_once(site: Site) -> None:
+    batch(site, *({"agent": f"agent-{n}", "queue": "mails"} for n in range(4)))
+    now = site.clock()
+    sources, before = Sources(site, now, Watch(0.0, now)), asked(site)
+    for kind in (
+        '"queue_depth", above = 1',
+        '"queue_depth", above = 2',
+        '"queue_age", above = "1m"',
+        '"queue_age", above = "2m"',
+    ):
+        assert read(rule(f'kind = {kind}, queue = "mails"').when, sources).value is not None
+    assert asked(site) - before == Counter(zmscore=1, zcard=4, get=4)
+
+
+def asked(site: Site) -> Counter[str]:
+    """How often the store was asked for what tells of queues and of jobs."""
+    told: Any = site.store.redis.info("commandstats")
+    return Counter(
+        {name: told.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("zmscore", "zscore", "zcard", "get")}
+    )
 
 
 def test_a_brokers_queue_is_as_its_engine_says(site: Site) -> None:
