@@ -21,7 +21,8 @@ from services.job_metrics_service import OTHER
 from services.job_rules import FINAL
 
 MOST_QUEUES = 100
-"""Queues that are told one by one, by name, besides those that alerts name; the rest counts under `other`."""
+"""Queues of brokers, and as many of other agents, that are told one by one, those that alerts name before others; the rest counts under
+`other`: of each broker, and of all other agents together, since there may be any number of them."""
 REPORTED_STATES = ("queued", "processing", "completed", "failed")
 WORKER_STATES: tuple[str, ...] = get_args(get_type_hints(WorkerNow)["state"])
 
@@ -51,9 +52,9 @@ def families(site: Site) -> Iterator[Metric]:
     engines = [queue for broker in brokers for queue in _of_broker(site, broker)]
     told, rest = _bounded(engines, _named(site))
     watched = Queues(site)
-    yield _depth(site, brokers, told, rest)
-    yield _oldest(watched, brokers, told, rest)
     reported, others = _bounded(list(_reported(watched, {broker.state.agent for broker in brokers})), _named(site))
+    yield _depth(site, brokers, told, rest)
+    yield _oldest(watched, brokers, told, rest, reported)
     yield _jobs([*told, *reported], [*rest, *others])
     yield _listeners(told)
     yield _paused(told)
@@ -90,14 +91,19 @@ def _of_broker(site: Site, broker: Broker) -> Iterator[_Queue]:
 
 
 def _reported(watched: Queues, brokers: set[str]) -> Iterator[_Queue]:
-    """Those that were seen last, and those that alerts name."""
+    """Those that were seen last, and of those that alerts name as many as can be told."""
     site, names = watched.site, dict[str, None]()
     for partition in range(site.store.partitions):
         newest: Any = site.store.redis.zrange(keys.QUEUES.at(partition), 0, 2 * MOST_QUEUES - 1, desc=True)
         names |= dict.fromkeys(newest)
-    for rule in site.config.alerts:
-        if alert_queues.whose(rule.when)[1] is not None:
-            names |= dict.fromkeys(queue.key for queue in watched.watched(rule.when))
+    ruled = {
+        (queue.agent, queue.name)
+        for rule in site.config.alerts
+        if alert_queues.whose(rule.when)[1] is not None and not watched.are_too_many(rule.when)
+        for queue in watched.watched(rule.when)
+        if queue.agent not in brokers
+    }
+    names |= dict.fromkeys("/".join(place) for place in sorted(ruled)[:MOST_QUEUES])
     asked = [name for name in names if name.partition("/")[0] not in brokers]
     with site.store.redis.pipeline(transaction=False) as pipeline:
         for name in asked:
@@ -131,7 +137,9 @@ def _depth(site: Site, brokers: Collection[Broker], told: list[_Queue], rest: li
     return depth
 
 
-def _oldest(watched: Queues, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue]) -> Metric:
+def _oldest(
+    watched: Queues, brokers: Collection[Broker], told: list[_Queue], rest: list[_Queue], reported: list[_Queue]
+) -> Metric:
     oldest = GaugeMetricFamily(
         "headway_queue_oldest_seconds",
         "For how long the oldest job that waits has waited; `reported`: of those told to us.",
@@ -139,10 +147,14 @@ def _oldest(watched: Queues, brokers: Collection[Broker], told: list[_Queue], re
     site, now = watched.site, watched.site.clock()
     oldest.add_sample(oldest.name, {"queue": "reported"}, waiting_jobs.reported_wait_s(site, brokers) or 0.0)
     waits_s = {(queue.broker, queue.name): queue.oldest_s for queue in told if queue.oldest_s is not None}
+    alone = {(queue.broker, queue.name) for queue in reported}
     for rule in site.config.alerts:
         if isinstance(rule.when, kinds.OnQueueAge | kinds.OnNoWorker) and watched.away(rule.when) is None:
-            reported = [one for one in watched.watched(rule.when) if one.engine is None]
-            waits_s |= {(one.agent, one.name): wait_s for one, wait_s in watched.waits_s(reported, now)}
+            unheard = [one for one in watched.watched(rule.when) if one.engine is None]
+            for one, wait_s in watched.waits_s(unheard, now):
+                is_alone = one.agent in watched.brokers or (one.agent, one.name) in alone
+                place = one.agent if is_alone else "", one.name
+                waits_s[place] = max(wait_s, waits_s.get(place, 0.0))
     for (broker, queue), wait_s in sorted(waits_s.items()):
         oldest.add_sample(oldest.name, {"broker": broker, "queue": queue}, wait_s)
     if known := [queue.oldest_s for queue in rest if queue.oldest_s is not None]:
@@ -160,7 +172,7 @@ def _jobs(told: list[_Queue], rest: list[_Queue]) -> Metric:
     others = Counter[tuple[str, str]]()
     for queue in rest:
         for state, many in queue.jobs.items():
-            others[queue.broker, state] += many
+            others[queue.broker if queue.engine else "", state] += many
     for (broker, state), many in sorted(others.items()):
         jobs.add_metric((broker, OTHER, state), many)
     return jobs

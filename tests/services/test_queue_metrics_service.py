@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry
 
 from core import keys, metrics
 from core.fleet import Fleet
 from core.site import Site
-from services import queue_metrics_service
+from services import alert_queues, queue_metrics_service
 from services.brokers.model import WorkerNow
 from services.queue_metrics_service import MOST_QUEUES
 from tests.core.fleets import assert_valid
@@ -134,6 +135,24 @@ def test_a_reported_queue_that_alerts_name_is_told_however_many_others_came_late
     assert found["queue_jobs"]["studio", "a-quiet", "queued"] == 1
     assert ("studio", "a-quiet") in found["queue_oldest_seconds"]
     assert ("studio", "a-quiet", "queued") not in samples(site)["queue_jobs"]
+
+
+def test_of_any_number_of_agents_with_a_queue_that_alerts_name_the_rest_is_told_as_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_metrics_service, "MOST_QUEUES", 3)
+    first = create(site, agent="z", queue="mails")
+    batch(site, *({"agent": f"agent-{n}", "queue": "mails"} for n in range(9)))
+    declared = rules('[[alerts]]\nid = "a"\nwhen = { kind = "queue_age", above = "1m", queue = "mails" }')
+    later = replace(site, config=msgspec.structs.replace(site.config, alerts=declared), clock=lambda: at + 600)
+    at = first.created_at.timestamp()
+    found = samples(later)
+    told = {("agent-0", "mails"), ("agent-1", "mails"), ("agent-2", "mails")}
+    assert {labels[:2] for labels in found["queue_jobs"]} == {*told, ("", "other")}
+    assert found["queue_oldest_seconds"].keys() == {("reported",), *told, ("", "mails")}
+    assert found["queue_oldest_seconds"]["", "mails"] == 600
+    monkeypatch.setattr(alert_queues, "MOST_AGENTS", 9)
+    assert samples(later)["queue_oldest_seconds"].keys() == {("reported",)}, "no rule can tell of so many"
 
 
 def test_hostile_names_are_told_in_both_formats(site: Site) -> None:
