@@ -57,22 +57,19 @@ _ANEW, _GOES_ON, _OLDER = object(), object(), object()
 def _stands(record: Known, job: EngineJob) -> object:
     """Whether a job begins anew, goes on as recorded, or is older news."""
     status = STATUS_OF[job.state]
+    begins_later = _is_after(job.started_ms, record.engine_start)
     if _is_concluded(record):
         return _OLDER if _is_concluded(job) else _ANEW
-    if record.is_ended_elsewhere and not _is_after(job.started_ms, record.finished):
+    if record.is_ended_elsewhere and not (begins_later and _is_after(job.started_ms, record.finished)):
         if status in FINAL:
             # The script lets the end stand that was told first; that it failed after all is told all the same.
             return _ANEW if record.status == "completed" and job.state in ("failed", "stopped") else _GOES_ON
         return _OLDER if job.state == "started" or _is_stale(record, job) else _ANEW
     if record.status in FINAL:
         if status in FINAL:
-            return (
-                _ANEW
-                if _is_after(job.started_ms, record.started) and _is_after(job.ended_ms, record.finished)
-                else _OLDER
-            )
+            return _ANEW if begins_later and _is_after(job.ended_ms, record.finished) else _OLDER
         return _OLDER if _is_stale(record, job) else _ANEW
-    if _is_after(job.started_ms, record.started) or (job.attempt or 0) > record.attempt:
+    if begins_later or (job.attempt or 0) > record.attempt:
         return _ANEW
     if record.status == "processing" and status == "queued":
         return _OLDER if _is_stale(record, job) else _ANEW
@@ -94,7 +91,7 @@ def _is_stale(record: Known, job: EngineJob) -> bool:
     """Whether a job that is said to wait or to be at work was so before what is recorded. What waits for a time, for others or for
     another attempt was put there on purpose."""
     if job.state == "started":
-        return not _is_after(job.started_ms, record.started)
+        return not _is_after(job.started_ms, record.engine_start)
     if job.state in ("queued", "reserved"):
         before = record.started if record.enqueued is None else record.enqueued
         return not _is_after(job.enqueued_ms, before)
@@ -238,6 +235,7 @@ def _soon(record: Known | None, job: EngineJob) -> Known:
         state=job.state,
         error=job.error,
         started=job.started_ms if job.started_ms is not None else before.started,
+        began=job.started_ms if job.started_ms is not None else before.began,
         finished=job.ended_ms if job.ended_ms is not None else before.finished,
         enqueued=job.enqueued_ms if job.enqueued_ms is not None else before.enqueued,
     )

@@ -47,6 +47,8 @@ class Known(Struct):
     function: str | None = None
     worker: str | None = None
     started: float | None = None
+    began: float | None = None
+    """When its engine said that it began; `started` may be a reporter's."""
     finished: float | None = None
     enqueued: float | None = None
     due: float | None = None
@@ -58,6 +60,13 @@ class Known(Struct):
     def is_ended_elsewhere(self) -> bool:
         """Whether a reporter told its end, and its engine did not yet."""
         return self.status in FINAL and (self.state is None or STATUS_OF[self.state] not in FINAL)
+
+    @property
+    def engine_start(self) -> float | None:
+        """What a start that its engine tells is compared with: never a time that a reporter told by another clock."""
+        if self.began is None and self.state is not None and STATUS_OF[self.state] != "queued":
+            return self.started  # stored by a version before, or its engine told no time
+        return self.began
 
 
 _decode = msgspec.msgpack.Decoder(Known).decode
@@ -167,6 +176,6 @@ def changed(record: Known | None, change: Change) -> Known:
 
 _LETTERS = (
     ("engine", "en"), ("engineId", "xi"), ("title", "l"), ("stage", "g"), ("message", "m"), ("error", "e"), ("errorType", "et"), ("result", "r"), ("metadata", "d"),
-    ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
+    ("queue", "qu"), ("function", "fn"), ("worker", "wk"), ("started", "sa"), ("began", "sa"), ("finished", "fa"), ("enqueued", "qa"), ("tags", "tg"),
 )  # fmt: skip
 """Where a change carries what becomes a field of the record."""

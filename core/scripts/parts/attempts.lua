@@ -5,7 +5,7 @@ local MOST_ATTEMPTS = 20
 local MOST_ATTEMPTS_BYTES = 64 * 1024 -- every update reads and writes the whole record; the last attempt stays anyhow
 -- What a job forgets when a new attempt begins.
 local OF_ATTEMPT = {'stage', 'stages', 'error', 'failedStage', 'started', 'finished', 'seq', 'at', 'told', 'message', 'result',
-  'episodeId', 'published', 'worker', 'errorType', 'due', 'enqueued', 'state'}
+  'episodeId', 'published', 'worker', 'errorType', 'due', 'enqueued', 'state', 'began'}
 
 -- A higher attempt starts the job anew and keeps what the earlier ones did.
 local function begin_attempt(job, attempt)

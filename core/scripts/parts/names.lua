@@ -20,7 +20,10 @@ local function take_names(u, job)
   if u.qu then job.queue = u.qu end
   if u.fn then job['function'] = u.fn end
   if u.wk then job.worker = u.wk end
-  if u.x then job.state = u.x end
+  if u.x then
+    job.state = u.x
+    if u.sa then job.began = u.sa end -- by its engine's clock; a reporter's `started` stays beside it
+  end
   if u.et then job.errorType = u.et end
   if u.qa then job.enqueued = u.qa end
   if u.du then job.due = u.du > 0 and u.du or nil end

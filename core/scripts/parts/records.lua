@@ -4,7 +4,7 @@ local KINDS = {agent = 'string', id = 'string', progress = 'number', attempt = '
 local KINDS_IF_ANY = {seq = 'number', at = 'number', told = 'number', heard = 'number', started = 'number', finished = 'number',
   stages = 'table', attempts = 'table', updated = 'number', videoId = 'string', episodeId = 'string', published = 'boolean',
   engine = 'string', engineId = 'string', queue = 'string', ['function'] = 'string', worker = 'string', state = 'string',
-  errorType = 'string', due = 'number', enqueued = 'number', tags = 'table'}
+  errorType = 'string', due = 'number', began = 'number', enqueued = 'number', tags = 'table'}
 
 local function find(u)
   if u.n then return string.format('%d', u.n) end

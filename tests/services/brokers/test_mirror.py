@@ -357,6 +357,28 @@ def test_a_job_that_begins_after_its_app_reported_the_end_is_another_attempt(
     assert say({"state": "started", "started_ms": now_ms + 60_000}).attempt == 2
 
 
+@pytest.mark.parametrize("ahead_ms", [-500, 500])
+@pytest.mark.parametrize("seen", [[], ["started"], ["queued", "started"]])
+def test_a_run_that_its_app_reports_too_is_one_attempt_though_the_workers_clock_is_off(
+    say: Callable[..., Job], report: Callable[..., Job], now_ms: int, seen: list[str], ahead_ms: int
+) -> None:
+    waits = {"enqueued_ms": now_ms - 1_000}
+    began = {**waits, "started_ms": now_ms + ahead_ms, "worker": "w1"}
+    ended = {**began, "state": "finished", "ended_ms": now_ms + 60 + ahead_ms}
+    if "queued" in seen:
+        say({"state": "queued", **waits})
+    report(status="processing")
+    if "started" in seen:
+        say({"state": "started", **began})
+        say({"state": "started", **began, "progress": 5.0})
+    report(status="completed")
+    for _ in range(2):
+        told = say(ended)
+        assert (told.status, told.state, told.attempt, told.attempts) == ("completed", "finished", 1, ())
+    again = say({**ended, "started_ms": now_ms + 2_000, "ended_ms": now_ms + 3_000})
+    assert (again.attempt, again.state) == (2, "finished"), "by the worker's own clock it began once more"
+
+
 def test_a_job_that_its_app_reported_first_becomes_its_engines_and_keeps_its_title(
     say: Callable[..., Job], report: Callable[..., Job], now_ms: int
 ) -> None:
