@@ -67,11 +67,12 @@ ARCHIVE = Table(
     Column("archived_ms", BigInteger),
 )
 
-_LACKING = re.compile(r"lacking:(\d{1,18}):")
+_LACKING = re.compile(r"lacking:(\d{1,18}):(.*)", re.DOTALL)
 
 
 def name_of_lacking(last: int, name: str) -> str:
-    """What an archive is called whose rows up to this key lack what the store may know. With a name that is new, it is compared."""
+    """What an archive is called whose rows up to this key lack what the store may know, until it was compared. That it is, its name has
+    to be new."""
     return f"lacking:{last}:{name}"
 
 
@@ -79,3 +80,9 @@ def lacking(site: str) -> int:
     """The last key of what lacks something, by an archive's name; 0 for most."""
     found = _LACKING.match(site)
     return int(found[1]) if found else 0
+
+
+def whole_name(site: str) -> str:
+    """By which name the store knows an archive: the same once nothing is lacking any more, so that it is not compared for that."""
+    found = _LACKING.match(site)
+    return found[2] if found else site

@@ -21,7 +21,7 @@ from core.site import Site
 from core.store import StoreError
 from services import archive_alone, archive_standing, archive_writer, job_numbers
 from services.archive_records import Row, of_record
-from services.archive_schema import ARCHIVE
+from services.archive_schema import ARCHIVE, lacking, whole_name
 from services.archive_standing import Standing, standing
 from services.archive_writer import Mark
 from services.job_model import DamagedJob
@@ -50,6 +50,8 @@ class Archiver:
 
     def __init__(self) -> None:
         self._of: str | None = None
+        self._lacking: str | None = None
+        """What it is called in the database, while rows there lack what the store may know."""
         self._file: tuple[int, int] | None = None
 
     def run(self, site: Site) -> None:
@@ -64,13 +66,17 @@ class Archiver:
                     stands = standing(site)
                     if not (stands.archived or stands.behind):
                         return  # Nothing ended yet: no file is made for that.
-                self._of = _begin(site)
+                name = _begin(site)
+                self._of, self._lacking = whole_name(name), name if lacking(name) else None
                 self._file = site.database.file
                 archive_standing.tell(site)
             did, goes_on = False, True
             while goes_on and time.monotonic() < until:
                 moved, goes_on = _work(site, self._of)
                 did |= moved
+            if self._lacking is not None and _is_compared(site, self._of):
+                archive_writer.complete(site.database, self._lacking)
+                self._lacking = None
             if did and archive_standing.tell(site) != self._of:
                 self._of = None  # Its tables were brought up to date meanwhile, and it has to be compared.
         except (DatabaseError, StoreError) as fault:
@@ -143,6 +149,12 @@ def _compare(site: Site, partition: int, of: str) -> bool:
         secure(site, partition, marks_of(flat))
         step = site.store.scripts.run("sweep", partition, call | {"was": was.decode(), "done": done.decode()})
     return True
+
+
+def _is_compared(site: Site, of: str) -> bool:
+    """Whether every partition's comparison with this archive is through."""
+    stand = (site.store.redis.hmget(keys.ARCHIVE.at(each), ["of", "sweep"]) for each in range(site.store.partitions))
+    return all(one == [of, None] for one in stand)
 
 
 def marks_of(flat: Sequence[int]) -> dict[int, Mark]:

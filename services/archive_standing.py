@@ -13,7 +13,7 @@ from core import keys
 from core.database import DatabaseError
 from core.site import Site
 from core.store import StoreError
-from services.archive_schema import ARCHIVE
+from services.archive_schema import ARCHIVE, whole_name
 
 TOLD = "told"
 
@@ -52,7 +52,7 @@ class Told(Struct, frozen=True):
 
 def tell(site: Site, unavailable: str | None = None) -> str | None:
     """Tell how the archive is doing; `unavailable` is why it is not. Without the store or the database nothing is told. Answers the
-    archive's name, where it was asked and told it."""
+    archive's name, as the store knows it, where it was asked and told it."""
     of = None
     with suppress(StoreError, DatabaseError):
         if unavailable is None:
@@ -68,7 +68,7 @@ def _read(site: Site) -> tuple[str, Told]:
         of, jobs, at = connection.execute(
             sqlalchemy.select(ARCHIVE.c.site, ARCHIVE.c.jobs, ARCHIVE.c.archived_ms)
         ).one()
-    return of, Told(site.database.name, None, jobs, at)
+    return whole_name(of), Told(site.database.name, None, jobs, at)
 
 
 def _before(site: Site) -> Told:

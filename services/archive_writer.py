@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from core.database import Database, DatabaseError
 from core.metrics import ARCHIVE_JOBS
 from services.archive_records import Row
-from services.archive_schema import ARCHIVE, JOBS, lacking
+from services.archive_schema import ARCHIVE, JOBS, lacking, whole_name
 
 log = logging.getLogger("headway.archive")
 
@@ -83,6 +83,12 @@ def held(database: Database, numbers: Iterable[int], *, whole: bool = False) -> 
             _HELD[database.kind], (some if database.kind == "postgresql" else str(some), above)
         )
         return {(row[0], row[1], row[2]) for row in found}
+
+
+def complete(database: Database, site: str) -> None:
+    """Call an archive of this name one that lacks nothing. Raises DatabaseError."""
+    with database.write() as connection:
+        connection.execute(ARCHIVE.update().where(ARCHIVE.c.site == site).values(site=whole_name(site)))
 
 
 def _halving(database: Database, rows: Sequence[Row], now_ms: int) -> Written:
