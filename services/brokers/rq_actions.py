@@ -16,7 +16,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchGroupError, NoSuchJobError
 from rq.job import Job
 
 from core.config.brokers import Broker
-from services.brokers import rq_keys
+from services.brokers import rq_emptying, rq_keys
 from services.brokers.action_model import (
     ActionRefused,
     Changed,
@@ -35,8 +35,6 @@ TRIES = 50
 SETTLE_S = 0.1
 """RQ's own requeue takes a job out of its registry, and puts it into its queue a moment after."""
 SAME_START_MS = 1_000
-CHUNK = 1_000
-"""Jobs that are deleted in one step of emptying a queue: RQ's own way does it in one, and holds up everybody meanwhile."""
 Held = Literal["failed", "canceled", "scheduled"]
 """Registries that a job is put into its queue from."""
 PRESENT: dict[str, State] = {
@@ -54,17 +52,6 @@ PRESENT: dict[str, State] = {
 }
 UNREADABLE = (ValueError, TypeError, AssertionError, NoSuchGroupError)
 """What RQ raises over a field that it can't read, as it fetches a job or once it is to write it."""
-EMPTY = """
-local gone = 0
-for _ = 1, ARGV[1] do
-  local id = redis.call('LPOP', KEYS[1])
-  if not id then break end
-  local job = ARGV[2] .. id
-  redis.call('DEL', job, job .. ':dependents', job .. ':dependencies', ARGV[3] .. id)
-  gone = gone + 1
-end
-return gone
-"""
 
 
 class Unread:
@@ -136,8 +123,7 @@ class RqActions:
             if action == "resume":
                 suspension.resume(self._redis)
                 return "All workers of this Redis go on."
-            gone = self._empty(queue)
-            return f"{gone:,} {'job that waited was' if gone == 1 else 'jobs that waited were'} deleted from RQ."
+            return rq_emptying.empty(self._redis, self._queue(queue).key).said
 
     def on_worker(self, change: WorkerChange, worker: str) -> str:
         self._reach()
@@ -292,15 +278,6 @@ class RqActions:
         ((_, listeners),) = self._redis.pubsub_numsub(rq_keys.PUBSUB + worker.encode())
         if not listeners:
             raise ActionRefused("Its worker does not listen: it is gone, or its connection is broken.")
-
-    def _empty(self, queue: str) -> int:
-        """At most as many as wait now, so that it ends while others add."""
-        key, gone = self._queue(queue).key, 0
-        left = int(self._redis.llen(key))
-        script = self._redis.register_script(EMPTY)
-        while left > 0 and (taken := int(script(keys=[key], args=[min(left, CHUNK), rq_keys.JOB, rq_keys.RESULTS]))):
-            gone, left = gone + taken, left - taken
-        return gone
 
     def _queue(self, name: str) -> Queue:
         return Queue(name, connection=self._redis, serializer=Unread)

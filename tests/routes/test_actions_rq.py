@@ -227,7 +227,7 @@ def test_an_ended_job_is_deleted_from_rq_and_headway_keeps_its_record(
 
 
 def test_a_queue_is_emptied_in_steps(rq: Followed, rq_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.brokers.rq_actions.CHUNK", 2)
+    monkeypatch.setattr("services.brokers.rq_emptying.CHUNK", 2)
     full = queue(rq_url, "full")
     ids = [full.enqueue(f"{TASKS}.add", 1, n).id for n in range(5)]
     told = rq.post("/api/v1/queues/rq/full/actions", {"action": "empty"})
@@ -263,7 +263,7 @@ def test_emptying_a_queue_ends_where_others_have_emptied_it(rq_url: str, monkeyp
         return waiting
 
     monkeypatch.setattr(redis.Redis, "llen", drained)
-    monkeypatch.setattr("services.brokers.rq_actions.CHUNK", 10)
+    monkeypatch.setattr("services.brokers.rq_emptying.CHUNK", 10)
     full.connection.config_resetstat()
     actions = RqActions(Broker("rq", rq_url))
     assert actions.on_queue("empty", full.name) == "20 jobs that waited were deleted from RQ."
