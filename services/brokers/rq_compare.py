@@ -97,12 +97,25 @@ def _waiting(of: Compared, queue: str, state: State, found: list[bytes], *, is_f
         yield 0
     if place in of.damage:
         return
-    if state == "scheduled" and held:
-        for window in _windows(of, rq_keys.RQ_SCHEDULER_JOBS, is_list=False):
-            held.difference_update(id for id, _ in window)
-            yield 0
+    if state == "scheduled":
+        yield from _leave_kept(of, held)
     found += unknown
     found += sorted(held)  # in this state no more
+
+
+def _leave_kept(of: Compared, held: set[bytes]) -> Steps:
+    """What rq-scheduler keeps is where it belongs. Each is asked for: to walk its list, which is that of all queues, would cost that for
+    each of them."""
+    ids = sorted(held)
+    for at in range(0, len(ids), WINDOW):
+        part = ids[at : at + WINDOW]
+        with asking(), of.client.pipeline(transaction=False) as pipeline:
+            for id in part:
+                pipeline.zscore(rq_keys.RQ_SCHEDULER_JOBS, id)
+            scores = pipeline.execute(raise_on_error=False)
+            told = [of.damage.of(rq_keys.RQ_SCHEDULER_JOBS, score) for score in scores]
+        held.difference_update(id for id, score in zip(part, told, strict=True) if score is not None)
+        yield 0
 
 
 def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:

@@ -13,9 +13,10 @@ import pytest
 import redis
 from rq_scheduler import Scheduler
 
-from services.brokers import rq_scheduler_jobs
+from core.site import Site
+from services.brokers import mirror, rq_compare, rq_drift, rq_scheduler_jobs
 from services.brokers.action_model import JobAction, Target
-from services.brokers.model import ScheduleNow
+from services.brokers.model import EngineJob, ScheduleNow
 from services.brokers.rq_actions import RqActions
 from tests.conftest import Valkey
 from tests.rq_workers import TASKS, RqWorker
@@ -237,6 +238,60 @@ def test_what_is_done_with_a_job_holds_for_rq_scheduler_too(
         if action == "move":
             scheduler.change_execution_time(job, soon())
         assert followed.comes_to(job.id, "queued").queue == ("other" if action == "move" else "default")
+
+
+def test_emptying_a_queue_leaves_what_recurs_its_next_runs(
+    theirs: Valkey, client: Any, scheduler: Any, follow: Callable[..., FollowedRq]
+) -> None:
+    hourly = scheduler.schedule(soon() - DAY, f"{TASKS}.add", args=[1, 2], interval=3600, description="hourly")
+    once = scheduler.enqueue_at(soon() - DAY, f"{TASKS}.add", 1, 2)
+    scheduler.enqueue_jobs()
+    client.zadd("rq:scheduler:scheduled_jobs", {"gone": time.time() + 60})
+    client.rpush("rq:queue:default", "gone")
+    followed = follow(theirs.url)
+    followed.comes_to(hourly.id, "queued")
+    with closing(RqActions(followed.broker)) as actions:
+        assert actions.on_queue("empty", "default") == (
+            "2 jobs that waited were deleted from RQ. 1 that recurs was taken out of the queue: "
+            "rq-scheduler adds what recurs again at its next time."
+        )
+    assert not client.exists("rq:queue:default", f"rq:job:{once.id}", "rq:job:gone")
+    waits = followed.comes_to(hourly.id, "scheduled")
+    assert (waits.attempt, due_s(followed, hourly.id)) == (
+        1,
+        client.zscore("rq:scheduler:scheduled_jobs", hourly.id),
+    )
+    assert [job.id for job in scheduler.get_jobs()] == [hourly.id], "it fetches each, and drops what is gone"
+    scheduler.change_execution_time(hourly, soon())
+    scheduler.enqueue_jobs()
+    assert followed.comes_to(hourly.id, "queued").attempt == 1
+    client.set("rq:scheduler:scheduled_jobs", "no list")
+    with closing(RqActions(followed.broker)) as actions:
+        assert actions.on_queue("empty", "default") == "1 job that waited was deleted from RQ."
+
+
+def test_what_is_kept_costs_by_its_jobs_however_many_queues_they_are_of(
+    theirs: Valkey, site: Site, client: Any, follow: Callable[..., FollowedRq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rq_scheduler_jobs, "SOONEST", 1)
+    monkeypatch.setattr(rq_compare, "WINDOW", 10)
+    queues, many, due = 20, 200, int(time.time()) + 3_600
+    jobs = [
+        EngineJob(id=f"later-{n}", state="scheduled", queue=f"q{n % queues}", due_ms=due * 1000) for n in range(many)
+    ]
+    client.sadd("rq:queues", *(f"rq:queue:q{number}" for number in range(queues)))
+    client.zadd("rq:scheduler:scheduled_jobs", {job.id: due for job in jobs})
+    client.hset("rq:job:later-0", mapping=job_of(packed("app.mail"), status="scheduled", origin="q0"))  # the soonest
+    mirror.take(site, "rq", "rq", jobs)  # as before a restart
+    followed = follow(theirs.url)
+    client.config_resetstat()
+    followed.settled()
+    for _ in range((rq_drift.LASTS + 1) * queues):
+        followed.tick()  # by then each queue was compared by its counts, too
+    asked = calls(client)
+    assert asked["zrevrange"] <= many / 10 + 2 * queues + 10
+    assert 2 * many <= asked["zscore"] <= 2 * many + 10
+    assert asked["hmget"] < 10, "each is where it was"
 
 
 def cron(scheduler: Any, *args: Any, **options: Any) -> Any:
