@@ -3,96 +3,24 @@ first look is read before, from its oldest on, so that numbers rise with time.""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 
 from services.brokers import celery_messages
 from services.brokers.celery_tasks import Tasks
+from services.brokers.celery_waiting import MOST_UNREAD, Part, Risen, Waiting, is_enough
 
-MOST_MESSAGES = 1_000
-"""Looked at in a tick, of each list."""
-MOST_BYTES = 2_000_000
-"""The same: what comes beyond is of the answer that reached it."""
-MOST_UNREAD = 1_000
-"""Messages of a list that can't be read which are counted."""
 SEPARATOR = "\x06\x16"
 STEPS = (0, 3, 6, 9)
 """Kombu's priorities: the list of the first has the queue's own name."""
 Since = Callable[[str], int | None]
 
 
-@dataclass
-class Waiting:
-    """What is known of one list: its first `known` messages, from `newest`, a tag, to `edge`, the message itself. It has an edge as long
-    as something stands behind that. Until it `is_risen` they are its last ones, and something may stand before the edge."""
-
-    queue: str
-    length: int = 0
-    known: int = 0
-    newest: str = ""
-    edge: bytes = b""
-    next: str | None = None
-    """The task that a worker takes first, and since when it waits, once that was asked."""
-    next_since_ms: int | None = None
-    each_bytes: int = 200_000
-    """Of those that were read last; many are asked for once they proved small."""
-    pushed: int = 0
-    """Messages that came since it was read from its beginning."""
-    unread: set[int] = field(default_factory=set)
-    """Those that can't be read, each by how many came since, counted back from `pushed`: so it is known when they left."""
-    is_behind: bool = True
-    is_risen: bool = False
-    """Whether all that was there at the first look is read."""
-    is_read: bool = False
-    """Whether it was looked at before, so that what comes from now on is new."""
-
-    @property
-    def chunk(self) -> int:
-        """Messages of an answer: two at least, for the edge comes again with what stands behind it."""
-        return max(2, min(200, MOST_BYTES // max(1, self.each_bytes)))
-
-    def begin_anew(self) -> None:
-        """Nothing of it is known any more."""
-        self.known, self.newest, self.edge = 0, "", b""
-        self.pushed, self.unread = 0, set()
-
-    def note_unread(self, messages: Sequence[celery_messages.Message], begin: int) -> None:
-        """Of messages that stand in a row in the list, behind as many others."""
-        for place, message in enumerate(messages, begin):
-            if message.id is None and len(self.unread) < MOST_UNREAD:
-                self.unread.add(self.pushed - place)
-
-    def forget_left(self) -> None:
-        """Workers take from the end."""
-        self.unread = {number for number in self.unread if self.pushed - number < self.length}
-
-
-class Part(NamedTuple):
-    """A part of a list; `is_end` where nothing stands behind it."""
-
-    raws: list[bytes]
-    is_end: bool
-
-    @property
-    def messages(self) -> list[celery_messages.Message]:
-        return [celery_messages.message_of(raw) or _nothing(raw) for raw in self.raws]
-
-
 def keys_of(queue: str) -> list[str]:
     """The lists of a queue, in the order in which a worker takes from them."""
     return [f"{queue}{SEPARATOR}{step}" if step else queue for step in STEPS]
-
-
-class Risen(NamedTuple):
-    """A message that was there at the first look, by how many stood before it."""
-
-    place: int
-    waiting: Waiting
-    message: celery_messages.Message
 
 
 class Lists:
@@ -183,7 +111,7 @@ class Lists:
     def _rise(self, key: str, waiting: Waiting) -> list[Risen]:
         """The oldest messages that were not read yet. New ones come at the other end, and do not move these."""
         found, size, part = list[Risen](), 0, Part([], is_end=False)
-        while not part.is_end and len(found) < MOST_MESSAGES and size < MOST_BYTES:
+        while not part.is_end and not is_enough(len(found), size):
             above = self._above(key, waiting)
             if above is None:
                 break
@@ -226,7 +154,7 @@ class Lists:
         """New messages stand first; what stood there before is read on behind them, a part a tick."""
         fresh: list[celery_messages.Message] = []
         part, size, met = Part([], is_end=False), 0, False
-        while not (met or part.is_end) and len(fresh) < MOST_MESSAGES and size < MOST_BYTES:
+        while not (met or part.is_end) and not is_enough(len(fresh), size):
             part = self._read(key, waiting, len(fresh))
             size += sum(map(len, part.raws))
             for message in part.messages:
@@ -320,10 +248,3 @@ class Lists:
             message = messages[-1] if messages else None
             if message is not None and message.id != waiting.next:
                 waiting.next, waiting.next_since_ms = message.id, None
-
-
-def _nothing(raw: bytes) -> celery_messages.Message:
-    """Something in a list that is no message: it is passed over, and counts where the list is counted. It is known again as others are by
-    their tags, or what stands behind it would never be read."""
-    tag = f"?{hashlib.sha256(repr(raw).encode()).hexdigest()}"
-    return celery_messages.Message(properties=celery_messages.Properties(delivery_tag=tag))

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 import redis
 
-from services.brokers.celery_lists import MOST_UNREAD, SEPARATOR, Lists, Since
+from services.brokers.celery_lists import SEPARATOR, Lists, Since
 from services.brokers.celery_tasks import Tasks
 from services.brokers.celery_unacked import UNACKED, Unacked
+from services.brokers.celery_waiting import MOST_UNREAD
 from services.brokers.connections import asking
 from services.brokers.mirror_texts import name_of
 from services.brokers.model import QueueNow, State

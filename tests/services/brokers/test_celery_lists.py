@@ -10,7 +10,7 @@ import redis
 
 from core.config import Logs, Masking
 from core.settings import read
-from services.brokers import celery_lists
+from services.brokers import celery_waiting
 from services.brokers.celery_lists import Lists
 from services.brokers.celery_tasks import Tasks
 from services.brokers.masking import Mask
@@ -34,8 +34,8 @@ def lists(broker: redis.Redis, tasks: Tasks) -> Lists:
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some ten messages an answer."""
-    monkeypatch.setattr(celery_lists, "MOST_MESSAGES", 10)
-    monkeypatch.setattr(celery_lists, "MOST_BYTES", 10 * SIZE + 100)
+    monkeypatch.setattr(celery_waiting, "MOST_MESSAGES", 10)
+    monkeypatch.setattr(celery_waiting, "MOST_BYTES", 10 * SIZE + 100)
 
 
 class Way(NamedTuple):
@@ -189,8 +189,8 @@ def test_messages_that_were_put_back_at_the_end_are_read(lists: Lists, tasks: Ta
 def test_a_list_of_messages_of_which_none_fits_is_read_one_after_the_other(
     lists: Lists, tasks: Tasks, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(celery_lists, "MOST_BYTES", SIZE // 2)
-    monkeypatch.setattr(celery_lists, "MOST_MESSAGES", 2)
+    monkeypatch.setattr(celery_waiting, "MOST_BYTES", SIZE // 2)
+    monkeypatch.setattr(celery_waiting, "MOST_MESSAGES", 2)
     fill(broker, 20)
     read_all(lists, 30, lambda: None)
     assert known(tasks, 20) == set(range(20))
@@ -202,7 +202,7 @@ def test_a_look_reads_a_bounded_number_of_bytes_whatever_the_messages_are(lists:
     for _ in range(3):
         before = int(broker.info("stats")["total_net_output_bytes"])
         lists.look((), 1)
-        assert int(broker.info("stats")["total_net_output_bytes"]) - before < 3 * celery_lists.MOST_BYTES
+        assert int(broker.info("stats")["total_net_output_bytes"]) - before < 3 * celery_waiting.MOST_BYTES
 
 
 def test_of_many_small_messages_as_many_are_read_at_once_as_may_be(
@@ -211,5 +211,5 @@ def test_of_many_small_messages_as_many_are_read_at_once_as_may_be(
     fill(broker, 3_000)
     broker.config_resetstat()
     lists.look((), 1)
-    assert len(known(tasks, 3_000)) > celery_lists.MOST_MESSAGES
+    assert len(known(tasks, 3_000)) > celery_waiting.MOST_MESSAGES
     assert int(broker.info("commandstats")["cmdstat_lrange"]["calls"]) < 10

@@ -16,7 +16,7 @@ import redis
 
 from core.config import Logs, Masking
 from core.settings import read
-from services.brokers import celery_lists
+from services.brokers import celery_waiting
 from services.brokers.celery_queues import Queues
 from services.brokers.celery_tasks import Tasks
 from services.brokers.masking import Mask
@@ -139,7 +139,7 @@ def test_a_tick_over_many_idle_messages_costs_few_commands(followed: FollowedCel
         followed.tick()
         costs.append(commands(broker) - before - 1)
     assert max(costs) < 20
-    assert 0 < mirrored(followed) <= 4 * 2 * celery_lists.MOST_MESSAGES
+    assert 0 < mirrored(followed) <= 4 * 2 * celery_waiting.MOST_MESSAGES
     assert followed.follower.woken.is_set()  # it goes on
 
 
@@ -231,8 +231,8 @@ def test_no_body_is_ever_looked_at_and_what_is_no_message_is_passed_over(
 def test_messages_that_can_t_be_read_are_told_of_while_they_stand_in_their_queue(
     followed: FollowedCelery, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(celery_lists, "MOST_MESSAGES", 4)
-    monkeypatch.setattr(celery_lists, "MOST_BYTES", 8_000)  # some four a look
+    monkeypatch.setattr(celery_waiting, "MOST_MESSAGES", 4)
+    monkeypatch.setattr(celery_waiting, "MOST_BYTES", 8_000)  # some four a look
     said = "{} of the queue celery can't be read: no JSON, or without the id of a task"
     fill(broker, 5)
     broker.lpush("celery", b"junk")
