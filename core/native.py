@@ -34,7 +34,7 @@ class Threads:
         try:
             fault, answer = begun.get()
         except BaseException:
-            begun.wait()  # What it works on may be closed by whoever was ended here: SQLite would crash.
+            _wait(begun)
             raise
         if fault is not None:
             raise fault
@@ -43,6 +43,15 @@ class Threads:
     @cached_property
     def _pool(self) -> ThreadPool:
         return ThreadPool(self._number)
+
+
+def _wait(begun: Any) -> None:
+    """Until it is done, however often whoever waits is told to leave: what it works on may be closed then, and SQLite would crash."""
+    try:
+        begun.wait()
+    finally:
+        if not begun.ready():
+            _wait(begun)
 
 
 def _caught(work: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Exception | None, Any]:

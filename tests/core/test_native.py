@@ -33,11 +33,37 @@ print([one.value for one in many] == [1_000_000] * 3 + [5] * 10, len(turns) > 5)
 """
 
 
+KILLED_TWICE = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from core import native
+gate, begun = (monkey.get_original("_thread", "allocate_lock")() for _ in range(2))
+gate.acquire(); begun.acquire()
+def work(): begun.release(); gate.acquire()
+asked = gevent.spawn(native.run, work)
+while not begun.acquire(False): gevent.sleep(0.001)
+for _ in range(3):
+    asked.kill(block=False)
+    gevent.sleep(0)
+    print(asked.dead)
+gate.release()
+asked.join()
+print(repr(asked.value))
+"""
+
+
 def test_other_greenlets_go_on_and_errors_come_back_quietly() -> None:
     done = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("expected\nTrue True\n", "")
+
+
+def test_who_is_killed_again_and_again_leaves_when_the_work_is_done() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_TWICE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("False\n" * 3 + "GreenletExit()\n", "")
 
 
 def test_without_gevent_it_is_done_right_here() -> None:
