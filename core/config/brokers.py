@@ -9,9 +9,12 @@ from msgspec import Meta, Struct
 from core.config.redaction import Redaction
 from core.config.sentinels import Address, is_of_sentinels, sentinels
 from core.config.values import Id, Url
+from core.settings import REDIS
 
 Engine = Literal["rq", "celery"]
 Word = Annotated[str, Meta(min_length=1, max_length=200, description="1 to 200 characters")]
+REDIS_SCHEMES = (*REDIS, "redis+socket")
+"""How the address of a Redis begins; the last one is Celery's own."""
 DISCOVERED = ("rq", "rq-store")
 """What an RQ in Headway's own Redis is called that nobody declared; the second where a declared one has the first."""
 QueueName = Annotated[str, Meta(min_length=1, max_length=200, description="a queue's name of 1 to 200 characters")]

@@ -15,23 +15,16 @@ from jmespath.exceptions import JMESPathError
 
 from core.config import alerts, sources
 from core.config.allowed import Allowed
-from core.config.brokers import DISCOVERED, Broker, Engine
+from core.config.broker_checks import check_broker, either
+from core.config.brokers import DISCOVERED
 from core.config.channels import check_channels
 from core.config.model import Alert, Config, PrometheusServer, Target, Tile
-from core.config.sentinels import SCHEME as SENTINEL
-from core.config.sentinels import is_of_sentinels, sentinels
 from core.fields import FieldError
-from core.settings import Settings
+from core.settings import REDIS, Settings
 
 RESERVED = ("notifications", "timestamp")
 """What the stream of tiles says itself."""
 LONGEST_WITHIN_S = 7 * 86_400.0
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-FOLLOWED_REDIS_SCHEMES = (*REDIS_SCHEMES, SENTINEL)
-BROKER_SCHEMES: dict[Engine, tuple[str, ...]] = {
-    "rq": FOLLOWED_REDIS_SCHEMES,
-    "celery": (*FOLLOWED_REDIS_SCHEMES, "redis+socket", "amqp", "amqps"),
-}
 MOST_TILES = 200
 """Each that is read has a thread of its own while it is."""
 
@@ -55,7 +48,9 @@ def check_together(config: Config, settings: Settings | None) -> None:
     for number, redaction in enumerate(config.logs.redact):
         _check_pattern(redaction.pattern, f"logs.redact[{number}].pattern")
     for number, broker in enumerate(config.queues):
-        _check_broker(broker, f"queues[{number}]")
+        check_broker(broker, f"queues[{number}]")
+        for at, redaction in enumerate(broker.masking.patterns):
+            _check_pattern(redaction.pattern, f"queues[{number}].masking.patterns[{at}].pattern")
     _check_prometheus(config.prometheus)
     for number, entry in enumerate(config.outgoing.allow):
         try:
@@ -187,8 +182,8 @@ def _check_redis(source: sources.Redis, path: str) -> None:
         raise FieldError(
             f"{path}.args", f"has {len(source.args)}, and {source.command.upper()} {wanted} behind its key"
         )
-    if source.url and urlsplit(source.url).scheme not in REDIS_SCHEMES:
-        raise FieldError(f"{path}.url", f"should begin with {_either(REDIS_SCHEMES)}")
+    if source.url and urlsplit(source.url).scheme not in REDIS:
+        raise FieldError(f"{path}.url", f"should begin with {either(REDIS)}")
 
 
 def _check_alert(alert: Alert, path: str, config: Config) -> None:
@@ -226,70 +221,6 @@ def _check_zone(zone: str, path: str) -> None:
         ZoneInfo(zone)
     except (ValueError, OSError, KeyError) as fault:
         raise FieldError(path, "should be a time zone's name, such as Europe/Berlin") from fault
-
-
-def _check_broker(broker: Broker, path: str) -> None:
-    # Tried one after the other, or sentinels that are asked for the one Redis.
-    several = broker.url.split(";") if broker.kind == "celery" or is_of_sentinels(broker.url) else [broker.url]
-    for address in several:
-        _check_broker_address(address, BROKER_SCHEMES[broker.kind], f"{path}.url")
-    if broker.results is not None and broker.kind != "celery":
-        raise FieldError(f"{path}.results", "is for Celery alone: RQ keeps results beside its jobs")
-    if broker.results is not None:
-        for address in broker.results.split(";") if is_of_sentinels(broker.results) else [broker.results]:
-            _check_broker_address(address, FOLLOWED_REDIS_SCHEMES, f"{path}.results")
-    _check_sentinels(broker, path)
-    _check_prefixes(broker, path)
-    for number, redaction in enumerate(broker.masking.patterns):
-        _check_pattern(redaction.pattern, f"{path}.masking.patterns[{number}].pattern")
-
-
-def _check_sentinels(broker: Broker, path: str) -> None:
-    named = {
-        name: url for name, url in (("url", broker.url), ("results", broker.results or "")) if is_of_sentinels(url)
-    }
-    if named and broker.master is None:
-        raise FieldError(f"{path}.master", "is missing: what do the sentinels call the Redis? Often it is mymaster")
-    for name in () if named else ("master", "sentinel_username", "sentinel_password"):
-        if getattr(broker, name) is not None:
-            raise FieldError(f"{path}.{name}", "is for addresses that begin with sentinel:// alone")
-    for name, url in named.items():
-        try:
-            sentinels(url, "")
-        except ValueError as fault:
-            raise FieldError(f"{path}.{name}", str(fault)) from fault
-
-
-def _check_prefixes(broker: Broker, path: str) -> None:
-    if broker.kind == "celery":
-        return
-    for name in ("prefix", "results_prefix"):
-        if getattr(broker, name) is not None:
-            raise FieldError(
-                f"{path}.{name}", "is for Celery alone, its global_keyprefix: RQ's is RQ_KEY_PREFIX in the environment"
-            )
-    if broker.redbeat_key_prefix is not None:
-        raise FieldError(f"{path}.redbeat_key_prefix", "is for Celery alone: RQ has no RedBeat")
-
-
-def _check_broker_address(address: str, schemes: tuple[str, ...], path: str) -> None:
-    if address.partition("://")[0] not in schemes:
-        raise FieldError(path, f"should begin with {_either(schemes)}")
-    try:
-        port = urlsplit(address).port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise FieldError(
-            path,
-            "has a host or a port that can't be read: a port is a number from 1 to 65535, and in a password /, ? and # are "
-            "written %2F, %3F and %23",
-        )
-
-
-def _either(schemes: tuple[str, ...]) -> str:
-    *others, last = (f"{scheme}://" for scheme in schemes)
-    return f"{', '.join(others)} or {last}"
 
 
 def _check_pattern(pattern: str, path: str) -> None:

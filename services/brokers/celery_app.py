@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from core.config import Broker
+from core.config.brokers import REDIS_SCHEMES
 from core.config.sentinels import Address, Sentinels
 from services.brokers.connections import hosts_of, sentinel_options
 from services.brokers.model import BrokerError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 3.0
 ANSWER_S = 10.0
-REDIS = ("redis://", "rediss://", "unix://", "redis+socket://")
+REDIS = tuple(f"{scheme}://" for scheme in REDIS_SCHEMES)
 RABBITMQ = ("amqp://", "amqps://", "pyamqp://")
 ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 """Whoever asks tries again, not kombu, which would go on for ever."""

@@ -9,6 +9,7 @@ from services.brokers.action_model import (
     JobAction,
     WorkerAction,
 )
+from services.brokers.celery_app import is_redis
 from services.job_rules import State
 
 REPORTED = "It was reported by its app; Headway can't act on it."
@@ -17,8 +18,6 @@ WAITING: tuple[State, ...] = ("queued", "scheduled", "deferred", "reserved", "re
 TIMED: tuple[State, ...] = ("scheduled", "retrying")
 RETRIED: tuple[State, ...] = ("failed", "stopped", "canceled")
 
-REDIS = ("redis", "rediss", "unix", "sentinel")
-"""How addresses of a Redis begin."""
 POOLS_OF_PROCESSES = ("prefork", "gevent", "eventlet", "asynpool")
 """Celery's kinds of pools that can change their size, and end a task at work: of processes, or of what counts as such."""
 
@@ -61,7 +60,7 @@ def of_fixed_size(pool: str) -> str:
 
 def keeps_lists(broker: Broker) -> bool:
     """Whether what waits lies in lists of a Redis, where a message can be found and moved."""
-    return broker.kind == "rq" or broker.url.partition("://")[0].partition("+")[0] in REDIS
+    return broker.kind == "rq" or is_redis(broker.address)
 
 
 def _why_not(engine: Engine, action: JobAction, state: State, broker: Broker) -> str | None:
