@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kombu.connection import Connection
 
 EVERY_S = 5.0
+ABSENT_S, SELDOM_S = 10.0, 300.0
+"""A name that no queue has is asked for again after the one, then ever more seldom up to the other: RabbitMQ logs an error each time."""
 CONFIRMED = {"confirm_publish": True}
 """Whoever sends is told whether RabbitMQ has it."""
 NOTE = (
@@ -43,6 +45,8 @@ class RabbitSide:
         ruled = queues_named((rule.when for rule in site.config.alerts), broker.agent)
         self._names = list(dict.fromkeys((*broker.queues, *ruled, DEFAULT)))[:MOST_QUEUES]
         self._lengths: dict[str, int] = {}
+        self._absent: dict[str, tuple[float, float]] = {}
+        """Names that no queue has: when they are asked for again, and the pause before that."""
         self._asked: float | None = None
         url, prefix = celery_app.results_url(broker), celery_app.results_prefix(broker)
         self._client = redis_of(url, prefix) if url else None
@@ -50,7 +54,9 @@ class RabbitSide:
         self._watch = Watch(url, f"the results of {broker.agent}", woken, prefix) if url else None
 
     def add(self, queues: Iterable[tuple[str, str]]) -> None:
-        """Watch these too."""
+        """Watch these too, which are there."""
+        for name, _ in queues:
+            self._absent.pop(name, None)
         self._names += [name for name, _ in queues if name not in self._names][: MOST_QUEUES - len(self._names)]
 
     def tick(self, now_ms: int) -> None:
@@ -95,13 +101,20 @@ class RabbitSide:
             self._client.connection_pool.disconnect()
 
     def _ask_lengths(self) -> None:
+        now = time.monotonic()
+        due = [name for name in self._names if name not in self._absent or self._absent[name][0] <= now]
         try:
             self._connection.ensure_connection(max_retries=1, interval_start=0)  # type: ignore[no-untyped-call]
             with self._connection.channel() as channel:  # type: ignore[no-untyped-call]
-                found = {name: length(channel, name) for name in self._names}
+                found = {name: length(channel, name) for name in due}
         except Exception as fault:  # whatever a transport raises
             raise BrokerError(why(fault)) from fault
         self._lengths = {name: length for name, length in found.items() if length is not None}
+        for name in found:
+            _, pause = self._absent.pop(name, (now, ABSENT_S / 2))
+            if name not in self._lengths:
+                pause = min(2 * pause, SELDOM_S)
+                self._absent[name] = now + pause, pause
 
 
 def length(channel: Any, name: str) -> int | None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from celery import Celery
 from flask.testing import FlaskClient
 
 from app import create_app
-from core.config import Broker, Config
+from core.config import Broker, Config, parse
 from core.settings import read
 from core.site import Site
 from services.brokers import celery_rabbitmq, following
@@ -81,6 +82,7 @@ def often() -> Iterator[None]:
     """Lengths are asked for often, so that no test waits for them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(celery_rabbitmq, "EVERY_S", 0.2)
+        patch.setattr(celery_rabbitmq, "SELDOM_S", 0.2)
         yield
 
 
@@ -318,6 +320,26 @@ def test_as_many_queues_are_asked_for_as_are_shown(
     side.add((("other", "other"), ("celery", "celery")))
     side.tick(0)
     assert [queue.name for queue in side.now(None, set())] == [IDLE, "celery"]
+    side.close()
+
+
+def test_a_name_that_no_queue_has_is_asked_for_seldom_until_a_worker_listens(
+    rabbit: RabbitMQ, site: Site, channel: amqp.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_rabbitmq, "EVERY_S", 0)
+    monkeypatch.setattr(celery_rabbitmq, "SELDOM_S", 300)
+    site = replace(
+        site, config=parse('[[alerts]]\nid = "a"\nwhen = { kind = "queue_age", queue = "rules", above = "1m" }', {})
+    )
+    side = celery_rabbitmq.RabbitSide(site, Broker("celery", rabbit.url), None, threading.Event())  # type: ignore[arg-type]
+    side.tick(0)
+    channel.queue_declare("rules")
+    side.tick(0)
+    assert "rules" not in [queue.name for queue in side.now(None, set())], "asked for again at once"
+    side.add((("rules", "rules"),))
+    side.tick(0)
+    assert "rules" in [queue.name for queue in side.now(None, set())]
+    channel.queue_delete("rules")
     side.close()
 
 
