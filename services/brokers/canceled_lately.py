@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from core import keys
 from core.site import Site
+from core.store import StoreError
 from services.brokers.action_model import ActionRefused
 
 KEPT_S = 15
@@ -22,5 +23,6 @@ def once(site: Site, agent: str, id: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        site.store.redis.delete(key)
+        with suppress(StoreError):  # what went wrong in the block is to be told; the key is soon gone by itself
+            site.store.redis.delete(key)
         raise
