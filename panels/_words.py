@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from core.settings import Settings
 from core.times import rfc3339
-from panels._directions import Directions, heard, plain, seen, written
+from panels._directions import Directions, heard, plain, seen
 from panels._drawing import drawn
 from panels._marks import placed
 from services.stage_figures import Lengths
@@ -178,7 +178,6 @@ FILTERS = (
     size,
     noun,
     signed,
-    written,
     plain,
     seen,
     heard,
