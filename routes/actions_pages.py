@@ -143,7 +143,7 @@ def audit() -> str:
     return render_template("audit.html", page=audit_service.page(site(), before=before), before=before)
 
 
-@region("operation", every=EVERY_S, topics=regions.by_interval)
+@region("operation", every=EVERY_S, topics=regions.numbered_by_interval)
 def _operation(argument: str) -> Content:
     found = actions_api.found(regions.number_of(argument))
     html = render_template("components/operation_state.html", operation=found)

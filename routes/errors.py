@@ -95,12 +95,7 @@ def retry(fingerprint: str) -> str:
     )
 
 
-def _by_interval(argument: str) -> tuple[str, ...]:
-    """They tell of the archive, where a job is a moment after it ended."""
-    return ()
-
-
-@region("errors", every=EVERY_S, topics=_by_interval)
+@region("errors", every=EVERY_S, topics=regions.by_interval)
 def _rows(argument: str) -> Content:
     asked = errors_query.of_argument(argument)
     window = _window(asked)
@@ -116,7 +111,7 @@ def _rows(argument: str) -> Content:
     return Content(html)
 
 
-@region("error", every=EVERY_S, topics=_by_interval)
+@region("error", every=EVERY_S, topics=regions.by_interval)
 def _state(argument: str) -> Content:
     fingerprint, _, query = argument.partition("?")
     asked = errors_query.of_argument(query)

@@ -28,7 +28,7 @@ def of_job(number: int) -> Response:
     return regions.answer("job-logs", str(number))
 
 
-@region("job-logs", every=2, topics=regions.by_interval)
+@region("job-logs", every=2, topics=regions.numbered_by_interval)
 def _logs(argument: str) -> Content:
     """Nothing where the job is over and has no lines, or is no longer there."""
     number = regions.number_of(argument)

@@ -84,12 +84,7 @@ def schedules_rows() -> Response:
     return regions.answer("schedule-list", queues_query.sought(request.args).query()[1:])
 
 
-def _by_interval(argument: str) -> tuple[str, ...]:
-    """They tell of all jobs at once, so they are not read anew for each event of one."""
-    return ()
-
-
-@region("queue-list", every=2, topics=_by_interval)
+@region("queue-list", every=2, topics=regions.by_interval)
 def _queues(argument: str) -> Content:
     asked = queues_query.read(queues_query.fields_of(argument))
     found = queues_service.queues(site(), asked.find)
@@ -105,7 +100,7 @@ def _functions(argument: str) -> Content:
     return Content(render_template("components/function_rows.html", functions=functions))
 
 
-@region("queue", every=2, topics=_by_interval)
+@region("queue", every=2, topics=regions.by_interval)
 def _queue(argument: str) -> Content:
     found = _of(argument)
     now = int(site().clock() // 60) * 60
@@ -119,7 +114,7 @@ def _queue(argument: str) -> Content:
     return Content(html)
 
 
-@region("queue-jobs", every=5, topics=_by_interval)
+@region("queue-jobs", every=5, topics=regions.by_interval)
 def _queue_jobs(argument: str) -> Content:
     found = _of(argument)
     functions = queue_jobs.functions(site(), found.agent, found.name)
@@ -130,7 +125,7 @@ def _queue_jobs(argument: str) -> Content:
     return Content(html)
 
 
-@region("worker-list", every=2, topics=_by_interval)
+@region("worker-list", every=2, topics=regions.by_interval)
 def _workers(argument: str) -> Content:
     asked = queues_query.sought(queues_query.fields_of(argument))
     found = workers_service.workers(site(), asked.find)
@@ -141,7 +136,7 @@ def _workers(argument: str) -> Content:
     return Content(html)
 
 
-@region("schedule-list", every=5, topics=_by_interval)
+@region("schedule-list", every=5, topics=regions.by_interval)
 def _schedules(argument: str) -> Content:
     asked = queues_query.sought(queues_query.fields_of(argument))
     found = schedules_service.schedules(site(), sought=asked.find)

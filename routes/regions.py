@@ -66,9 +66,14 @@ def no_argument(argument: str) -> tuple[str, ...]:
 
 
 def by_interval(argument: str) -> tuple[str, ...]:
-    """The topics of a numbered part that no event tells of."""
-    number_of(argument)
+    """The topics of a part that no event tells of, or that tells of all jobs at once and so is not read anew for each event of one."""
     return ()
+
+
+def numbered_by_interval(argument: str) -> tuple[str, ...]:
+    """The same of one that takes a number."""
+    number_of(argument)
+    return by_interval(argument)
 
 
 def number_of(argument: str) -> int:

@@ -128,7 +128,7 @@ def _rows(_: str) -> Content:
     return Content(render_template("components/upload_rows.html", uploads=uploads_service.recent(site(), LISTED)))
 
 
-@region("upload", every=2, topics=regions.by_interval)
+@region("upload", every=2, topics=regions.numbered_by_interval)
 def _state(argument: str) -> Content:
     found = _upload(regions.number_of(argument))
     rejected = list(islice(uploads_service.rejected(site(), found.number), SHOWN_REJECTED)) if found.rejected else []
