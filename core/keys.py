@@ -167,7 +167,7 @@ PROBE = Key("probe", "string", "system_health", "1 min: that the store takes wri
 SERIES = Key(
     "series:",
     "string",
-    "job_series_service, heat_service, failure_days",
+    "job_series_service, heat_service, failure_days, queue_depths",
     "5 s to 5 min: what happened in a window of time, as JSON",
 )
 PROMETHEUS = Key(

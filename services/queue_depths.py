@@ -15,6 +15,8 @@ EVERY_S = 10
 KEPT_S = 2 * 3600
 MOST_SAMPLED = 500
 """Queues of which a minute is kept: the first to be seen in it, the deepest of these."""
+UNTOLD_S = 5
+"""So long it is kept how many jobs wait in queues that no engine tells of, where there are many: each is asked for."""
 
 
 def now(site: Site) -> dict[str, int]:
@@ -39,13 +41,20 @@ def of(site: Site, brokers: Collection[Broker], queues: Collection[str]) -> dict
 
 def untold(site: Site, brokers: Collection[Broker]) -> int:
     """The same of all queues together that their broker's engine does not tell of, since it has too many; of the MOST_SEARCHED that
-    were seen last. Raises StoreError."""
+    were seen last, and up to UNTOLD_S old where there are more than MOST_QUEUES. Raises StoreError."""
     told = {broker.state.agent: broker.queues for broker in brokers if broker.state.why is None}
     if not told:
         return 0
-    places = [(name, *name.partition("/")[::2]) for name in _newest(site, MOST_SEARCHED)]
-    names = [name for name, agent, queue in places if agent in told and queue not in told[agent]]
-    return sum(_indexed(site, names).values())
+
+    def counted() -> int:
+        places = [(name, *name.partition("/")[::2]) for name in _newest(site, MOST_SEARCHED)]
+        names = [name for name, agent, queue in places if agent in told and queue not in told[agent]]
+        return sum(_indexed(site, names).values())
+
+    known = sum(site.store.redis.zcard(keys.QUEUES.at(partition)) for partition in range(site.store.partitions))
+    if known <= MOST_QUEUES:
+        return counted()
+    return site.cache.get_or_compute(keys.SERIES.at(0, "untold", *sorted(told)), UNTOLD_S, counted, "untold", int)
 
 
 def sample(site: Site) -> None:

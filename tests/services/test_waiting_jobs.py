@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.site import Site
-from services import jobs_service, waiting_jobs
+from services import jobs_service, queue_depths, waiting_jobs
 from services.job_model import Job
 from tests.services.brokers_told import note, queue
 from tests.services.reports import create, tell, told
@@ -42,6 +42,17 @@ def test_what_waits_in_a_queue_that_its_engine_does_not_tell_of_counts_by_the_in
     note(parted_site, "away", why="it refused the connection")
     create(parted_site, agent="studio", queue="past-the-limit")
     assert waiting_jobs.depth(parted_site) == 5 + 1 + 1
+
+
+def test_what_waits_in_many_queues_is_counted_now_and_then(parted_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_depths, "MOST_QUEUES", 2)
+    monkeypatch.setattr(queue_depths, "UNTOLD_S", 60)
+    note(parted_site, "rq", queue(parted_site, "mails", 5))
+    for n, depth in enumerate((6, 7, 8, 8), 1):
+        mirrors(parted_site, f"job-{n}", x="queued", qu=f"past-the-limit-{n}")
+        assert waiting_jobs.depth(parted_site) == depth
+    note(parted_site, "rq", why="it refused the connection")
+    assert waiting_jobs.depth(parted_site) == 0, "at once"
 
 
 def test_the_longest_wait_is_of_whatever_waits_longest(parted_site: Site) -> None:
