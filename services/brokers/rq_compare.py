@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -104,18 +105,24 @@ def _waiting(of: Compared, queue: str, state: State, found: list[bytes], *, is_f
 
 
 def _leave_kept(of: Compared, held: set[bytes]) -> Steps:
-    """What rq-scheduler keeps is where it belongs. Each is asked for: to walk its list, which is that of all queues, would cost that for
-    each of them."""
+    """What rq-scheduler keeps is where it belongs. It is asked for by its ids: to walk the list, which is that of all queues, would cost
+    that for each of them."""
     ids = sorted(held)
     for at in range(0, len(ids), WINDOW):
         part = ids[at : at + WINDOW]
-        with asking(), of.client.pipeline(transaction=False) as pipeline:
-            for id in part:
-                pipeline.zscore(rq_keys.RQ_SCHEDULER_JOBS, id)
-            scores = pipeline.execute(raise_on_error=False)
-            told = [of.damage.of(rq_keys.RQ_SCHEDULER_JOBS, score) for score in scores]
-        held.difference_update(id for id, score in zip(part, told, strict=True) if score is not None)
+        held.difference_update(id for id, due in zip(part, _kept_until(of, part), strict=True) if due is not None)
         yield 0
+
+
+def _kept_until(of: Compared, ids: Sequence[bytes]) -> list[float | None]:
+    key = rq_keys.RQ_SCHEDULER_JOBS
+    with asking():
+        with suppress(redis.ResponseError):  # of a Redis before 6.2, which needs a command each, or of another type
+            return of.client.zmscore(key, ids)  # type: ignore[arg-type]
+        with of.client.pipeline(transaction=False) as pipeline:
+            for id in ids:
+                pipeline.zscore(key, id)
+            return [of.damage.of(key, due) for due in pipeline.execute(raise_on_error=False)]
 
 
 def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:
