@@ -22,6 +22,8 @@ def told(read: ReadJob, record: Known | None) -> list[EngineJob]:
     job, last = read.job, read.last
     if read.is_unlisted and record is not None and record.state == "scheduled" and record.due:
         job = msgspec.structs.replace(job, state="canceled", message=TAKEN_OFF)
+    elif read.is_between:
+        return []  # the rest will be told as a change
     begun = _begun_since(job, record)
     if record is not None and begun == 0 and _is_same(job.enqueued_ms, record.enqueued):
         job = _begun_with(job, record)

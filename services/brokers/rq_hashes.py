@@ -89,7 +89,8 @@ class Hash:
 
     @property
     def is_between(self) -> bool:
-        """RQ sets the status of what is to be tried again first, and all the rest in a moment, together."""
+        """RQ sets the status of what is to be tried again first, and all the rest in a moment, together. What is like that for long was
+        taken off its list."""
         return self.state == "scheduled" and self.was_at_work and self.due_s is None
 
     @property
@@ -100,14 +101,14 @@ class Hash:
 
 
 def read(client: redis.Redis, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:
-    """Some hundred jobs at most, and those of which Redis knows nothing, or no more than what a late heartbeat left. One that is damaged,
-    or that was not enqueued yet, is in neither. Raises BrokerError."""
+    """Some hundred jobs at most, and those of which Redis knows nothing, or no more than what a late heartbeat left. One that is damaged
+    is in neither. Raises BrokerError."""
     with asking(), client.pipeline(transaction=False) as pipeline:
         found, gone = _begun(pipeline, ids, damage)
         _go_on(pipeline, found)
         _end(pipeline, found)
     gone += [one.id for one in found if one.is_gone]
-    return [one for one in found if not one.is_gone and not one.is_between], gone
+    return [one for one in found if not one.is_gone], gone
 
 
 def _begun(pipeline: Any, ids: Sequence[bytes], damage: Damage) -> tuple[list[Hash], list[bytes]]:

@@ -37,6 +37,8 @@ class ReadJob(NamedTuple):
     """False where RQ may be about to note the end of the attempt before: RQ 2 puts a job where it waits for its retry first."""
     is_unlisted: bool = False
     """Whether it is scheduled and in no list of what is."""
+    is_between: bool = False
+    """Whether nothing but its status may be told yet of its waiting again. Then it is not settled either."""
 
 
 class Reader:
@@ -134,7 +136,8 @@ class Reader:
             result=ended.result if went_well else None,
         )
         ended_ms = moment_ms(fields[b"ended_at"])
-        return ReadJob(job, last, state != "scheduled" or (ended_ms or 0) >= (began_ms or 0))
+        is_settled = not one.is_between and (state != "scheduled" or (ended_ms or 0) >= (began_ms or 0))
+        return ReadJob(job, last, is_settled, one.is_unlisted, one.is_between)
 
 
 def _ended(one: Hash, mask: Mask) -> Ended:

@@ -65,6 +65,14 @@ def test_starts_of_which_nothing_is_known_say_what_the_job_is() -> None:
         assert {name: getattr(one, name) for name in what} == what
 
 
+def test_of_one_that_waits_in_no_list_after_an_attempt_the_end_is_told_only_where_it_was_in_one() -> None:
+    last = job("started", started_ms=3_000)
+    off = ReadJob(job("scheduled"), last, is_settled=False, is_unlisted=True, is_between=True)
+    assert starts(off, record("queued", state="scheduled", due=9_000)) == [("canceled", None)]
+    for known in (record("queued", state="scheduled"), record("processing", state="started", started=3_000), None):
+        assert starts(off, known) == [], "RQ notes in a moment when it is due, and what became of its retries"
+
+
 def test_a_repeat_that_went_well_unseen_ends_the_attempt_that_was_seen() -> None:
     last = EngineJob(id="a", state="finished", started_ms=3_040, ended_ms=4_000)
     waiting = ReadJob(EngineJob(id="a", state="scheduled", metadata={"repeats_left": 1}), last)
