@@ -33,7 +33,8 @@ UNTOLD_S = 5.0
 UNTOLD_SHARE = 20
 """And so many times as long as the comparison took it rests after it."""
 MOST_QUEUES = 200
-"""Queues that are counted and shown: the declared ones, and others in the order of their names. Jobs are followed in all."""
+"""Queues that are counted and shown: the declared ones, those that rules name, and others in the order of their names. Jobs are followed in
+all."""
 COUNTED = 100
 """Queues a round trip."""
 
@@ -212,7 +213,7 @@ class RqFollower(Follower):
 
     def _notes(self) -> list[str]:
         notes = list[str]()
-        if not self._names and not self._workers.all():
+        if not self._names and not self._workers.all() and not self._schedules.kept.has_jobs:
             notes.append("This Redis knows no queue and no worker of RQ yet: is it the right one, and its database?")
         if (why := self._tracking.why) is not None:
             every_s = max(UNTOLD_S, UNTOLD_SHARE * self._took_s)

@@ -42,6 +42,8 @@ class Kept:
         self._later: dict[str, float] = {}
         """Times of those that recur and are none of the soonest."""
         self._recurring: OrderedDict[str, ScheduleNow] = OrderedDict()
+        self._is_cut = False
+        """Whether any of these had to give way to others."""
         self._count = 0
         self._is_due = True
         self._looked = 0.0
@@ -50,10 +52,15 @@ class Kept:
         self._had_signs = False
         self._listens_since = time.monotonic()
 
+    @property
+    def has_jobs(self) -> bool:
+        return self._count > 0
+
     def look(self, changed: Changed, now_ms: int, *, is_all: bool, is_told: bool) -> set[bytes]:
         """Take in what changed, or all; `is_told` says whether changes are told at all. The answer is jobs to be read: those whose time is
         another than before. Raises BrokerError."""
         now = time.monotonic()
+        self._is_cut &= not is_all  # those that recur are all read once more
         if not is_told:
             self._listens_since = now
         self._hear({*changed.schedulers, *([rq_keys.RQ_SCHEDULER_LOCK, *self._signs] if is_all else ())}, now_ms)
@@ -78,6 +85,7 @@ class Kept:
             self._recurring[job.id] = entry
             if len(self._recurring) > MOST_RECURRING:
                 self._recurring.popitem(last=False)
+                self._is_cut = True
 
     def forget(self, ids: Collection[str]) -> None:
         for id in ids:
@@ -92,10 +100,17 @@ class Kept:
         )
 
     def notes(self, now_ms: int) -> list[str]:
-        if not self._count or self._is_alive(now_ms) is not False:
-            return []
-        what = "1 job waits" if self._count == 1 else f"{self._count:,} jobs wait"
-        return [f"{what} in the list of rq-scheduler and none of its schedulers gives a sign: start rqscheduler"]
+        notes = list[str]()
+        if self._is_cut:
+            notes.append(
+                f"More than {MOST_RECURRING:,} jobs of rq-scheduler recur: not all of them are shown as schedules"
+            )
+        if self._count and self._is_alive(now_ms) is False:
+            what = "1 job waits" if self._count == 1 else f"{self._count:,} jobs wait"
+            notes.append(
+                f"{what} in the list of rq-scheduler and none of its schedulers gives a sign: start rqscheduler"
+            )
+        return notes
 
     def _times(self) -> dict[str, float]:
         key = rq_keys.RQ_SCHEDULER_JOBS

@@ -242,6 +242,22 @@ def test_no_sign_of_a_scheduler_is_told_once_one_would_have_given_some(
     assert schedules(followed)["often"].alive is False
 
 
+def test_of_very_many_that_recur_it_is_told_that_some_are_not_shown(
+    theirs: Valkey, scheduler: Any, follow: Callable[..., FollowedRq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rq_scheduler_jobs, "MOST_RECURRING", 2)
+    one, *_ = [scheduler.schedule(soon() + DAY, f"{TASKS}.add", args=[1, n], interval=60) for n in range(3)]
+    followed = follow(theirs.url)
+    assert followed.settled().notes == (
+        "More than 2 jobs of rq-scheduler recur: not all of them are shown as schedules",
+    )
+    assert len(followed.snapshot.schedules) == 2
+    scheduler.cancel(one)
+    again = follow(theirs.url)
+    assert again.settled().notes == ()
+    assert len(again.snapshot.schedules) == 2
+
+
 @pytest.mark.parametrize("action", ["run", "move", "cancel", "delete"])
 def test_what_is_done_with_a_job_holds_for_rq_scheduler_too(
     action: JobAction, theirs: Valkey, client: Any, scheduler: Any, follow: Callable[..., FollowedRq]
