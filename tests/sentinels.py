@@ -22,8 +22,8 @@ PASSWORD = "hunter2/;"
 SENTINEL_PASSWORD = "hunter3"
 CELERY_OPTIONS = {"master_name": MASTER, "sentinel_kwargs": {"password": SENTINEL_PASSWORD}}
 """An app's transport options."""
-NOTICE_MS = 300
-"""After so long without an answer the sentinel takes a server to be away."""
+NOTICE_MS, PATIENCE_MS = 300, 60_000
+"""After so long without an answer the sentinel takes a server to be away: the one that is killed, and any that is slow on a busy machine."""
 
 
 class Watched:
@@ -59,7 +59,7 @@ class Watched:
             requirepass {SENTINEL_PASSWORD}
             sentinel monitor {MASTER} 127.0.0.1 {self.ports[0]} 1
             sentinel auth-pass {MASTER} {PASSWORD}
-            sentinel down-after-milliseconds {MASTER} {NOTICE_MS}
+            sentinel down-after-milliseconds {MASTER} {PATIENCE_MS}
             sentinel failover-timeout {MASTER} 3000
             """
         )
@@ -89,7 +89,13 @@ class Watched:
         assert dead is not None
         dead.kill()
         dead.wait(10)
+        self._notices_after(NOTICE_MS)
         wait_until(lambda: self._master()[1] not in (None, port), what="the new master")
+        self._notices_after(PATIENCE_MS)
+
+    def _notices_after(self, ms: int) -> None:
+        sentinel = redis.Redis(port=self.port, password=SENTINEL_PASSWORD)
+        sentinel.execute_command("SENTINEL", "SET", MASTER, "down-after-milliseconds", ms)  # type: ignore[no-untyped-call]
 
     def _master(self) -> tuple[str | None, int | None]:
         with suppress(redis.ConnectionError):
