@@ -12,6 +12,7 @@ import redis
 from services.brokers import celery_event_words, celery_messages
 from services.brokers.celery_tasks import Tasks
 from services.brokers.model import State
+from services.brokers.scores import scores
 
 UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 MOST_ASKED = 500
@@ -108,7 +109,8 @@ class Unacked:
     def _read(self, at_ms: int) -> None:
         with self._client.pipeline(transaction=False) as pipe:
             pipe.hlen(UNACKED)
-            pipe.zrange(UNACKED_INDEX, self._since, "+inf", byscore=True, offset=0, num=MOST_ASKED, withscores=True)
+            # Redis before 6.2 knows no other word for it.
+            pipe.zrangebyscore(UNACKED_INDEX, self._since, "+inf", start=0, num=MOST_ASKED, withscores=True)
             number, found = pipe.execute()
         fresh = {
             tag.decode("utf-8", "replace"): score
@@ -165,7 +167,9 @@ class Unacked:
         if number == 0:
             return list(tags)
         asked = list(tags)[: MOST_ASKED * 10]
-        scores = self._client.zmscore(UNACKED_INDEX, asked)
+        held = scores(self._client, UNACKED_INDEX, asked)
+        if refused := next((one for one in held if isinstance(one, redis.ResponseError)), None):
+            raise refused
         for tag in asked:
             tags[tag] = tags.pop(tag)  # the others next time
-        return [tag for tag, score in zip(asked, scores, strict=True) if score is None]
+        return [tag for tag, score in zip(asked, held, strict=True) if score is None]

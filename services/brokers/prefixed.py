@@ -7,7 +7,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
-_FIRST = {"GET", "HLEN", "HMGET", "LLEN", "LPOS", "LRANGE", "SMEMBERS", "STRLEN", "ZMSCORE", "ZRANGE"}
+_FIRST = {"GET", "HLEN", "HMGET", "LLEN", "LPOS", "LRANGE", "SMEMBERS", "STRLEN", "ZMSCORE", "ZRANGEBYSCORE", "ZSCORE"}
 """Commands whose first argument is their only key. Kombu's own client knows those alone that a worker needs."""
 _ALL = {"DEL", "MGET"}
 _NONE = {"PING", "TIME"}

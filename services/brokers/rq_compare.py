@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from services.brokers.mirror_texts import name_of
 from services.brokers.model import State
 from services.brokers.rq_damage import Damage
 from services.brokers.rq_fields import moment_ms, ms_of
+from services.brokers.scores import scores
 
 WINDOW = 1_000
 TAKEN = 500
@@ -117,12 +117,7 @@ def _leave_kept(of: Compared, held: set[bytes]) -> Steps:
 def _kept_until(of: Compared, ids: Sequence[bytes]) -> list[float | None]:
     key = rq_keys.RQ_SCHEDULER_JOBS
     with asking():
-        with suppress(redis.ResponseError):  # of a Redis before 6.2, which needs a command each, or of another type
-            return of.client.zmscore(key, ids)  # type: ignore[arg-type]
-        with of.client.pipeline(transaction=False) as pipeline:
-            for id in ids:
-                pipeline.zscore(key, id)
-            return [of.damage.of(key, due) for due in pipeline.execute(raise_on_error=False)]
+        return [of.damage.of(key, due) for due in scores(of.client, key, ids)]
 
 
 def counts(site: Site, agent: str, queues: Sequence[str]) -> dict[str, dict[State, int]]:
