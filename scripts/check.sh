@@ -17,7 +17,7 @@ if [ $# -eq 0 ]; then
 fi
 failed=0
 # A file's tests stay together: they share servers and browsers. tests/conftest.py puts them in order.
-.venv/bin/python -m pytest -n "${WORKERS:-4}" --dist loadfile --no-loadscope-reorder "$@" || failed=$?
+.venv/bin/python -m pytest -n "${WORKERS:-5}" --dist loadfile --no-loadscope-reorder "$@" || failed=$?
 if [ -n "$types" ]; then
     wait "$types" || failed=1
     cat "$said"
